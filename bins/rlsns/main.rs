@@ -1,0 +1,113 @@
+//! rlsns: lists namespaces.
+
+mod cli;
+mod tree;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use cli::{COLUMNS, Relation, Request, Row, TOOL};
+use common::error::Error;
+use common::ns::scan::{self, Namespace, Snapshot, Want};
+use common::proc::Proc;
+use common::proc::users::Users;
+use common::sys::terminal_columns;
+use common::text::Charset;
+use common::tool::table::{Cell, Column, Shape, Style, render};
+use common::tool::{self, complain, print};
+
+fn main() -> ExitCode {
+    tool::main(&TOOL, cli::request, run)
+}
+
+fn run(request: Request) -> anyhow::Result<u8> {
+    if request.explain {
+        print(&explain(&request))?;
+        return Ok(0);
+    }
+    let proc = Proc::open(&request.proc)?;
+    let of_task = match request.pid {
+        Some(pid) => Some(proc.task(pid)?.namespaces(request.kinds)?),
+        None => None,
+    };
+    let want = Want { kinds: request.kinds, relations: request.relations(), members_of: request.ns };
+    let snapshot = scan::take(&proc, &want)?;
+    let mut rows = match request.ns {
+        Some(ino) => members(&snapshot, ino)?,
+        None => namespaces(&snapshot, &request),
+    };
+    if let Some(inodes) = of_task {
+        rows.retain(|row| inodes[row.ns(&snapshot).kind] == row.ns(&snapshot).id.ino);
+    }
+    let mut users = Users::default();
+    for row in &mut rows {
+        row.user = row.uid.map(|uid| users.name(uid).to_vec());
+    }
+    let rows = tree::grow(&snapshot, &rows, request.tree);
+    print(&render(&snapshot, &request.columns, &rows, &style(&request, snapshot.unreadable)))?;
+    if snapshot.unreadable > 0 && std::io::stdout().is_terminal() {
+        let line = format!("{} processes do not show their namespaces to this user", snapshot.unreadable);
+        complain(TOOL.name, &line, Some("CAP_SYS_PTRACE shows more"));
+    }
+    Ok(0)
+}
+
+/// A row for each namespace. Those without a process are known only by their relatives, and shown only with
+/// them.
+fn namespaces(snapshot: &Snapshot, request: &Request) -> Vec<Row> {
+    let family = matches!(request.tree, Some(Relation::Owner | Relation::Parent));
+    let shown = |ns: &Namespace| request.kinds.contains(ns.kind) && (family || ns.processes > 0);
+    let uid = |ns: &Namespace| match ns.first {
+        Some(pid) => snapshot.processes.get(&pid).map(|process| process.uid),
+        None => ns.owner_uid.or_else(|| snapshot.namespace(ns.owner?)?.owner_uid),
+    };
+    let numbered = snapshot.namespaces.iter().enumerate();
+    numbered
+        .filter(|(_, ns)| shown(ns))
+        .map(|(at, ns)| Row { ns: at, pid: ns.first, uid: uid(ns), user: None })
+        .collect()
+}
+
+/// A row for each process of one namespace.
+fn members(snapshot: &Snapshot, ino: u64) -> common::Result<Vec<Row>> {
+    let found = snapshot.namespaces.iter().position(|ns| ns.id.ino == ino && ns.processes > 0);
+    let ns = found.ok_or_else(|| Error::refused(format!("no process is seen in a namespace {ino}")))?;
+    let kind = snapshot.namespaces[ns].kind;
+    let inside = snapshot.members.iter().filter(|(_, inodes)| inodes[kind] == ino);
+    Ok(inside
+        .filter_map(|(pid, _)| snapshot.processes.get(pid))
+        .map(|process| Row { ns, pid: Some(process.pid), uid: Some(process.uid), user: None })
+        .collect())
+}
+
+fn style(request: &Request, unreadable: usize) -> Style {
+    let stdout = std::io::stdout();
+    let drawn_in = match request.tree {
+        Some(Relation::Process) => "COMMAND",
+        _ => "NS",
+    };
+    Style {
+        form: request.form,
+        headings: request.headings,
+        charset: Charset::from_env(),
+        width: if request.truncate { terminal_columns(&stdout) } else { None },
+        tree: request.tree.and_then(|_| request.columns.iter().position(|column| column.name == drawn_in)),
+        key: "namespaces",
+        facts: vec![("unreadable", unreadable as u64)],
+    }
+}
+
+/// The list of columns, as a table of its own.
+fn explain(request: &Request) -> String {
+    type Line = Column<Snapshot, Row>;
+    #[rustfmt::skip]
+    const OF_COLUMNS: &[Column<(), Line>] = &[
+        Column { name: "HOLDER", help: "", shape: Shape::Text, cell: |_, column| Cell::text(Some(column.name)) },
+        Column { name: "TYPE", help: "", shape: Shape::Text, cell: |_, column| Cell::text(Some(if column.shape == Shape::Number { "number" } else { "string" })) },
+        Column { name: "DESCRIPTION", help: "", shape: Shape::Text, cell: |_, column| Cell::text(Some(column.help)) },
+    ];
+    let rows: Vec<(usize, &Line)> = COLUMNS.iter().map(|column| (0, column)).collect();
+    let columns: Vec<_> = OF_COLUMNS.iter().collect();
+    let style = Style { key: "lsns-columns", facts: vec![], tree: None, width: None, ..style(request, 0) };
+    render(&(), &columns, &rows, &style)
+}

@@ -1,0 +1,127 @@
+//! What rnsenter may be asked: its options and the request that they make.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, ArgMatches, Command};
+use common::error::{Error, Result};
+use common::kind::{Kind, KindSet};
+use common::tool::args::{self, Dialect, number, optional, switch, valued};
+use common::tool::{LAUNCHER, Tool};
+
+/// The tool.
+pub(crate) const TOOL: Tool = Tool {
+    name: "rnsenter",
+    command,
+    dialect: Dialect { ours: &["preserve-fds"], attached: true, program: true },
+    failure: LAUNCHER,
+};
+
+/// A directory: the target's own, or one by its path.
+pub(crate) enum Dir {
+    OfTarget,
+    Path(PathBuf),
+}
+
+/// Which of the descriptors above 2 that we inherited go on to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PassFds {
+    /// All, unless a mnt, user or pid namespace is entered, in which they could be a way out.
+    Usual,
+    /// This many, from 3 on.
+    First(u32),
+    /// All.
+    All,
+}
+
+/// What was asked, checked against itself.
+pub(crate) struct Request {
+    pub(crate) target: Option<i32>,
+    /// The kinds to be entered from the target.
+    pub(crate) kinds: KindSet,
+    /// Every kind in which the target differs from us, as well.
+    pub(crate) all: bool,
+    /// The kinds to be entered from files.
+    pub(crate) files: Vec<(Kind, PathBuf)>,
+    pub(crate) root: Option<Dir>,
+    pub(crate) wd: Option<Dir>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) preserve_credentials: bool,
+    pub(crate) no_fork: bool,
+    pub(crate) fds: PassFds,
+    pub(crate) words: Vec<OsString>,
+}
+
+/// The options.
+pub(crate) fn command() -> Command {
+    Command::new(TOOL.name)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Runs a program in namespaces of other processes.")
+        .override_usage("rnsenter [OPTIONS] [PROGRAM [ARG]...]")
+        .args([
+            switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
+            valued(Some('t'), "target", "PID", "The process whose namespaces are entered").action(ArgAction::Append),
+        ])
+        .args(args::kinds("FILE", |what| format!("Enter its namespace of {what}, or that of FILE")))
+        .args([
+            optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
+            optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),
+            valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
+            valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
+            switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
+            switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
+            valued(None, "preserve-fds", "N|all", "Pass on descriptors 3 to 2+N, or all, into mnt, user and pid namespaces too"),
+        ])
+        .arg(args::program())
+}
+
+/// Reads the options into a request.
+pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
+    let mut targets = matches.get_many::<OsString>("target").into_iter().flatten();
+    let target = targets.next().map(|text| number("PID", text)).transpose()?;
+    if targets.next().is_some() {
+        return Err(Error::refused("option --target may be given only once"));
+    }
+    let mut kinds = KindSet::EMPTY;
+    let mut files = Vec::new();
+    for kind in Kind::all() {
+        match args::maybe(matches, kind.row().long) {
+            None => {}
+            Some(None) => kinds.insert(kind),
+            Some(Some(file)) => files.push((kind, PathBuf::from(file))),
+        }
+    }
+    let dir = |name| {
+        args::maybe(matches, name).map(|dir| dir.map_or(Dir::OfTarget, |dir| Dir::Path(dir.into())))
+    };
+    let request = Request {
+        target,
+        kinds,
+        all: matches.get_flag("all"),
+        files,
+        root: dir("root"),
+        wd: dir("wd"),
+        uid: args::value(matches, "setuid").map(|text| number("user id", text)).transpose()?,
+        gid: args::value(matches, "setgid").map(|text| number("group id", text)).transpose()?,
+        preserve_credentials: matches.get_flag("preserve-credentials"),
+        no_fork: matches.get_flag("no-fork"),
+        fds: match args::value(matches, "preserve-fds") {
+            None => PassFds::Usual,
+            Some(all) if all == "all" => PassFds::All,
+            Some(text) => PassFds::First(number("number of descriptors", text)?),
+        },
+        words: args::words(matches),
+    };
+    let needs = [
+        (request.all, "--all"),
+        (!request.kinds.is_empty(), "a namespace option without a file"),
+        (matches!(request.root, Some(Dir::OfTarget)), "--root without a directory"),
+        (matches!(request.wd, Some(Dir::OfTarget)), "--wd without a directory"),
+    ];
+    match needs.into_iter().find(|(asked, _)| *asked && request.target.is_none()) {
+        Some((_, what)) => Err(Error::refused(format!("{what} needs a target process"))
+            .with_hint("name it with -t PID")),
+        None => Ok(request),
+    }
+}

@@ -1,0 +1,144 @@
+//! rnsenter: runs a program in namespaces of other processes.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use cli::{Dir, PassFds, Request, TOOL};
+use common::error::{Error, Result};
+use common::kind::{Kind, KindSet};
+use common::launch::{self, Program};
+use common::ns::fd::NsFd;
+use common::ns::join::{self, Join};
+use common::proc::place::Place;
+use common::proc::{Proc, Target, credentials, idmap};
+use common::{sys, tool};
+
+fn main() -> ExitCode {
+    tool::main(&TOOL, cli::request, run)
+}
+
+fn run(request: Request) -> anyhow::Result<u8> {
+    let entry = Entry::open(request)?;
+    entry.enter()?;
+    if entry.kinds().iter().any(|kind| kind.row().needs_fork) && !entry.request.no_fork {
+        let ended = launch::fork(|_| tool::report(&TOOL, &entry.exec().into()))?;
+        return Ok(ended.follow());
+    }
+    Err(entry.exec().into())
+}
+
+/// Everything that is needed to enter, open: after the first namespace, paths may mean something else.
+struct Entry {
+    request: Request,
+    program: Program,
+    proc: Option<Proc>,
+    join: Join,
+    root: Option<Place>,
+    wd: Option<Place>,
+}
+
+impl Entry {
+    fn open(mut request: Request) -> Result<Entry> {
+        let program = Program::new(std::mem::take(&mut request.words))?;
+        // Without one, namespaces can still be entered by files.
+        let proc = Proc::system();
+        let target = match request.target {
+            Some(pid) => Some(Target::open(proc.as_ref().map_err(Error::clone)?, pid)?),
+            None => None,
+        };
+        let proc = proc.ok();
+        let files = request.files.iter().map(|(kind, path)| open_file(path, *kind)).collect::<Result<Vec<_>>>()?;
+        let mut of_target = request.kinds;
+        if let (true, Some(target), Some(proc)) = (request.all, &target, &proc) {
+            join::differing(proc, target)?.iter().for_each(|kind| of_target.insert(kind));
+        }
+        files.iter().for_each(|ns| of_target.remove(ns.kind));
+        let place = |dir: &Option<Dir>, of: fn(&common::proc::Task) -> Result<Place>| match (dir, &target) {
+            (Some(Dir::Path(path)), _) => Place::open(path).map(Some),
+            (Some(Dir::OfTarget), Some(target)) => of(&target.task).map(Some),
+            _ => Ok(None),
+        };
+        let root = place(&request.root, Place::root_of)?;
+        let wd = place(&request.wd, Place::cwd_of)?;
+        Ok(Entry { program, proc, join: Join { target, of_target, files }, root, wd, request })
+    }
+
+    fn kinds(&self) -> KindSet {
+        self.join.kinds()
+    }
+
+    /// Are the ids to become those of the entered user namespace's root?
+    fn takes_ids(&self) -> bool {
+        self.kinds().contains(Kind::User) && !self.request.preserve_credentials
+    }
+
+    /// Enters the namespaces and goes to the directories.
+    fn enter(&self) -> Result<()> {
+        // Processes inside must not look into us, who still hold descriptors from outside. Executing the
+        // program sets it back. Source: PR_SET_DUMPABLE(2const).
+        sys::set_undumpable()?;
+        // Inside, the right to do it may be missing; what is refused here is tried again there.
+        if self.takes_ids() {
+            let _ = credentials::drop_groups();
+        }
+        self.join.enter()?;
+        if let Some(root) = &self.root {
+            root.become_root()?;
+        }
+        match &self.wd {
+            Some(wd) => wd.go(),
+            None => Ok(()),
+        }
+    }
+
+    /// Becomes the program; answers why not.
+    fn exec(&self) -> Error {
+        match self.take_ids().and_then(|()| self.keep_fds()) {
+            Ok(()) => self.program.exec(),
+            Err(e) => e,
+        }
+    }
+
+    fn take_ids(&self) -> Result<()> {
+        let default = self.takes_ids().then_some(0);
+        if let Some(gid) = self.request.gid.or(default) {
+            match credentials::drop_groups() {
+                // Where nobody may change groups, those that we have are all there can be.
+                Err(e) if e.is_denied() && self.takes_ids() && self.groups_are_fixed() => {}
+                answer => answer?,
+            }
+            credentials::set_group(gid)?;
+        }
+        match self.request.uid.or(default) {
+            Some(uid) => credentials::set_user(uid),
+            None => Ok(()),
+        }
+    }
+
+    fn groups_are_fixed(&self) -> bool {
+        let this = self.proc.as_ref().and_then(|proc| proc.this().ok());
+        this.is_some_and(|this| idmap::denies_setgroups(&this))
+    }
+
+    fn keep_fds(&self) -> Result<()> {
+        let confined = [Kind::Mnt, Kind::User, Kind::Pid].iter().any(|kind| self.kinds().contains(*kind));
+        match self.request.fds {
+            PassFds::Usual if confined => sys::close_from(3),
+            PassFds::First(count) => sys::close_from(count.saturating_add(3)),
+            PassFds::Usual | PassFds::All => Ok(()),
+        }
+    }
+}
+
+fn open_file(path: &std::path::Path, kind: Kind) -> Result<NsFd> {
+    NsFd::open(path, kind).map_err(|e| match path.to_str() {
+        // `-nt 5` for `-n -t 5`: the original reads it so, and so do we.
+        Some(name) if e.is_gone() && !name.contains('/') => e.with_hint(format!(
+            "-{0}{name} means --{1}={name}; if {name:?} was to be options, write them before -{0} or apart from it",
+            kind.row().short,
+            kind.row().long
+        )),
+        _ => e,
+    })
+}

@@ -1,0 +1,295 @@
+//! Starting a program: exec, or fork and watch over it, with its exit status and signals.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::{ForkResult, Pid, Uid, User};
+
+use crate::error::{Error, Result};
+use crate::sys::{self, Change};
+
+/// The signals that we pass on to the program while we wait for it.
+#[rustfmt::skip]
+const PASSED_ON: &[Signal] = &[
+    Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT,
+    Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTSTP, Signal::SIGCONT,
+];
+
+/// Those of them that the terminal sends to its whole foreground process group, the program included.
+const OF_THE_TERMINAL: &[Signal] = &[Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP];
+
+/// What is to be run.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Program {
+    file: CString,
+    args: Vec<CString>,
+}
+
+impl Program {
+    /// A program and its arguments; without any, the user's shell as a login shell: `$SHELL`, else that of
+    /// the password database, else `/bin/sh`. Call it before any namespace is entered: the name service
+    /// must be our own.
+    pub fn new(words: Vec<OsString>) -> Result<Program> {
+        let mut args = words.into_iter().map(c_string).collect::<Result<Vec<_>>>()?;
+        match args.first() {
+            Some(file) => Ok(Program { file: file.clone(), args }),
+            None => {
+                let file = c_string(shell())?;
+                args.push(c_string(login_name(OsStr::from_bytes(file.to_bytes())))?);
+                Ok(Program { file, args })
+            }
+        }
+    }
+
+    /// Becomes the program, looked for in PATH. Answers only by what went wrong.
+    pub fn exec(&self) -> Error {
+        if let Err(e) = sys::restore_sigpipe() {
+            return Error::sys("sigaction", "SIGPIPE", e);
+        }
+        let Err(errno) = nix::unistd::execvp(&self.file, &self.args);
+        let error = Error::sys("exec", self.file.to_bytes(), errno);
+        match errno {
+            Errno::ENOENT if self.file.to_bytes().is_empty() => error.with_hint("the program's name is empty"),
+            Errno::ENOENT if self.file.to_bytes().contains(&b'/') && std::fs::metadata(self.path()).is_ok() => {
+                error.with_hint("the file is there, but the interpreter or loader that it names is not")
+            }
+            _ => error,
+        }
+    }
+
+    fn path(&self) -> &OsStr {
+        OsStr::from_bytes(self.file.to_bytes())
+    }
+}
+
+fn c_string(word: OsString) -> Result<CString> {
+    CString::new(word.into_vec()).map_err(|_| Error::refused("an argument holds a NUL byte"))
+}
+
+fn shell() -> OsString {
+    let from_env = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
+    let from_user = || Some(User::from_uid(Uid::current()).ok()??.shell.into_os_string());
+    from_env.or_else(|| from_user().filter(|shell| !shell.is_empty())).unwrap_or("/bin/sh".into())
+}
+
+/// `-sh` for `/bin/sh`: by this a shell knows that it is a login shell (sh(1)).
+fn login_name(file: &OsStr) -> OsString {
+    let base = file.as_bytes().rsplit(|&b| b == b'/').next().unwrap_or_default();
+    OsString::from_vec([b"-", base].concat())
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With this status.
+    Exited(u8),
+    /// By this signal.
+    Killed(i32),
+}
+
+impl Ended {
+    /// Ends us as the program ended: by the same signal, without a core file of our own, or with its status.
+    /// Answers the status to exit with: the program's, or 128+n where the signal has no effect on us.
+    pub fn follow(self) -> u8 {
+        match self {
+            Ended::Exited(status) => status,
+            Ended::Killed(signal) => {
+                // Only the core file would be the worse for it.
+                let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+                sys::die_by(signal);
+                128 + signal as u8
+            }
+        }
+    }
+}
+
+/// The child's end of the pipe between us: it says when to start, and whether the parent still lives.
+#[derive(Debug)]
+pub struct Gate {
+    pipe: OwnedFd,
+}
+
+impl Gate {
+    /// Waits until the parent stands ready. An error if the parent gave up or ended.
+    fn wait(&self) -> Result<()> {
+        let mut byte = [0];
+        loop {
+            match nix::unistd::read(&self.pipe, &mut byte) {
+                Ok(1) => return Ok(()),
+                Ok(_) => return Err(Error::refused("the waiting parent process ended")),
+                Err(Errno::EINTR) => {}
+                Err(e) => return Err(Error::sys("read", "the parent's pipe", e)),
+            }
+        }
+    }
+
+    /// From now on we get this signal when the parent ends, however it ends. Has to come after the last
+    /// change of credentials, which makes the kernel forget it. An error if the parent has ended already.
+    /// Source: PR_SET_PDEATHSIG(2const).
+    pub fn die_with_parent(&self, signal: i32) -> Result<()> {
+        sys::set_pdeathsig(signal).map_err(|e| Error::sys("prctl", "PR_SET_PDEATHSIG", e))?;
+        let mut fds = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+        match nix::poll::poll(&mut fds, PollTimeout::ZERO) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(Error::refused("the waiting parent process ended")),
+            Err(e) => Err(Error::sys("poll", "the parent's pipe", e)),
+        }
+    }
+}
+
+/// Forks; the child runs `child`, which answers only with an exit status where the program could not be
+/// started. Waits for the child, passes signals on to it, stops when it stops, and answers how it ended.
+/// On an error no child is left.
+pub fn fork(child: impl FnOnce(&Gate) -> u8) -> Result<Ended> {
+    let (gate, release) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::sys("pipe", "", e))?;
+    let watch = Watch::begin()?;
+    match sys::fork().map_err(|e| Error::sys("fork", "", e))? {
+        ForkResult::Child => {
+            drop(release);
+            let gate = Gate { pipe: gate };
+            let ready = watch.undo().and_then(|()| gate.wait());
+            // Without a parent nobody could read a message.
+            std::process::exit(if ready.is_ok() { child(&gate).into() } else { 125 })
+        }
+        ForkResult::Parent { child } => {
+            drop(gate);
+            let pidfd = match sys::pidfd_open(child.as_raw()) {
+                Ok(pidfd) => pidfd,
+                Err(e) => {
+                    // The gate falls shut: the child ends before it has done anything.
+                    drop(release);
+                    let _ = nix::sys::wait::waitpid(child, None);
+                    return Err(Error::sys("pidfd_open", "our own child", e));
+                }
+            };
+            match nix::unistd::write(&release, &[1]) {
+                // The child was killed before it began: waiting tells how.
+                Ok(_) | Err(Errno::EPIPE) => watch.until_end(child, &pidfd),
+                Err(e) => Err(Error::sys("write", "the child's pipe", e)),
+            }
+        }
+    }
+}
+
+/// The state of a parent that waits: signals are collected through a descriptor, not handled.
+struct Watch {
+    signals: SignalFd,
+    old_mask: SigSet,
+    chld_ignored: bool,
+}
+
+impl Watch {
+    fn begin() -> Result<Watch> {
+        let mut mask: SigSet = PASSED_ON.iter().copied().collect();
+        mask.add(Signal::SIGCHLD);
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC).map_err(|e| Error::sys("signalfd", "", e))?;
+        // Were it ignored, the kernel would reap the child for us and its status would be lost.
+        let chld_ignored = sys::ignore(Signal::SIGCHLD, false).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
+        let old_mask =
+            mask.thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(|e| Error::sys("sigprocmask", "", e))?;
+        Ok(Watch { signals, old_mask, chld_ignored })
+    }
+
+    /// In the child: gives the program the signals as we got them.
+    fn undo(self) -> Result<()> {
+        sys::ignore(Signal::SIGCHLD, self.chld_ignored).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
+        self.old_mask.thread_set_mask().map_err(|e| Error::sys("sigprocmask", "", e))
+    }
+
+    fn until_end(self, child: Pid, pidfd: &OwnedFd) -> Result<Ended> {
+        loop {
+            let info = match self.signals.read_signal() {
+                Ok(Some(info)) => info,
+                Ok(None) | Err(Errno::EINTR) => continue,
+                Err(e) => return Err(Error::sys("read", "signals", e)),
+            };
+            match Signal::try_from(info.ssi_signo as i32) {
+                Ok(Signal::SIGCHLD) => match sys::waitpid(child) {
+                    Ok(Some(Change::Exited(status))) => return Ok(Ended::Exited(status)),
+                    Ok(Some(Change::Killed(signal))) => return Ok(Ended::Killed(signal)),
+                    Ok(Some(Change::Stopped)) => {
+                        // Whoever watches us sees us stopped too; woken up, we wake the child.
+                        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+                        let _ = sys::pidfd_send_signal(pidfd, libc::SIGCONT);
+                    }
+                    Ok(None) => {}
+                    Err(e) => return Err(Error::sys("waitpid", "", e)),
+                },
+                // What the terminal sent the kernel has sent to the child as well.
+                Ok(signal) if OF_THE_TERMINAL.contains(&signal) && info.ssi_code == libc::SI_KERNEL => {}
+                // A child that has just ended needs no signal.
+                Ok(signal) => drop(sys::pidfd_send_signal(pidfd, signal as i32)),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// The number of a signal given by number or name: `9`, `KILL`, `sigkill`, `RTMIN+3`, `SIGRTMAX-2`, `rt5`.
+/// Source: signal(7).
+pub fn parse_signal(text: &str) -> Option<i32> {
+    let (lowest, highest) = sys::realtime_signals();
+    if let Ok(number) = text.parse::<i32>() {
+        return (1..=highest).contains(&number).then_some(number);
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    if let Ok(signal) = format!("SIG{name}").parse::<Signal>() {
+        return Some(signal as i32);
+    }
+    let number = match name {
+        "RTMIN" => lowest,
+        "RTMAX" => highest,
+        _ => match (name.strip_prefix("RTMIN+"), name.strip_prefix("RTMAX-"), name.strip_prefix("RT")) {
+            (Some(offset), ..) => lowest.checked_add(offset.parse().ok()?)?,
+            (_, Some(offset), _) => highest.checked_sub(offset.parse().ok()?)?,
+            (.., Some(offset)) => lowest.checked_add(offset.parse().ok()?)?,
+            _ => return None,
+        },
+    };
+    (lowest..=highest).contains(&number).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_have_names_and_numbers() {
+        let (lowest, highest) = sys::realtime_signals();
+        let cases = [
+            ("9", Some(9)),
+            ("KILL", Some(9)),
+            ("sigkill", Some(9)),
+            ("Term", Some(15)),
+            ("rtmin+3", Some(lowest + 3)),
+            ("SIGRTMAX-2", Some(highest - 2)),
+            ("rt5", Some(lowest + 5)),
+            ("RTMIN", Some(lowest)),
+            ("RTMAX+1", None),
+            ("rt99", None),
+            ("0", None),
+            ("65", None),
+            ("-9", None),
+            ("SIG", None),
+            ("NOPE", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_signal(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shell_is_named_as_a_login_shell() {
+        assert_eq!(login_name(OsStr::new("/bin/sh")), "-sh");
+        assert_eq!(login_name(OsStr::new("fish")), "-fish");
+    }
+}

@@ -1,0 +1,100 @@
+//! Creating namespaces and preparing what the program sees in them.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+
+use crate::error::{Error, Result};
+use crate::kind::KindSet;
+use crate::proc::Proc;
+use crate::sys;
+
+/// How mounts and unmounts travel between a new mount namespace and the one it was copied from.
+/// Source: mount_namespaces(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// Neither way.
+    Private,
+    /// Both ways.
+    Shared,
+    /// Only into the new one.
+    Slave,
+    /// As it is set now.
+    Unchanged,
+}
+
+/// Every propagation by its name, with what it means.
+#[rustfmt::skip]
+pub const PROPAGATIONS: &[(&str, Propagation, &str)] = &[
+    ("private", Propagation::Private, "mounts and unmounts travel neither way"),
+    ("shared", Propagation::Shared, "they travel both ways"),
+    ("slave", Propagation::Slave, "they travel only into the new namespace"),
+    ("unchanged", Propagation::Unchanged, "leave it as it is"),
+];
+
+/// Moves us into new namespaces of these kinds, all or none. Source: unshare(2).
+pub fn unshare(proc: &Proc, kinds: KindSet) -> Result<()> {
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    sys::unshare(kinds.flags()).map_err(|e| {
+        let error = Error::sys("unshare", kinds.to_string(), e);
+        match e {
+            Errno::ENOSPC => error.with_hint(limits(proc, kinds)),
+            Errno::EINVAL => error.with_hint(ages(kinds)),
+            _ => error,
+        }
+    })
+}
+
+/// Why there is no room for another namespace. Source: namespaces(7), user_namespaces(7).
+fn limits(proc: &Proc, kinds: KindSet) -> String {
+    let limit = |kind| {
+        let name = format!("user/max_{kind}_namespaces");
+        proc.sysctl(&name).map(|limit| format!("{} is {limit}", name.replace('/', ".")))
+    };
+    let limits: Vec<_> = kinds.iter().filter_map(limit).collect();
+    format!("a limit is reached ({}), or user or pid namespaces are nested 32 deep", limits.join(", "))
+}
+
+/// Which kernel has these kinds.
+fn ages(kinds: KindSet) -> String {
+    let needs: Vec<_> = kinds.iter().map(|kind| format!("{kind} {}", kind.row().since)).collect();
+    let ours = procfs::sys::kernel::Version::current()
+        .map_or("of an unknown version".into(), |v| format!("{}.{}", v.major, v.minor));
+    format!("this kernel is {ours}; kinds came with: {} (and can be left out of a kernel)", needs.join(", "))
+}
+
+/// Sets the propagation of all mounts.
+pub fn propagate(propagation: Propagation) -> Result<()> {
+    let flag = match propagation {
+        Propagation::Private => MsFlags::MS_PRIVATE,
+        Propagation::Shared => MsFlags::MS_SHARED,
+        Propagation::Slave => MsFlags::MS_SLAVE,
+        Propagation::Unchanged => return Ok(()),
+    };
+    set_propagation(Path::new("/"), flag).map_err(|e| Error::sys("mount", "the propagation of /", e))
+}
+
+fn set_propagation(path: &Path, flag: MsFlags) -> std::result::Result<(), Errno> {
+    let none: Option<&Path> = None;
+    mount(none, path, none, MsFlags::MS_REC | flag, none)
+}
+
+/// Mounts a new proc. Where the mounts around it are not private to us, this one is made so first, or others
+/// would see it.
+pub fn mount_proc(at: &Path, around: Propagation) -> Result<()> {
+    let fail = |e| Error::sys("mount", [b"proc on ", at.as_os_str().as_bytes()].concat(), e);
+    if around != Propagation::Private {
+        match set_propagation(at, MsFlags::MS_PRIVATE) {
+            // It is no mount point yet.
+            Ok(()) | Err(Errno::EINVAL) => {}
+            Err(e) => return Err(fail(e)),
+        }
+    }
+    let none: Option<&Path> = None;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
+    mount(Some("proc"), at, Some("proc"), flags, none).map_err(fail)
+}

@@ -1,0 +1,67 @@
+//! Entering namespaces of other processes, all or as asked, in the order that the rights allow.
+
+use crate::error::{Error, Result};
+use crate::kind::{Kind, KindSet};
+use crate::ns::fd::NsFd;
+use crate::proc::{Proc, Target};
+use crate::sys;
+
+/// Which namespaces to enter, all of them open already.
+#[derive(Debug, Default)]
+pub struct Join {
+    /// Those of this process.
+    pub target: Option<Target>,
+    /// The kinds that are entered from the target.
+    pub of_target: KindSet,
+    /// Those that came as files.
+    pub files: Vec<NsFd>,
+}
+
+impl Join {
+    /// All kinds to be entered.
+    pub fn kinds(&self) -> KindSet {
+        self.of_target.iter().chain(self.files.iter().map(|ns| ns.kind)).collect()
+    }
+
+    /// Enters them. What can be entered with the rights we have is entered first, and the user namespace after
+    /// it, since in it we may have fewer rights; what is left is tried again from inside the user
+    /// namespace, where we may have more. Those of the target are entered by its pidfd: all of a step or
+    /// none, and never those of another process. Source: setns(2), pidfds since Linux 5.8.
+    pub fn enter(&self) -> Result<()> {
+        let mut of_target = self.of_target;
+        let mut files: Vec<&NsFd> = self.files.iter().collect();
+        files.sort_by_key(|ns| ns.kind);
+
+        let mut but_user = of_target;
+        but_user.remove(Kind::User);
+        if !but_user.is_empty() && self.enter_of_target(but_user).is_ok() {
+            of_target = [Kind::User].into_iter().filter(|kind| of_target.contains(*kind)).collect();
+        }
+        files.retain(|ns| ns.kind == Kind::User || sys::setns(ns, ns.kind.row().flag).is_err());
+
+        let (user, rest): (Vec<&NsFd>, Vec<&NsFd>) = files.into_iter().partition(|ns| ns.kind == Kind::User);
+        user.into_iter().try_for_each(enter_file)?;
+        if !of_target.is_empty() {
+            self.enter_of_target(of_target)?;
+        }
+        rest.into_iter().try_for_each(enter_file)
+    }
+
+    fn enter_of_target(&self, kinds: KindSet) -> Result<()> {
+        let Some(target) = &self.target else { return Ok(()) };
+        sys::setns(&target.pidfd, kinds.flags())
+            .map_err(|e| Error::sys("setns", format!("{kinds} of {}", target.pid), e))
+    }
+}
+
+fn enter_file(ns: &NsFd) -> Result<()> {
+    sys::setns(ns, ns.kind.row().flag).map_err(|e| Error::sys("setns", format!("{} from a file", ns.kind), e))
+}
+
+/// The kinds in which a process is in another namespace than we are. Kinds that this kernel lacks are not
+/// among them.
+pub fn differing(proc: &Proc, target: &Target) -> Result<KindSet> {
+    let ours = proc.this()?.namespaces(KindSet::all())?;
+    let theirs = target.task.namespaces(KindSet::all())?;
+    Ok(Kind::all().filter(|&kind| theirs[kind] != 0 && theirs[kind] != ours[kind]).collect())
+}

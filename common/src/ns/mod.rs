@@ -1,0 +1,6 @@
+//! Namespaces: holding one, finding them all, entering and creating them.
+
+pub mod create;
+pub mod fd;
+pub mod join;
+pub mod scan;

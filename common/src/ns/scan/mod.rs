@@ -1,0 +1,135 @@
+//! Finding namespaces: one pass over the sources makes a [`Snapshot`], which is plain data.
+
+mod processes;
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::kind::{Kind, KindMap, KindSet, NsId};
+use crate::ns::fd::NsFd;
+use crate::proc::Proc;
+
+/// A source of namespaces: it adds what it finds to the snapshot.
+type Source = fn(&Proc, &Want, &mut Snapshot) -> Result<()>;
+
+/// Where namespaces are looked for, in this order.
+const SOURCES: &[Source] = &[processes::scan];
+
+/// What is asked of a scan. What is not asked for is not read.
+#[derive(Clone, Debug)]
+pub struct Want {
+    /// The kinds.
+    pub kinds: KindSet,
+    /// Owners and parents as well, upward to the ones that no process is in.
+    pub relations: bool,
+    /// The namespace, by inode number, whose processes are all to be described, not only the first.
+    pub members_of: Option<u64>,
+}
+
+/// All that a scan found, in the order of the kernel's numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The namespaces, ascending by inode number once the scan is done.
+    pub namespaces: Vec<Namespace>,
+    /// The processes that are described: the first of each namespace, and those of [`Want::members_of`].
+    pub processes: HashMap<i32, Process>,
+    /// Which namespaces each process is in, by ascending PID: 0 where that is not known or was not asked.
+    pub members: Vec<(i32, KindMap<u64>)>,
+    /// How many processes did not show their namespaces to us.
+    pub unreadable: usize,
+    index: HashMap<u64, usize>,
+}
+
+/// One namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// Device and inode number; the device is 0 where only the inode was seen.
+    pub id: NsId,
+    /// Its kind.
+    pub kind: Kind,
+    /// How many processes are in it.
+    pub processes: usize,
+    /// The lowest PID in it.
+    pub first: Option<i32>,
+    /// Inode number of its parent, where it has one that we may see.
+    pub parent: Option<u64>,
+    /// Inode number of the user namespace that owns it, where we may see it.
+    pub owner: Option<u64>,
+    /// Who made it, for user namespaces; known if relations were asked for.
+    pub owner_uid: Option<u32>,
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its PID, as the /proc that was read numbers it.
+    pub pid: i32,
+    /// That of its parent.
+    pub ppid: i32,
+    /// Effective user id.
+    pub uid: u32,
+    /// The command line, or the name where that is empty. Any bytes.
+    pub command: Vec<u8>,
+}
+
+/// Takes the snapshot. One process or namespace that vanishes or may not be read is left out; an error is
+/// only what stops the whole scan.
+pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
+    let mut snapshot = Snapshot::default();
+    for source in SOURCES {
+        source(proc, want, &mut snapshot)?;
+    }
+    snapshot.namespaces.sort_by_key(|ns| ns.id.ino);
+    snapshot.index = snapshot.namespaces.iter().enumerate().map(|(at, ns)| (ns.id.ino, at)).collect();
+    Ok(snapshot)
+}
+
+impl Snapshot {
+    /// The namespace with this inode number.
+    pub fn namespace(&self, ino: u64) -> Option<&Namespace> {
+        self.index.get(&ino).map(|&at| &self.namespaces[at])
+    }
+
+    /// Adds a namespace that was not known, and answers where it stands; or answers where it stands already.
+    fn add(&mut self, id: NsId, kind: Kind) -> (usize, bool) {
+        let next = self.namespaces.len();
+        let at = *self.index.entry(id.ino).or_insert(next);
+        if at == next {
+            self.namespaces.push(Namespace {
+                id,
+                kind,
+                processes: 0,
+                first: None,
+                parent: None,
+                owner: None,
+                owner_uid: None,
+            });
+        }
+        (at, at == next)
+    }
+
+    /// Asks an open namespace for its owner and parent, and those for theirs, upward.
+    fn relate(&mut self, ns: NsFd) {
+        let mut open = vec![ns];
+        while let Some(ns) = open.pop() {
+            let Ok(id) = ns.id() else { continue };
+            let (at, _) = self.add(id, ns.kind);
+            self.namespaces[at].id = id;
+            if ns.kind == Kind::User {
+                self.namespaces[at].owner_uid = ns.owner_uid().ok();
+            }
+            // Of a user namespace the parent is the owner: the kernel answers both with one.
+            let owner = ns.owner().ok().flatten();
+            let parent = ns.parent().ok().flatten();
+            for (relative, is_owner) in [(owner, true), (parent, false)] {
+                let Some(relative) = relative else { continue };
+                let Ok(id) = relative.id() else { continue };
+                let ns = &mut self.namespaces[at];
+                *(if is_owner { &mut ns.owner } else { &mut ns.parent }) = Some(id.ino);
+                if self.add(id, relative.kind).1 {
+                    open.push(relative);
+                }
+            }
+        }
+    }
+}

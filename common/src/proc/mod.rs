@@ -1,0 +1,318 @@
+//! Processes as /proc shows them: one directory descriptor for each, and bytes.
+//!
+//! This is the only place that knows paths below /proc, and every reader takes the root, so a directory of
+//! files can stand in for it.
+
+pub mod credentials;
+pub mod idmap;
+pub mod place;
+pub mod users;
+
+use std::ffi::{CStr, CString};
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::stat::{Mode, fstat};
+
+use crate::error::{Error, Result};
+use crate::kind::{KindMap, KindSet, parse_link};
+use crate::sys;
+
+/// A file of /proc that we read whole is never larger than this: 16 MiB.
+const LIMIT: u64 = 16 << 20;
+
+/// A /proc file system, or a directory that looks like one.
+#[derive(Debug)]
+pub struct Proc {
+    root: OwnedFd,
+}
+
+impl Proc {
+    /// Opens the root: `/proc`, or a directory made for a test.
+    pub fn open(root: &Path) -> Result<Proc> {
+        let bytes = root.as_os_str().as_bytes();
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let root = nix::fcntl::open(root, flags, Mode::empty()).map_err(|e| Error::sys("open", bytes, e))?;
+        Ok(Proc { root })
+    }
+
+    /// Opens the machine's own.
+    pub fn system() -> Result<Proc> {
+        Proc::open(Path::new("/proc")).map_err(|e| match e.is_gone() {
+            true => e.with_hint("mount one: mount -t proc proc /proc"),
+            false => e,
+        })
+    }
+
+    /// The PIDs of all processes (thread groups), ascending, as this /proc numbers them.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        let fail = |e| Error::sys("list", "/proc", e);
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let dir = openat(&self.root, c".", flags, Mode::empty()).map_err(fail)?;
+        let mut dir = Dir::from_fd(dir).map_err(fail)?;
+        let mut pids = Vec::new();
+        for entry in dir.iter() {
+            let entry = entry.map_err(fail)?;
+            pids.extend(parse_pid(entry.file_name().to_bytes()));
+        }
+        // The kernel's order is already this one; a directory's is any.
+        if !pids.is_sorted() {
+            pids.sort_unstable();
+        }
+        Ok(pids)
+    }
+
+    /// Takes hold of a process's directory. [`Error::is_gone`] if there is none.
+    pub fn task(&self, pid: i32) -> Result<Task> {
+        let mut name = [0; 12];
+        self.open_task(pid, decimal(pid, &mut name))
+    }
+
+    /// Takes hold of our own directory; its `pid` is what this /proc calls us.
+    pub fn this(&self) -> Result<Task> {
+        let mut name = [0; 12];
+        let link = sys::readlinkat(&self.root, c"self", &mut name).map_err(|e| Error::sys("read", "/proc/self", e))?;
+        let pid = parse_pid(link).ok_or_else(|| Error::refused("/proc/self is no process: is another file system mounted there?"))?;
+        self.task(pid)
+    }
+
+    /// The number in a file of `/proc/sys`, as the user namespace we are in has it.
+    pub fn sysctl(&self, name: &str) -> Option<u64> {
+        let path = CString::new(format!("sys/{name}")).ok()?;
+        let file = openat(&self.root, path.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+        let mut text = String::new();
+        std::fs::File::from(file).take(64).read_to_string(&mut text).ok()?;
+        text.trim().parse().ok()
+    }
+
+    fn open_task(&self, pid: i32, name: &CStr) -> Result<Task> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        match openat(&self.root, name, flags, Mode::empty()) {
+            Ok(dir) => Ok(Task { pid, dir }),
+            Err(Errno::ENOENT) => Err(Error::sys("open", format!("process {pid}"), Errno::ESRCH)),
+            Err(e) => Err(Error::sys("open", format!("process {pid}"), e)),
+        }
+    }
+}
+
+fn parse_pid(name: &[u8]) -> Option<i32> {
+    match name.first() {
+        Some(b'1'..=b'9') => std::str::from_utf8(name).ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A number as a C string, without allocating.
+fn decimal(number: i32, buffer: &mut [u8; 12]) -> &CStr {
+    let mut at = buffer.len() - 1;
+    // No process has a negative number, nor 0.
+    let mut rest = number.max(0);
+    buffer[at] = 0;
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    CStr::from_bytes_until_nul(&buffer[at..]).unwrap_or(c"0")
+}
+
+/// What `/proc/PID/stat` says of a process. Source: proc_pid_stat(5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// The command's name, at most 15 bytes, any byte.
+    pub comm: Vec<u8>,
+    /// R, S, D, Z (zombie), T, ...
+    pub state: u8,
+    /// PID of the parent; 0 where it is outside this /proc's pid namespace.
+    pub ppid: i32,
+}
+
+impl Stat {
+    /// Reads a line of `/proc/PID/stat`. The name may hold any byte, `)` and newline too, so it ends at the
+    /// last `)`.
+    pub fn parse(line: &[u8]) -> Option<Stat> {
+        let open = line.iter().position(|&b| b == b'(')?;
+        let close = line.iter().rposition(|&b| b == b')')?;
+        let comm = line.get(open + 1..close)?.to_vec();
+        let mut fields = line[close + 1..].split(|&b| b == b' ').filter(|field| !field.is_empty());
+        let state = *fields.next()?.first()?;
+        let ppid = std::str::from_utf8(fields.next()?).ok()?.trim_end().parse().ok()?;
+        Some(Stat { comm, state, ppid })
+    }
+}
+
+/// The directory of one process, held open: what is read through it is of that process or fails, even if
+/// another gets the same PID.
+#[derive(Debug)]
+pub struct Task {
+    /// Its PID as this /proc numbers it.
+    pub pid: i32,
+    dir: OwnedFd,
+}
+
+impl AsFd for Task {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
+impl Task {
+    /// Opens a file of this process. `on` is how an error names it, before "of PID".
+    pub fn open(&self, path: &CStr, flags: OFlag, on: &str) -> Result<OwnedFd> {
+        let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+        openat(&self.dir, path, flags, Mode::empty())
+            .map_err(|e| Error::sys("open", format!("{on} of {}", self.pid), e))
+    }
+
+    /// The bytes of a file of this process, to its end or to 16 MiB.
+    pub fn read(&self, name: &CStr) -> Result<Vec<u8>> {
+        let on = name.to_string_lossy();
+        let file = self.open(name, OFlag::O_RDONLY, &on)?;
+        let mut bytes = Vec::with_capacity(1024);
+        std::fs::File::from(file)
+            .take(LIMIT)
+            .read_to_end(&mut bytes)
+            .map_err(|e| Error::io("read", format!("{on} of {}", self.pid), &e))?;
+        Ok(bytes)
+    }
+
+    /// The inode numbers of the namespaces it is in, of these kinds. 0 for a kind that this kernel lacks, or
+    /// that a zombie has no more. [`Error::is_denied`] where we may not see them: they need
+    /// PTRACE_MODE_READ (ptrace(2)). Source: namespaces(7).
+    pub fn namespaces(&self, kinds: KindSet) -> Result<KindMap<u64>> {
+        let mut inodes = KindMap::default();
+        let mut buffer = [0; 64];
+        for kind in kinds.iter() {
+            match sys::readlinkat(&self.dir, kind.row().path, &mut buffer) {
+                Ok(text) => inodes[kind] = parse_link(text).map_or(0, |(_, ino)| ino),
+                Err(Errno::ENOENT | Errno::ESRCH) => {}
+                // One is refused for the same reason as the others.
+                Err(e) => return Err(Error::sys("open", format!("namespaces of {}", self.pid), e)),
+            }
+        }
+        Ok(inodes)
+    }
+
+    /// `/proc/PID/stat`.
+    pub fn stat(&self) -> Result<Stat> {
+        let line = self.read(c"stat")?;
+        Stat::parse(&line).ok_or_else(|| Error::sys("parse", format!("stat of {}", self.pid), Errno::EINVAL))
+    }
+
+    /// The effective user id, as our user namespace numbers it: the owner of the directory.
+    pub fn uid(&self) -> Result<u32> {
+        fstat(&self.dir)
+            .map(|stat| stat.st_uid)
+            .map_err(|e| Error::sys("stat", format!("process {}", self.pid), e))
+    }
+
+    /// The command line with spaces between the arguments. Empty for kernel threads, zombies and those who
+    /// emptied it. Source: proc_pid_cmdline(5).
+    pub fn command_line(&self) -> Result<Vec<u8>> {
+        let mut bytes = self.read(c"cmdline")?;
+        let end = bytes.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
+        bytes.truncate(end);
+        bytes.iter_mut().filter(|b| **b == 0).for_each(|b| *b = b' ');
+        Ok(bytes)
+    }
+}
+
+/// A process that is held: the PID cannot become somebody else's under our hands.
+#[derive(Debug)]
+pub struct Target {
+    /// The PID as it was given, in our pid namespace.
+    pub pid: i32,
+    /// The process.
+    pub pidfd: OwnedFd,
+    /// Its directory in /proc.
+    pub task: Task,
+}
+
+impl Target {
+    /// Takes hold of a process. The pidfd comes first. The number by which /proc knows the process is asked
+    /// of the pidfd, since /proc may count in another pid namespace than we do; and that the directory is
+    /// that process's is proved by the process still being alive after it was opened.
+    pub fn open(proc: &Proc, pid: i32) -> Result<Target> {
+        let pidfd = sys::pidfd_open(pid).map_err(|e| Error::sys("pidfd_open", pid.to_string(), e))?;
+        let seen_as = proc_number(proc, &pidfd)?;
+        let task = proc.task(seen_as)?;
+        let target = Target { pid, pidfd, task };
+        match target.is_alive()? {
+            true => Ok(target),
+            false => Err(Error::sys("open", format!("process {pid}"), Errno::ESRCH)),
+        }
+    }
+
+    /// Has the process not ended yet?
+    pub fn is_alive(&self) -> Result<bool> {
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        let ended = nix::poll::poll(&mut fds, PollTimeout::ZERO)
+            .map_err(|e| Error::sys("poll", format!("pidfd of {}", self.pid), e))?;
+        Ok(ended == 0)
+    }
+}
+
+/// The number of a process in this /proc: the `Pid:` line of the pidfd's fdinfo. Source: proc(5), pidfd_open(2).
+fn proc_number(proc: &Proc, pidfd: &OwnedFd) -> Result<i32> {
+    let path = format!("fdinfo/{}", pidfd.as_raw_fd());
+    let path = CString::new(path).unwrap_or_default();
+    let info = proc.this()?.read(&path)?;
+    let line = info.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"Pid:"));
+    let number = line.and_then(|text| std::str::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0);
+    match number {
+        1.. => Ok(number),
+        0 => Err(Error::refused("the process is not visible in /proc")
+            .with_hint("/proc counts in another pid namespace: mount one of this namespace")),
+        _ => Err(Error::sys("open", "process", Errno::ESRCH)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_line_ends_its_name_at_the_last_bracket() {
+        let stat = |comm: &[u8], state, ppid| Some(Stat { comm: comm.to_vec(), state, ppid });
+        let cases: [(&[u8], _); 6] = [
+            (b"12 (sh) S 7 12 12 0", stat(b"sh", b'S', 7)),
+            (b"12 (a) R 1) Z 7 1", stat(b"a) R 1", b'Z', 7)),
+            (b"12 (\xff\n(x) S 0\n", stat(b"\xff\n(x", b'S', 0)),
+            (b"12 () S 7", stat(b"", b'S', 7)),
+            (b"12 sh S 7", None),
+            (b")(", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(Stat::parse(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn numbers_become_names() {
+        for number in [1, 10, 4242, i32::MAX] {
+            assert_eq!(decimal(number, &mut [0; 12]).to_bytes(), number.to_string().as_bytes());
+        }
+        assert_eq!(parse_pid(b"self"), None);
+        assert_eq!(parse_pid(b"0"), None);
+        assert_eq!(parse_pid(b"99999999999"), None);
+        assert_eq!(parse_pid(b"12"), Some(12));
+    }
+
+    #[test]
+    fn a_target_is_held_and_known_to_be_alive() {
+        let proc = Proc::system().expect("/proc");
+        let target = Target::open(&proc, std::process::id() as i32).expect("ourselves");
+        assert!(target.is_alive().expect("poll"));
+        let gone = Target::open(&proc, i32::MAX).expect_err("no such process");
+        assert_eq!(gone.to_string(), "pidfd_open 2147483647: No such process");
+    }
+}

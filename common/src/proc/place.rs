@@ -1,0 +1,62 @@
+//! Our root and working directory.
+
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
+use super::Task;
+use crate::error::{Error, Result};
+
+/// A directory that is held open, so that it can be gone to after its path means something else.
+#[derive(Debug)]
+pub struct Place {
+    dir: OwnedFd,
+    name: Vec<u8>,
+}
+
+const FLAGS: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
+impl Place {
+    /// The directory with this path.
+    pub fn open(path: &Path) -> Result<Place> {
+        let name = path.as_os_str().as_bytes().to_vec();
+        let dir = nix::fcntl::open(path, FLAGS, Mode::empty()).map_err(|e| Error::sys("open", &name, e))?;
+        Ok(Place { dir, name })
+    }
+
+    /// The root directory of a process.
+    pub fn root_of(task: &Task) -> Result<Place> {
+        Place::of(task, c"root", "root directory")
+    }
+
+    /// The working directory of a process.
+    pub fn cwd_of(task: &Task) -> Result<Place> {
+        Place::of(task, c"cwd", "working directory")
+    }
+
+    fn of(task: &Task, link: &CStr, what: &str) -> Result<Place> {
+        Ok(Place { dir: task.open(link, FLAGS, what)?, name: format!("{what} of {}", task.pid).into() })
+    }
+
+    /// Makes it our working directory.
+    pub fn go(&self) -> Result<()> {
+        nix::unistd::fchdir(&self.dir).map_err(|e| Error::sys("fchdir", &self.name, e))
+    }
+
+    /// Makes it our root, and the working directory with it, so that none is left outside.
+    /// Source: chroot(2).
+    pub fn become_root(&self) -> Result<()> {
+        self.go()?;
+        nix::unistd::chroot(".").map_err(|e| Error::sys("chroot", &self.name, e))?;
+        change_directory(Path::new("/"))
+    }
+}
+
+/// Makes the directory with this path our working directory.
+pub fn change_directory(path: &Path) -> Result<()> {
+    nix::unistd::chdir(path).map_err(|e| Error::sys("chdir", path.as_os_str().as_bytes(), e))
+}

@@ -1,0 +1,222 @@
+//! All unsafe code: the system calls that nix lacks or has only as unsafe functions, each wrapped once.
+//! What they open is closed on exec.
+
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
+use nix::unistd::{ForkResult, Pid};
+
+type Result<T> = std::result::Result<T, Errno>;
+
+fn owned(fd: libc::c_long) -> Result<OwnedFd> {
+    let fd = Errno::result(fd)?;
+    // SAFETY: the kernel has just made this descriptor for us and nothing else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// A descriptor that stays with one process even if its PID is used again. Source: pidfd_open(2), Linux 5.3.
+pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
+    // SAFETY: takes two integers and makes a descriptor, which is closed on exec by the kernel's own rule.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+}
+
+/// Sends a signal to the process behind a pidfd. Source: pidfd_send_signal(2), Linux 5.1.
+pub fn pidfd_send_signal(pidfd: impl AsFd, signal: i32) -> Result<()> {
+    let fd = pidfd.as_fd().as_raw_fd();
+    // SAFETY: a null siginfo is allowed: the kernel fills it in as for kill(2).
+    let answer = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, std::ptr::null::<libc::siginfo_t>(), 0)
+    };
+    Errno::result(answer).map(drop)
+}
+
+/// Enters the namespace behind a descriptor of a `/proc/PID/ns` file, or with a pidfd those of a process that
+/// `flags` names, all or none. Source: setns(2); pidfds since Linux 5.8.
+pub fn setns(fd: impl AsFd, flags: i32) -> Result<()> {
+    // SAFETY: takes two integers.
+    Errno::result(unsafe { libc::setns(fd.as_fd().as_raw_fd(), flags) }).map(drop)
+}
+
+/// Moves the caller into new namespaces of these kinds. Source: unshare(2).
+pub fn unshare(flags: i32) -> Result<()> {
+    // SAFETY: takes an integer; the flags in use do not touch memory or descriptors that are shared.
+    Errno::result(unsafe { libc::unshare(flags) }).map(drop)
+}
+
+// ioctl_ns(2). _IO(0xb7, n).
+const NS_GET_USERNS: libc::c_ulong = 0xb701;
+const NS_GET_PARENT: libc::c_ulong = 0xb702;
+const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
+
+fn ns_ioctl(fd: impl AsFd, request: libc::c_ulong) -> Result<libc::c_int> {
+    // SAFETY: these requests take no argument and answer with an integer.
+    Errno::result(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request as _) })
+}
+
+/// The user namespace that owns a namespace; of a user namespace its parent. EPERM where it is outside our
+/// view. Source: ioctl_ns(2), Linux 4.9.
+pub fn ns_get_userns(fd: impl AsFd) -> Result<OwnedFd> {
+    owned(ns_ioctl(fd, NS_GET_USERNS)?.into())
+}
+
+/// The parent of a user or pid namespace. EPERM both for "outside our view" and for "is the initial one".
+/// Source: ioctl_ns(2), Linux 4.9.
+pub fn ns_get_parent(fd: impl AsFd) -> Result<OwnedFd> {
+    owned(ns_ioctl(fd, NS_GET_PARENT)?.into())
+}
+
+/// The `CLONE_NEW*` flag of a namespace's kind. ENOTTY where the file is no namespace.
+/// Source: ioctl_ns(2), Linux 4.11.
+pub fn ns_get_nstype(fd: impl AsFd) -> Result<i32> {
+    ns_ioctl(fd, NS_GET_NSTYPE)
+}
+
+/// The user id, as our user namespace numbers it, of who made a user namespace.
+/// Source: ioctl_ns(2), Linux 4.11.
+pub fn ns_get_owner_uid(fd: impl AsFd) -> Result<u32> {
+    let mut uid: libc::uid_t = 0;
+    // SAFETY: this request writes one uid_t through the pointer, which outlives the call.
+    let answer = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), NS_GET_OWNER_UID as _, &raw mut uid) };
+    Errno::result(answer).map(|_| uid)
+}
+
+/// Reads a symbolic link below a directory into `buffer`; answers what was written. One system call and no
+/// allocation: a listing does this eight times for each process. Source: readlinkat(2).
+pub fn readlinkat<'a>(dir: impl AsFd, path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+    // SAFETY: the path ends with a NUL and the kernel writes at most `len` bytes into the buffer.
+    let length = Errno::result(unsafe {
+        libc::readlinkat(dir.as_fd().as_raw_fd(), path.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len())
+    })?;
+    Ok(&buffer[..length as usize])
+}
+
+/// Makes us untraceable for those who are not privileged: they cannot look at our descriptors and memory.
+/// Source: PR_SET_DUMPABLE(2const).
+pub fn set_undumpable() -> crate::Result<()> {
+    nix::sys::prctl::set_dumpable(false).map_err(|e| crate::Error::sys("prctl", "PR_SET_DUMPABLE", e))
+}
+
+/// Marks every descriptor from this number on to be closed on exec. Source: close_range(2), Linux 5.9;
+/// the flag since 5.11, so on 5.10 they are closed at once, which only a caller about to exec may ask for.
+pub fn close_from(first: u32) -> crate::Result<()> {
+    let range = |flags: u32| {
+        // SAFETY: with the flag nothing is closed now. Without it the caller is about to exec and uses no
+        // descriptor of that range any more.
+        Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) }).map(drop)
+    };
+    match range(libc::CLOSE_RANGE_CLOEXEC) {
+        Err(Errno::EINVAL) => range(0),
+        answer => answer,
+    }
+    .map_err(|e| crate::Error::sys("close_range", "", e))
+}
+
+/// Makes a child process. We have one thread, so the child may do what the parent may. Source: fork(2).
+pub fn fork() -> Result<ForkResult> {
+    // SAFETY: the tools have one thread, so no lock can be held by a thread that the child lacks.
+    unsafe { nix::unistd::fork() }
+}
+
+/// How a child changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It ended with this status.
+    Exited(u8),
+    /// A signal ended it.
+    Killed(i32),
+    /// A signal stopped it.
+    Stopped,
+}
+
+/// Collects a change of this child, without waiting for one. nix's waitpid cannot tell of real-time signals.
+/// Source: waitpid(2).
+pub fn waitpid(child: Pid) -> Result<Option<Change>> {
+    let mut status = 0;
+    // SAFETY: writes one int through the pointer, which outlives the call.
+    let pid = unsafe { libc::waitpid(child.as_raw(), &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+    Ok(match Errno::result(pid)? {
+        0 => None,
+        _ if libc::WIFEXITED(status) => Some(Change::Exited(libc::WEXITSTATUS(status) as u8)),
+        _ if libc::WIFSIGNALED(status) => Some(Change::Killed(libc::WTERMSIG(status))),
+        _ if libc::WIFSTOPPED(status) => Some(Change::Stopped),
+        _ => None,
+    })
+}
+
+/// Sets what a signal does, to its default or to nothing; answers whether it was ignored before.
+/// Source: sigaction(2).
+pub fn ignore(signal: Signal, ignored: bool) -> Result<bool> {
+    let handler = if ignored { SigHandler::SigIgn } else { SigHandler::SigDfl };
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler function is installed.
+    let old = unsafe { nix::sys::signal::sigaction(signal, &action) }?;
+    Ok(matches!(old.handler(), SigHandler::SigIgn))
+}
+
+/// Sends a signal to ourselves that ends us as it would have ended the program. Real-time signals are beyond
+/// nix's `Signal`, so this takes the number. Returns where the signal has no effect (the first process of a
+/// pid namespace). Source: signal(7).
+pub fn die_by(signal: i32) {
+    // SAFETY: no handler function is installed, the set is initialised by sigemptyset, and the rest takes
+    // integers.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::kill(Pid::this().as_raw(), signal);
+    }
+}
+
+/// The signal we get when our parent ends; 0 for none. Forgotten by the kernel when our credentials change.
+/// nix takes only the classic signals. Source: PR_SET_PDEATHSIG(2const).
+pub fn set_pdeathsig(signal: i32) -> Result<()> {
+    // SAFETY: takes integers.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
+}
+
+/// The lowest and highest real-time signal that programs may use. Source: signal(7).
+pub fn realtime_signals() -> (i32, i32) {
+    (libc::SIGRTMIN(), libc::SIGRTMAX())
+}
+
+/// How many columns the terminal behind this descriptor has, if it is one and knows.
+/// Source: TIOCGWINSZ(2const).
+pub fn terminal_columns(fd: impl AsFd) -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the request writes one winsize through the pointer, which outlives the call.
+    let answer = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (answer == 0 && size.ws_col > 0).then_some(size.ws_col.into())
+}
+
+/// Was SIGPIPE ignored when we were started? The runtime of Rust ignores it before `main`, so it is looked
+/// up earlier, and the program that we start gets back what we were given.
+static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn look_at_sigpipe() {
+    // SAFETY: only asks; the structure is plain data and outlives the call.
+    unsafe {
+        let mut old = std::mem::zeroed::<libc::sigaction>();
+        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut old) == 0 {
+            SIGPIPE_IGNORED.store(old.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
+        }
+    }
+}
+
+// SAFETY: the linker gathers such pointers and the C library calls them before main (ELF, System V ABI);
+// the function has the right signature for being called without arguments.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK_AT_SIGPIPE: extern "C" fn() = look_at_sigpipe;
+
+/// Gives SIGPIPE back the disposition that we were started with. To be called just before exec.
+pub fn restore_sigpipe() -> Result<()> {
+    ignore(Signal::SIGPIPE, SIGPIPE_IGNORED.load(Ordering::Relaxed)).map(drop)
+}

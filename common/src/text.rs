@@ -1,0 +1,180 @@
+//! Untrusted bytes and what of them may be shown: the one sanitiser.
+//!
+//! Process names, command lines, paths and host names are chosen by other people. Shown raw they could move
+//! the cursor, rename the window or forge a line of output.
+
+use std::fmt::Write;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// What the reader's terminal understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charset {
+    /// ASCII only: the C and POSIX locales.
+    Ascii,
+    /// All of Unicode.
+    Utf8,
+}
+
+impl Charset {
+    /// What the locale variables say: the first non-empty one of LC_ALL, LC_CTYPE, LANG decides (locale(7)).
+    pub fn from_env() -> Charset {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .filter_map(std::env::var_os)
+            .find(|value| !value.is_empty())
+            .unwrap_or_default();
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        match locale.contains("utf-8") || locale.contains("utf8") {
+            true => Charset::Utf8,
+            false => Charset::Ascii,
+        }
+    }
+}
+
+/// Can this character change what a terminal shows elsewhere: control characters, invisible ones, those that
+/// turn the writing direction, and line separators?
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Bytes as text that is safe on a terminal: what is not valid UTF-8 becomes `\xNN`, what [`is_unsafe`]
+/// becomes `\xNN` or `\u{NNNN}`, and with [`Charset::Ascii`] all that is not ASCII does.
+pub fn show(bytes: &[u8], charset: Charset) -> String {
+    escape(bytes, charset, |_| false)
+}
+
+/// Like [`show`], and in one field without a space: space and backslash are escaped too, so the field can be
+/// turned back.
+pub fn show_raw(bytes: &[u8], charset: Charset) -> String {
+    escape(bytes, charset, |c| matches!(c, ' ' | '\\'))
+}
+
+fn escape(bytes: &[u8], charset: Charset, also: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            // Writing to a String cannot fail.
+            let _ = match c {
+                c if c.is_ascii() && (is_unsafe(c) || also(c)) => write!(out, "\\x{:02x}", c as u32),
+                c if is_unsafe(c) => write!(out, "\\u{{{:x}}}", c as u32),
+                c if !c.is_ascii() && charset == Charset::Ascii => {
+                    let mut utf8 = [0; 4];
+                    c.encode_utf8(&mut utf8).bytes().try_for_each(|b| write!(out, "\\x{b:02x}"))
+                }
+                c => out.write_char(c),
+            };
+        }
+        chunk.invalid().iter().for_each(|b| {
+            let _ = write!(out, "\\x{b:02x}");
+        });
+    }
+    out
+}
+
+/// Bytes as a JSON string with its quotes: always valid UTF-8 (what was not becomes U+FFFD), and unsafe
+/// characters are written as `\uNNNN`.
+pub fn json_string(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 2);
+    out.push('"');
+    for c in String::from_utf8_lossy(bytes).chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if is_unsafe(c) => {
+                let mut units = [0; 2];
+                c.encode_utf16(&mut units).iter().for_each(|unit| {
+                    let _ = write!(out, "\\u{unit:04x}");
+                });
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Bytes in base 64 (RFC 4648 section 4), for what JSON cannot hold as text.
+pub fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0u32, |n, &b| n << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let digit = DIGITS[(group >> (18 - 6 * i)) as usize & 63];
+            out.push(if i <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    out
+}
+
+/// How many columns of a terminal this text takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The longest beginning of this text that takes at most so many columns.
+pub fn cut(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_unsafe_is_shown() {
+        let cases: [(&[u8], &str, &str); 9] = [
+            (b"sleep 60", "sleep 60", "sleep\\x2060"),
+            (b"a\x1b]0;x\x07\nb", "a\\x1b]0;x\\x07\\x0ab", "a\\x1b]0;x\\x07\\x0ab"),
+            (b"\xff\xc3", "\\xff\\xc3", "\\xff\\xc3"),
+            ("é".as_bytes(), "é", "é"),
+            (b"\xc2\x9b31m", "\\u{9b}31m", "\\u{9b}31m"),
+            ("\u{202e}gpj".as_bytes(), "\\u{202e}gpj", "\\u{202e}gpj"),
+            (b"\x7f", "\\x7f", "\\x7f"),
+            (b"a\\b", "a\\b", "a\\x5cb"),
+            (b"", "", ""),
+        ];
+        for (bytes, plain, raw) in cases {
+            assert_eq!(show(bytes, Charset::Utf8), plain);
+            assert_eq!(show_raw(bytes, Charset::Utf8), raw);
+        }
+        assert_eq!(show("é".as_bytes(), Charset::Ascii), "\\xc3\\xa9");
+    }
+
+    #[test]
+    fn json_strings_are_valid_and_have_no_raw_control() {
+        assert_eq!(json_string(b"a\"b\\c\nd\te"), r#""a\"b\\c\nd\te""#);
+        assert_eq!(json_string(b"\x1b\x7f\xc2\x9b"), r#""\u001b\u007f\u009b""#);
+        assert_eq!(json_string("\u{e0041}".as_bytes()), r#""\udb40\udc41""#);
+        assert_eq!(json_string(b"\xff"), "\"\u{fffd}\"");
+    }
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
+        for (plain, encoded) in cases {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(width("容器"), 4);
+        assert_eq!(cut("容器", 3), "容");
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abc", 0), "");
+    }
+}

@@ -1,0 +1,131 @@
+//! What every tool has: the way from the command line to an exit status, and one way to print and to fail.
+
+pub mod args;
+pub mod table;
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgMatches, Command};
+
+use crate::error::{Error, Result};
+use crate::text::{Charset, show};
+use args::Dialect;
+
+/// One of the commands.
+#[derive(Debug)]
+pub struct Tool {
+    /// How it is called.
+    pub name: &'static str,
+    /// Its options.
+    pub command: fn() -> Command,
+    /// How its command line is read.
+    pub dialect: Dialect,
+    /// The exit status of our own failures and of bad usage.
+    pub failure: u8,
+}
+
+/// The life of a tool: reads the command line into a request, runs it, reports a failure, answers the exit
+/// status.
+pub fn main<R>(
+    tool: &Tool,
+    request: fn(&ArgMatches) -> Result<R>,
+    run: fn(R) -> anyhow::Result<u8>,
+) -> ExitCode {
+    let mut command = (tool.command)();
+    let parsed = args::canonical(&mut command, &tool.dialect, std::env::args_os().collect())
+        .map_err(Stop::Failure)
+        .and_then(|argv| command.try_get_matches_from(argv).map_err(Stop::Clap))
+        .and_then(|matches| request(&matches).map_err(Stop::Failure));
+    match parsed {
+        Ok(request) => match run(request) {
+            Ok(status) => status.into(),
+            Err(error) => report(tool, &error).into(),
+        },
+        Err(Stop::Failure(error)) => {
+            complain(tool.name, &error.to_string(), Some(error.hint().unwrap_or(&see_help(tool))));
+            tool.failure.into()
+        }
+        Err(Stop::Clap(error)) if !error.use_stderr() => match print(&error.render().to_string()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(tool, &error.into()).into(),
+        },
+        Err(Stop::Clap(error)) => {
+            let (line, hint) = usage(&error);
+            complain(tool.name, &line, Some(hint.as_deref().unwrap_or(&see_help(tool))));
+            tool.failure.into()
+        }
+    }
+}
+
+/// Why a command line is not answered by running.
+enum Stop {
+    Failure(Error),
+    Clap(clap::Error),
+}
+
+fn see_help(tool: &Tool) -> String {
+    format!("`{} --help` shows what can be asked", tool.name)
+}
+
+/// Says on stderr what failed and what to do, and answers the exit status for it.
+pub fn report(tool: &Tool, error: &anyhow::Error) -> u8 {
+    let ours = error.downcast_ref::<Error>();
+    complain(tool.name, &format!("{error:#}"), ours.and_then(Error::hint));
+    match ours {
+        Some(ours) if tool.failure == LAUNCHER => ours.status(),
+        _ => tool.failure,
+    }
+}
+
+/// The exit status of a launcher's own failures.
+pub const LAUNCHER: u8 = 125;
+
+/// The exit status of a lister's failures.
+pub const LISTER: u8 = 1;
+
+/// One line on stderr, and one with advice. Where stderr cannot be written nobody is left to be told.
+pub fn complain(name: &str, line: &str, hint: Option<&str>) {
+    let mut text = format!("{name}: {line}\n");
+    if let Some(hint) = hint {
+        text.push_str(&format!("hint: {hint}\n"));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes to stdout. A reader who has seen enough and closed the pipe is no failure.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", "standard output", &e)),
+        _ => Ok(()),
+    }
+}
+
+/// What clap has to say in one line, and its tip.
+fn usage(error: &clap::Error) -> (String, Option<String>) {
+    let charset = Charset::from_env();
+    let rendered = error.render().to_string();
+    let mut line = Vec::new();
+    let mut tips = Vec::new();
+    for text in rendered.lines().map(str::trim) {
+        match (text.strip_prefix("tip: "), text) {
+            (_, text) if text.starts_with("Usage:") => break,
+            // Nobody who mistypes an option means it as a value.
+            (Some(tip), _) if tip.starts_with("to pass ") => {}
+            (Some(tip), _) => tips.push(show(tip.as_bytes(), charset)),
+            (None, text) if !text.is_empty() && !text.starts_with("For more information") => {
+                line.push(show(text.strip_prefix("error: ").unwrap_or(text).as_bytes(), charset));
+            }
+            _ => {}
+        }
+    }
+    if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue)
+        && tips.is_empty()
+        && !values.is_empty()
+    {
+        tips.push(format!("one of: {}", values.join(" ")));
+    }
+    (line.join(" "), (!tips.is_empty()).then(|| tips.join("; ")))
+}

@@ -1,0 +1,405 @@
+//! What every test uses: rings, running the tools and the originals, processes to look at, and the proof
+//! that none is left behind.
+//!
+//! A ring is a way to run the tests: as root (`Host`), as an ordinary user (`User`). A test begins with
+//! `let t = rings!(Host, User);`. In a ring that it does not name it ends at once, which is said on stderr.
+//! With `NSKIT_TESTS=all`, a test that misses something in a ring of its own fails instead of skipping.
+//! `NSKIT_RING_LOG=FILE` gathers a line for each test: ring, name, what happened.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A way to run the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// As root on this machine.
+    Host,
+    /// As an ordinary user on this machine.
+    User,
+}
+
+impl Ring {
+    pub fn here() -> Ring {
+        if nix::unistd::geteuid().is_root() { Ring::Host } else { Ring::User }
+    }
+}
+
+macro_rules! rings {
+    ($($ring:ident),+) => {
+        match $crate::harness::Test::begin(&[$($crate::harness::Ring::$ring),+]) {
+            Some(test) => test,
+            None => return,
+        }
+    };
+}
+
+/// The user that root becomes where a test is about an ordinary user: "nobody", who owns nothing.
+pub const NOBODY: u32 = 65534;
+
+/// How long anything may take. Generous: it ends what hangs, it measures nothing.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running test. When it ends, no process that it started may be left.
+pub struct Test {
+    name: String,
+    marker: String,
+}
+
+impl Test {
+    pub fn begin(rings: &[Ring]) -> Option<Test> {
+        let name = std::thread::current().name().unwrap_or("main").to_string();
+        let marker = format!("NSKIT_TEST_MARK={name}.{}", std::process::id());
+        let test = Test { name, marker };
+        if rings.contains(&Ring::here()) {
+            test.log("ran");
+            return Some(test);
+        }
+        // Straight to the descriptor: the test runner keeps what a passing test prints.
+        let why = if rings == [Ring::Host] { "needs root" } else { "is for an ordinary user" };
+        let _ = std::io::stderr().write_all(format!("skipped: {}: {why}\n", test.name).as_bytes());
+        test.log("other");
+        None
+    }
+
+    fn log(&self, what: &str) {
+        if let Some(path) = std::env::var_os("NSKIT_RING_LOG") {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+            let line = format!("{:?}\t{}\t{what}\n", Ring::here(), self.name);
+            file.write_all(line.as_bytes()).unwrap();
+        }
+    }
+
+    /// Is this program installed? Where it is not the test is skipped, or fails with `NSKIT_TESTS=all`.
+    pub fn has(&self, program: &str) -> bool {
+        if find(program).is_some() {
+            return true;
+        }
+        assert!(std::env::var_os("NSKIT_TESTS").is_none_or(|all| all != "all"), "{program} is not installed");
+        let line = format!("skipped: {}: {program} is not installed\n", self.name);
+        let _ = std::io::stderr().write_all(line.as_bytes());
+        self.log(&format!("skipped: no {program}"));
+        false
+    }
+
+    /// One of our tools.
+    pub fn tool(&self, name: &str) -> Run<'_> {
+        Run::new(self, tool_path(name).into())
+    }
+
+    /// A program of the machine, such as the original of a tool.
+    pub fn program(&self, name: &str) -> Run<'_> {
+        Run::new(self, find(name).unwrap_or_else(|| panic!("{name} is not installed")).into())
+    }
+
+    /// Starts a launcher (ours by name, or the original) with these options; the program in it sleeps. It
+    /// is gone when the value is dropped.
+    pub fn hold(&self, launcher: &str, options: &[&str]) -> Held {
+        let run = match launcher {
+            "runshare" | "rnsenter" => self.tool(launcher),
+            _ => self.program(launcher),
+        };
+        run.args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold()
+    }
+
+    /// The processes that this test started and that still run.
+    pub fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for pid in pids() {
+            let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            if environ.split(|&b| b == 0).any(|entry| entry == self.marker.as_bytes()) {
+                let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                left.push(format!("{pid}: {}", String::from_utf8_lossy(&command).replace('\0', " ")));
+            }
+        }
+        left
+    }
+
+    /// Waits until no process of this test is left.
+    pub fn assert_nothing_left(&self) {
+        let left = || self.left();
+        assert!(within(Duration::from_secs(5), || left().is_empty()), "left behind: {:?}", left());
+    }
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_nothing_left();
+        }
+    }
+}
+
+/// Is this true within the time? Asked again and again.
+pub fn within(limit: Duration, mut asked: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + limit;
+    loop {
+        if asked() {
+            return true;
+        }
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// All PIDs of the machine.
+pub fn pids() -> Vec<i32> {
+    let names = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| name.to_str()?.parse().ok()).collect()
+}
+
+/// The inode number of a process's namespace.
+pub fn inode(pid: impl std::fmt::Display, kind: &str) -> u64 {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+    link.to_str().unwrap().split(['[', ']']).nth(1).unwrap().parse().unwrap()
+}
+
+/// Where our tools were built.
+pub fn tool_path(name: &str) -> &'static Path {
+    Path::new(match name {
+        "rlsns" => env!("CARGO_BIN_EXE_rlsns"),
+        "rnsenter" => env!("CARGO_BIN_EXE_rnsenter"),
+        "runshare" => env!("CARGO_BIN_EXE_runshare"),
+        _ => panic!("{name} is none of our tools"),
+    })
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(usual).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+/// The folder of the project.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A command to be run.
+pub struct Run<'a> {
+    test: &'a Test,
+    program: PathBuf,
+    command: Command,
+    input: Vec<u8>,
+    _copy: Option<tempfile::TempDir>,
+}
+
+impl<'a> Run<'a> {
+    fn new(test: &'a Test, program: PathBuf) -> Run<'a> {
+        let mut run = Run { test, command: Command::new(&program), program, input: Vec::new(), _copy: None };
+        run.prepare();
+        run
+    }
+
+    fn prepare(&mut self) {
+        let (key, value) = self.test.marker.split_once('=').unwrap();
+        self.command
+            .env_remove("NSKIT_RING_LOG")
+            .env(key, value)
+            .env("LC_ALL", "C.UTF-8")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+    }
+
+    /// As an ordinary user, if we are root. To be called before arguments are added. The tool is copied to
+    /// where that user may execute it.
+    pub fn as_user(mut self) -> Self {
+        if Ring::here() == Ring::Host {
+            let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
+            let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(dir.path(), open).unwrap();
+            let copy = dir.path().join(self.program.file_name().unwrap());
+            std::fs::copy(&self.program, &copy).unwrap();
+            self.command = Command::new(copy);
+            self.prepare();
+            self.command.uid(NOBODY).gid(NOBODY).current_dir("/").env("HOME", "/");
+            self._copy = Some(dir);
+        }
+        self
+    }
+
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
+        self.args([arg])
+    }
+
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.command.current_dir(dir);
+        self
+    }
+
+    pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// The command itself, for what only one test needs.
+    pub fn with(mut self, change: impl FnOnce(&mut Command)) -> Self {
+        change(&mut self.command);
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Output {
+        let shown = format!("{:?}", self.command);
+        let Run { mut command, input, _copy, .. } = self;
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{shown}: {e}"));
+        let mut stdin = child.stdin.take();
+        let writer = std::thread::spawn(move || {
+            // A program that does not read it all is no fault.
+            let _ = stdin.as_mut().map(|stdin| stdin.write_all(&input));
+        });
+        let stdout = reader(child.stdout.take());
+        let stderr = reader(child.stderr.take());
+        let mut status = None;
+        within(LIMIT, || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        let Some(status) = status else {
+            let _ = child.kill();
+            panic!("{shown}: did not end");
+        };
+        writer.join().unwrap();
+        let [stdout, stderr] = [stdout, stderr].map(|text| text.join().unwrap());
+        let output = Output { shown, code: status.code(), signal: status.signal(), stdout, stderr };
+        // In a terminal with --nocapture one can watch.
+        println!("{}\n{}{}", output.shown, output.text(), output.errors());
+        output
+    }
+
+    /// Starts it; its program has to print a line when it is ready, and then to stay.
+    pub fn hold(self) -> Held {
+        let shown = format!("{:?}", self.command);
+        let Run { mut command, _copy, .. } = self;
+        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap_or_else(|e| panic!("{shown}: {e}"));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "{shown}: ended early");
+        Held { child, line: line.trim_end().into(), _copy }
+    }
+}
+
+fn reader(from: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.map(|mut from| from.read_to_end(&mut bytes));
+        bytes
+    })
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Output {
+    pub shown: String,
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// What it printed.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// What it printed on stderr.
+    pub fn errors(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// It must have succeeded and complained of nothing; answers what it printed.
+    #[track_caller]
+    pub fn ok(&self) -> String {
+        assert_eq!((self.code, self.errors().as_str()), (Some(0), ""), "{}\n{}", self.shown, self.text());
+        self.text()
+    }
+
+    /// It must have failed with this status and this first line on stderr, and printed nothing; answers the
+    /// hint, or nothing.
+    #[track_caller]
+    pub fn fails(&self, status: i32, line: &str) -> String {
+        let errors = self.errors();
+        let mut lines = errors.lines();
+        assert_eq!((self.code, lines.next().unwrap_or_default()), (Some(status), line), "{}", self.shown);
+        assert_eq!(self.text(), "", "{}", self.shown);
+        let hint = lines.next().unwrap_or_default();
+        assert_eq!(lines.next(), None, "one line and a hint: {}", self.shown);
+        hint.strip_prefix("hint: ").unwrap_or(hint).to_string()
+    }
+}
+
+/// A process that was started and stays until this is dropped.
+pub struct Held {
+    pub child: Child,
+    /// The line that it printed.
+    pub line: String,
+    _copy: Option<tempfile::TempDir>,
+}
+
+impl Held {
+    /// The PID of what was started: the launcher, or the program where the launcher became it.
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// The PID of the program: the launcher's only child, or that of what it became.
+    pub fn inner(&self) -> i32 {
+        let mut pid = self.pid();
+        while let Some(child) = children(pid).first() {
+            pid = *child;
+        }
+        pid
+    }
+
+    /// How it ended: by itself, within the time.
+    #[track_caller]
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        let mut status = None;
+        let ended = within(LIMIT, || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(ended, "process {} did not end", self.pid());
+        status.unwrap()
+    }
+}
+
+/// The children of a process.
+pub fn children(pid: i32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return;
+        }
+        for pid in [self.inner(), self.pid()] {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// Words as arguments that need not be text.
+pub fn bytes(text: &[u8]) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(text.to_vec())
+}

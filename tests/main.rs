@@ -1,0 +1,17 @@
+//! The integration tests, in one binary.
+//!
+//! Each test declares the rings it belongs to (see `harness`), and proves behaviour on the real kernel or,
+//! for the listings, on a directory that looks like /proc.
+
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+#[macro_use]
+mod harness;
+
+mod docs;
+mod house;
+mod kernel;
+mod parity;
+mod rlsns;
+mod rnsenter;
+mod runshare;
