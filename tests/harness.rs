@@ -61,7 +61,7 @@ impl Test {
         // Straight to the descriptor: the test runner keeps what a passing test prints.
         let why = if rings == [Ring::Host] { "needs root" } else { "is for an ordinary user" };
         let _ = std::io::stderr().write_all(format!("skipped: {}: {why}\n", test.name).as_bytes());
-        test.log("other");
+        test.log("other ring");
         None
     }
 
@@ -186,12 +186,13 @@ pub struct Run<'a> {
     program: PathBuf,
     command: Command,
     input: Vec<u8>,
+    limit: Duration,
     _copy: Option<tempfile::TempDir>,
 }
 
 impl<'a> Run<'a> {
     fn new(test: &'a Test, program: PathBuf) -> Run<'a> {
-        let mut run = Run { test, command: Command::new(&program), program, input: Vec::new(), _copy: None };
+        let mut run = Run { test, command: Command::new(&program), program, input: Vec::new(), limit: LIMIT, _copy: None };
         run.prepare();
         run
     }
@@ -254,10 +255,16 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// It may take long: a compilation.
+    pub fn patiently(mut self) -> Self {
+        self.limit = 10 * LIMIT;
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Output {
         let shown = format!("{:?}", self.command);
-        let Run { mut command, input, _copy, .. } = self;
+        let Run { mut command, input, limit, _copy, .. } = self;
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{shown}: {e}"));
         let mut stdin = child.stdin.take();
         let writer = std::thread::spawn(move || {
@@ -267,7 +274,7 @@ impl<'a> Run<'a> {
         let stdout = reader(child.stdout.take());
         let stderr = reader(child.stderr.take());
         let mut status = None;
-        within(LIMIT, || {
+        within(limit, || {
             status = child.try_wait().unwrap();
             status.is_some()
         });
@@ -281,6 +288,22 @@ impl<'a> Run<'a> {
         // In a terminal with --nocapture one can watch.
         println!("{}\n{}{}", output.shown, output.text(), output.errors());
         output
+    }
+
+    /// Runs it with a terminal of so many columns as its standard output and error; answers what that showed,
+    /// lines ended by newlines only.
+    pub fn run_in_terminal(mut self, columns: u16) -> String {
+        let size = nix::pty::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = nix::pty::openpty(Some(&size), None).unwrap();
+        self.command.stdin(Stdio::null()).stdout(pty.slave.try_clone().unwrap()).stderr(pty.slave);
+        let mut child = self.command.spawn().unwrap();
+        // Our copies of the terminal are closed, so the reader ends when the program's are.
+        drop(self.command);
+        let mut bytes = Vec::new();
+        // The end of a terminal is an error, EIO, to the one who reads.
+        let _ = std::fs::File::from(pty.master).read_to_end(&mut bytes);
+        child.wait().unwrap();
+        String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
     }
 
     /// Starts it; its program has to print a line when it is ready, and then to stay.

@@ -1,1 +1,98 @@
-//! x
+//! The same question to lsns of util-linux and to rlsns, in a world where nothing else happens.
+
+use serde_json::Value;
+
+use crate::harness::tool_path;
+
+/// Makes the world: a pid namespace with its own proc, and in it sleepers in namespaces of their own, some
+/// nested. `$OUT` gets what each tool prints and its exit status, each question a line of `$1`.
+const WORLD: &str = r#"
+set -e
+unshare -n sleep 1000 &
+unshare -u -i sleep 1000 &
+unshare -U -r -m -C sleep 1000 &
+unshare -U -r unshare -U -r -n sleep 1000 &
+unshare -f -p --kill-child sleep 1000 &
+unshare -n sh -c 'sleep 1000; true' &
+while [ "$(pgrep -x sleep | wc -l)" -lt 6 ]; do sleep 0.05; done
+while read -r args; do
+    for tool in "$LSNS" "$RLSNS"; do
+        # D14 of lsns: it can print nothing when a process ends meanwhile; here none does but our own.
+        st=0; eval "$tool $args" > "$OUT/text" 2>/dev/null || st=$?
+        printf '%s\0%s\0%s\0' "$args" "$st" "$(cat "$OUT/text")"
+    done
+done
+"#;
+
+/// The questions whose answers are compared as lines.
+#[rustfmt::skip]
+const TEXTS: &[&str] = &[
+    "", "-l", "-n", "-r -l", "-r -n -l -o NS,TYPE,NPROCS,PID,PPID,UID,USER",
+    "-t net -o NS,TYPE,NPROCS,PID,USER,COMMAND", "-t pid", "-t mnt", "-t user", "-t uts", "-t ipc", "-t cgroup", "-t time",
+    "-t pid -t user", "-l -t uts -o +PATH", "-l -t uts -o +PPID,UID", "-l -t uts,ipc -o ns",
+    "-o NS,PATH", "-o command,ns,type", "-o PID,NPROCS", "-l -o NS,TYPE,PNS,ONS",
+    "-p 2", "-p 2 -l", "-p 2 -t net -o NS,NPROCS,COMMAND", "-Towner", "-Tparent", "-Tprocess", "-T=owner -t user", "--tree=parent -n",
+    "--notr --list", "--output NS --noh", "--ty=uts", "-u", "-nlo PID,COMMAND",
+    "$(readlink /proc/$(pgrep -ox sleep)/ns/net | tr -dc 0-9)",
+    "$(readlink /proc/$(pgrep -of '^sh -c sleep')/ns/net | tr -dc 0-9) -o PID,PPID,COMMAND",
+    "-l $(readlink /proc/$(pgrep -of '^sh -c sleep')/ns/net | tr -dc 0-9)",
+    "1", "-t nope", "-o nope", "-J -r", "-p 2 1",
+];
+
+/// Those whose answers are compared as values.
+const JSONS: &[&str] = &[
+    "-J",
+    "-J -l",
+    "-J -l -o NS,TYPE,PATH,NPROCS,PID,PPID,COMMAND,UID,USER,PNS,ONS",
+    "-J -Towner",
+    "-J -Tparent -o NS,TYPE,PNS",
+    "-J -t pid -t user",
+    "-J $(readlink /proc/$(pgrep -of '^sh -c sleep')/ns/net | tr -dc 0-9)",
+];
+
+/// Where the answers differ on purpose, and why.
+#[rustfmt::skip]
+const DIFFERENCES: &[(&str, &str)] = &[
+    ("-l -t uts,ipc -o ns", "lsns takes no lists"),
+];
+
+#[test]
+fn rlsns_answers_as_lsns_does() {
+    let t = rings!(Host, User);
+    if !t.has("lsns") {
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let script = out.path().join("world");
+    std::fs::write(&script, WORLD).unwrap();
+    let world = t
+        .program("unshare")
+        .args(["-Urfpm", "--mount-proc", "--kill-child", "sh"])
+        .arg(&script)
+        .env("OUT", out.path().to_str().unwrap())
+        .env("LSNS", "lsns")
+        .env("RLSNS", tool_path("rlsns").to_str().unwrap())
+        .stdin([TEXTS, JSONS].concat().join("\n") + "\n")
+        .run();
+    assert_eq!(world.errors(), "", "{}", world.text());
+    let text = world.text();
+    let fields: Vec<&str> = text.split_terminator('\0').collect();
+    assert_eq!(fields.len(), 6 * (TEXTS.len() + JSONS.len()), "{text}");
+    let mut wrong = Vec::new();
+    for answers in fields.chunks(6) {
+        let (args, theirs, ours) = (answers[0], (answers[1], answers[2]), (answers[4], answers[5]));
+        let same = if JSONS.contains(&args) {
+            let list = |text: &str| serde_json::from_str::<Value>(text).unwrap()["namespaces"].take();
+            (theirs.0, list(theirs.1)) == (ours.0, list(ours.1))
+        } else {
+            // lsns makes some columns wider than what stands in them.
+            let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+            let lines = |text: &str| text.lines().map(line).collect::<Vec<_>>();
+            (theirs.0, lines(theirs.1)) == (ours.0, lines(ours.1))
+        };
+        if same == DIFFERENCES.iter().any(|(known, _)| *known == args) {
+            wrong.push(format!("{args}\nlsns: {}\n{}\nrlsns: {}\n{}", theirs.0, theirs.1, ours.0, ours.1));
+        }
+    }
+    assert!(wrong.is_empty(), "{} not as expected:\n{}", wrong.len(), wrong.join("\n\n"));
+}

@@ -5,11 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use common::error::{Error, Result};
 use common::kind::{KINDS, KindSet};
 use common::ns::scan::{Namespace, Process, Snapshot};
-use common::tool::args::{self, Dialect, number, optional, switch, valued};
+use common::tool::args::{self, Dialect, number, optional, repeated, switch, valued};
 use common::tool::table::{Cell, Column, Form, Shape, choose};
 use common::tool::{LISTER, Tool};
 
@@ -81,6 +81,16 @@ pub(crate) enum Relation {
     Process,
 }
 
+impl Relation {
+    /// The column in which it is drawn.
+    pub(crate) fn column(self) -> &'static str {
+        match self {
+            Relation::Owner | Relation::Parent => "NS",
+            Relation::Process => "COMMAND",
+        }
+    }
+}
+
 /// Every relation by its name; the first is meant where none is named.
 pub(crate) const RELATIONS: &[(&str, Relation)] =
     &[("owner", Relation::Owner), ("parent", Relation::Parent), ("process", Relation::Process)];
@@ -130,9 +140,8 @@ pub(crate) fn command() -> Command {
             valued(Some('p'), "task", "PID", "Only the namespaces of this process").conflicts_with("namespace"),
             switch(Some('r'), "raw", "Print fields with one space between them, for scripts"),
             switch(Some('u'), "notruncate", "Do not cut the command to the width of the terminal"),
-            valued(Some('t'), "type", "TYPE", "")
-                .help(format!("Only namespaces of this type; repeatable, or with commas between: {kinds}"))
-                .action(ArgAction::Append),
+            repeated(Some('t'), "type", "TYPE", "")
+                .help(format!("Only namespaces of this type; repeatable, or with commas between: {kinds}")),
             optional(Some('T'), "tree", "RELATION", "")
                 .help(format!("Print a tree of this relation, attached by '=': {relations} [default: owner]")),
             switch(Some('H'), "list-columns", "List the columns that can be printed"),
@@ -149,11 +158,14 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     let ns = args::value(matches, "namespace").map(|text| number("namespace", text)).transpose()?;
     let list = args::value(matches, "output").map(|list| list.as_bytes());
     let usual = if ns.is_some() { USUAL_OF_ONE } else { USUAL };
+    let columns = choose(COLUMNS, usual, list)?;
     let tree = match args::maybe(matches, "tree") {
         Some(name) => Some(relation(name)?),
         None if matches.get_flag("list") => None,
         None => Some(Relation::Process),
     };
+    // Without the column in which it is drawn there is no tree.
+    let tree = tree.filter(|tree| columns.iter().any(|column| column.name == tree.column()));
     let form = match (matches.get_flag("json"), matches.get_flag("raw")) {
         (true, _) => Form::Json,
         (_, true) => Form::Raw,
@@ -163,7 +175,7 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
         kinds: kinds(matches)?,
         pid: args::value(matches, "task").map(|text| number("PID", text)).transpose()?,
         ns,
-        columns: choose(COLUMNS, usual, list)?,
+        columns,
         form,
         headings: !matches.get_flag("noheadings"),
         truncate: !matches.get_flag("notruncate"),

@@ -82,16 +82,13 @@ fn members(snapshot: &Snapshot, ino: u64) -> common::Result<Vec<Row>> {
 
 fn style(request: &Request, unreadable: usize) -> Style {
     let stdout = std::io::stdout();
-    let drawn_in = match request.tree {
-        Some(Relation::Process) => "COMMAND",
-        _ => "NS",
-    };
+    let drawn_in = |tree: Relation| request.columns.iter().position(|column| column.name == tree.column());
     Style {
         form: request.form,
         headings: request.headings,
         charset: Charset::from_env(),
         width: if request.truncate { terminal_columns(&stdout) } else { None },
-        tree: request.tree.and_then(|_| request.columns.iter().position(|column| column.name == drawn_in)),
+        tree: request.tree.and_then(drawn_in),
         key: "namespaces",
         facts: vec![("unreadable", unreadable as u64)],
     }

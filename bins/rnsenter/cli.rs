@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::tool::args::{self, Dialect, number, optional, switch, valued};
+use common::tool::args::{self, Dialect, number, optional, repeated, switch, valued};
 use common::tool::{LAUNCHER, Tool};
 
 /// The tool.
@@ -61,7 +61,7 @@ pub(crate) fn command() -> Command {
         .override_usage("rnsenter [OPTIONS] [PROGRAM [ARG]...]")
         .args([
             switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
-            valued(Some('t'), "target", "PID", "The process whose namespaces are entered").action(ArgAction::Append),
+            repeated(Some('t'), "target", "PID", "The process whose namespaces are entered"),
         ])
         .args(args::kinds("FILE", |what| format!("Enter its namespace of {what}, or that of FILE")))
         .args([

@@ -179,12 +179,16 @@ pub fn switch(short: Option<char>, long: &'static str, help: &'static str) -> Ar
 
 /// An option whose value is any bytes; the last one given counts.
 pub fn valued(short: Option<char>, long: &'static str, value: &'static str, help: &'static str) -> Arg {
+    repeated(short, long, value, help).action(ArgAction::Set).overrides_with(long)
+}
+
+/// The same where all that are given count.
+pub fn repeated(short: Option<char>, long: &'static str, value: &'static str, help: &'static str) -> Arg {
     let arg = Arg::new(long)
         .long(long)
         .value_name(value)
         .value_parser(OsStringValueParser::new())
-        .action(ArgAction::Set)
-        .overrides_with(long)
+        .action(ArgAction::Append)
         .help(help);
     match short {
         Some(short) => arg.short(short),

@@ -150,9 +150,8 @@ fn human<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style
     let depths: Vec<usize> = rows.iter().map(|(depth, _)| *depth).collect();
     let mut branches = branches(&depths, style.charset).into_iter();
     let mut lines: Vec<Vec<String>> = Vec::with_capacity(rows.len() + 1);
-    if style.headings {
-        lines.push(columns.iter().map(|column| column.name.to_string()).collect());
-    }
+    // They count for the widths even where they are not printed, so that lines are the same either way.
+    lines.push(columns.iter().map(|column| column.name.to_string()).collect());
     for (_, row) in rows {
         let branch = branches.next().unwrap_or_default();
         let cells = columns.iter().enumerate().map(|(at, column)| {
@@ -180,14 +179,16 @@ fn human<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style
     let alone = columns.len() == 1;
     let widest = last.iter().map(|cell| width(cell)).max().unwrap_or(0);
     let right = columns.last().is_some_and(|column| column.shape == Shape::Number);
-    for cell in &last {
+    for (at, cell) in last.iter().enumerate() {
         let mut line = if alone { String::new() } else { padded.next().unwrap_or_default() };
         if right && style.tree != Some(columns.len() - 1) {
             line.extend(std::iter::repeat_n(' ', widest - width(cell)));
         }
         line.push_str(cell);
-        out.push_str(line.trim_end());
-        out.push('\n');
+        if at > 0 || style.headings {
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
     }
     out
 }
