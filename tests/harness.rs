@@ -92,7 +92,7 @@ impl Test {
 
     /// A program of the machine, such as the original of a tool.
     pub fn program(&self, name: &str) -> Run<'_> {
-        Run::new(self, find(name).unwrap_or_else(|| panic!("{name} is not installed")).into())
+        Run::new(self, find(name).unwrap_or_else(|| panic!("{name} is not installed")))
     }
 
     /// Starts a launcher (ours by name, or the original) with these options; the program in it sleeps. It
@@ -192,7 +192,14 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(test: &'a Test, program: PathBuf) -> Run<'a> {
-        let mut run = Run { test, command: Command::new(&program), program, input: Vec::new(), limit: LIMIT, _copy: None };
+        let mut run = Run {
+            test,
+            command: Command::new(&program),
+            program,
+            input: Vec::new(),
+            limit: LIMIT,
+            _copy: None,
+        };
         run.prepare();
         run
     }
@@ -416,7 +423,8 @@ impl Drop for Held {
             return;
         }
         for pid in [self.inner(), self.pid()] {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
         let _ = self.child.wait();
     }

@@ -64,7 +64,8 @@ fn modules_use_only_their_own_floor_and_those_below() {
 fn unsafe_code_stands_in_one_file() {
     let _t = rings!(Host, User);
     for (file, text) in [sources("common/src"), sources("bins")].concat() {
-        let count = code(&text).filter(|line| line.contains("unsafe {") || line.contains("unsafe fn")).count();
+        let count =
+            code(&text).filter(|line| line.contains("unsafe {") || line.contains("unsafe fn")).count();
         assert_eq!(count > 0, file == "common/src/sys.rs", "{file}");
     }
 }
@@ -159,7 +160,10 @@ fn a_kind_and_a_column_are_one_row_each() {
         let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
         let run = t.program("env").arg(cargo).args(args).dir(copy.path()).env("BLESS", "1");
         let run = run.env("CARGO_TARGET_DIR", target.to_str().unwrap());
-        run.with(|command| drop(command.env_remove("NSKIT_TESTS"))).patiently().run()
+        let run = run.with(|command| {
+            command.env_remove("NSKIT_TESTS");
+        });
+        run.patiently().run()
     };
     let docs = cargo(&["test", "--offline", "--test", "main", "docs::generated"]);
     assert_eq!(docs.code, Some(0), "{}{}", docs.text(), docs.errors());

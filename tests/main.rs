@@ -3,7 +3,7 @@
 //! Each test declares the rings it belongs to (see `harness`), and proves behaviour on the real kernel or,
 //! for the listings, on a directory that looks like /proc.
 
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::wrong_self_convention, missing_docs, unreachable_pub)]
 
 #[macro_use]
 mod harness;

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use cli::{COLUMNS, Relation, Request, Row, TOOL};
 use common::error::Error;
 use common::ns::scan::{self, Namespace, Snapshot, Want};
-use common::proc::Proc;
 use common::proc::users::Users;
+use common::proc::{Proc, credentials};
 use common::sys::terminal_columns;
 use common::text::Charset;
 use common::tool::table::{Cell, Column, Shape, Style, render};
@@ -45,11 +45,24 @@ fn run(request: Request) -> anyhow::Result<u8> {
     }
     let rows = tree::grow(&snapshot, &rows, request.tree);
     print(&render(&snapshot, &request.columns, &rows, &style(&request, snapshot.unreadable)))?;
-    if snapshot.unreadable > 0 && std::io::stdout().is_terminal() {
-        let line = format!("{} processes do not show their namespaces to this user", snapshot.unreadable);
-        complain(TOOL.name, &line, Some("CAP_SYS_PTRACE shows more"));
+    if std::io::stdout().is_terminal() {
+        confess(snapshot.unreadable);
     }
     Ok(0)
+}
+
+/// Says how many processes are missing from the listing.
+fn confess(unreadable: usize) {
+    let processes = match unreadable {
+        0 => return,
+        1 => "1 process is".to_string(),
+        _ => format!("{unreadable} processes are"),
+    };
+    let hint = match credentials::effective() {
+        (0, _) => "what bounds this container, or a security module, keeps them from root too",
+        _ => "CAP_SYS_PTRACE can show more",
+    };
+    complain(TOOL.name, &format!("{processes} missing: their namespaces are hidden from us"), Some(hint));
 }
 
 /// A row for each namespace. Those without a process are known only by their relatives, and shown only with
