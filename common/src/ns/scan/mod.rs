@@ -9,8 +9,8 @@ use crate::kind::{Kind, KindMap, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
 
-/// A source of namespaces: it adds what it finds to the snapshot.
-type Source = fn(&Proc, &Want, &mut Snapshot) -> Result<()>;
+/// A source of namespaces: it adds what it finds.
+type Source = fn(&Proc, &Want, &mut Found) -> Result<()>;
 
 /// Where namespaces are looked for, in this order.
 const SOURCES: &[Source] = &[processes::scan];
@@ -26,10 +26,10 @@ pub struct Want {
     pub members_of: Option<u64>,
 }
 
-/// All that a scan found, in the order of the kernel's numbers.
+/// All that a scan found: plain data.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The namespaces, ascending by inode number once the scan is done.
+    /// The namespaces, ascending by inode number.
     pub namespaces: Vec<Namespace>,
     /// The processes that are described: the first of each namespace, and those of [`Want::members_of`].
     pub processes: HashMap<i32, Process>,
@@ -37,7 +37,6 @@ pub struct Snapshot {
     pub members: Vec<(i32, KindMap<u64>)>,
     /// How many processes did not show their namespaces to us.
     pub unreadable: usize,
-    index: HashMap<u64, usize>,
 }
 
 /// One namespace.
@@ -75,27 +74,43 @@ pub struct Process {
 /// Takes the snapshot. One process or namespace that vanishes or may not be read is left out; an error is
 /// only what stops the whole scan.
 pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
-    let mut snapshot = Snapshot::default();
+    let mut found = Found::default();
     for source in SOURCES {
-        source(proc, want, &mut snapshot)?;
+        source(proc, want, &mut found)?;
     }
+    let mut snapshot = found.snapshot;
     snapshot.namespaces.sort_by_key(|ns| ns.id.ino);
-    snapshot.index = snapshot.namespaces.iter().enumerate().map(|(at, ns)| (ns.id.ino, at)).collect();
     Ok(snapshot)
 }
 
 impl Snapshot {
     /// The namespace with this inode number.
     pub fn namespace(&self, ino: u64) -> Option<&Namespace> {
-        self.index.get(&ino).map(|&at| &self.namespaces[at])
+        let at = self.namespaces.binary_search_by_key(&ino, |ns| ns.id.ino).ok()?;
+        Some(&self.namespaces[at])
+    }
+}
+
+/// A snapshot in the making: namespaces stand in the order in which they were met.
+#[derive(Default)]
+struct Found {
+    snapshot: Snapshot,
+    places: HashMap<u64, usize>,
+}
+
+impl Found {
+    /// Is a process of this namespace known?
+    fn has_process(&self, ino: u64) -> bool {
+        self.places.get(&ino).is_some_and(|&at| self.snapshot.namespaces[at].first.is_some())
     }
 
-    /// Adds a namespace that was not known, and answers where it stands; or answers where it stands already.
-    fn add(&mut self, id: NsId, kind: Kind) -> (usize, bool) {
-        let next = self.namespaces.len();
-        let at = *self.index.entry(id.ino).or_insert(next);
+    /// The namespace, and whether it was unknown until now.
+    fn namespace(&mut self, id: NsId, kind: Kind) -> (&mut Namespace, bool) {
+        let namespaces = &mut self.snapshot.namespaces;
+        let next = namespaces.len();
+        let at = *self.places.entry(id.ino).or_insert(next);
         if at == next {
-            self.namespaces.push(Namespace {
+            namespaces.push(Namespace {
                 id,
                 kind,
                 processes: 0,
@@ -105,28 +120,27 @@ impl Snapshot {
                 owner_uid: None,
             });
         }
-        (at, at == next)
+        (&mut namespaces[at], at == next)
     }
 
     /// Asks an open namespace for its owner and parent, and those for theirs, upward.
     fn relate(&mut self, ns: NsFd) {
         let mut open = vec![ns];
         while let Some(ns) = open.pop() {
-            let Ok(id) = ns.id() else { continue };
-            let (at, _) = self.add(id, ns.kind);
-            self.namespaces[at].id = id;
-            if ns.kind == Kind::User {
-                self.namespaces[at].owner_uid = ns.owner_uid().ok();
-            }
             // Of a user namespace the parent is the owner: the kernel answers both with one.
-            let owner = ns.owner().ok().flatten();
-            let parent = ns.parent().ok().flatten();
-            for (relative, is_owner) in [(owner, true), (parent, false)] {
-                let Some(relative) = relative else { continue };
-                let Ok(id) = relative.id() else { continue };
-                let ns = &mut self.namespaces[at];
-                *(if is_owner { &mut ns.owner } else { &mut ns.parent }) = Some(id.ino);
-                if self.add(id, relative.kind).1 {
+            let relatives = [ns.owner(), ns.parent()].map(|relative| {
+                let relative = relative.ok().flatten()?;
+                Some((relative.id().ok()?, relative))
+            });
+            let Ok(id) = ns.id() else { continue };
+            let (known, _) = self.namespace(id, ns.kind);
+            let [owner, parent] =
+                relatives.each_ref().map(|relative| relative.as_ref().map(|(id, _)| id.ino));
+            known.owner = owner;
+            known.parent = parent;
+            known.owner_uid = if ns.kind == Kind::User { ns.owner_uid().ok() } else { None };
+            for (id, relative) in relatives.into_iter().flatten() {
+                if self.namespace(id, relative.kind).1 {
                     open.push(relative);
                 }
             }
