@@ -223,7 +223,9 @@ impl<'a> Run<'a> {
             let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(dir.path(), open).unwrap();
             let copy = dir.path().join(self.program.file_name().unwrap());
-            std::fs::copy(&self.program, &copy).unwrap();
+            // Not by ourselves: a descriptor open for writing, inherited by a process that another test
+            // starts meanwhile, would make the copy "busy".
+            assert!(Command::new("cp").arg(&self.program).arg(&copy).status().unwrap().success());
             self.command = Command::new(copy);
             self.prepare();
             self.command.uid(NOBODY).gid(NOBODY).current_dir("/").env("HOME", "/");

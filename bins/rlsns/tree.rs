@@ -28,9 +28,17 @@ fn by_namespace(snapshot: &Snapshot, rows: &[Row], of: fn(&Namespace) -> Option<
     rows.iter().map(|row| places.get(&of(row.ns(snapshot))?).copied()).collect()
 }
 
-/// Under the row of the parent process: the last one, where it stands in several.
+/// Under a row of the parent process: the last one above, or else, of those that stand in several below, the
+/// first.
 fn by_process(snapshot: &Snapshot, rows: &[Row]) -> Vec<Option<usize>> {
-    let numbered = rows.iter().enumerate();
-    let places: HashMap<i32, usize> = numbered.filter_map(|(at, row)| Some((row.pid?, at))).collect();
-    rows.iter().map(|row| places.get(&row.process(snapshot)?.ppid).copied()).collect()
+    let mut places: HashMap<i32, Vec<usize>> = HashMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        row.pid.into_iter().for_each(|pid| places.entry(pid).or_default().push(at));
+    }
+    let parent = |(at, row): (usize, &Row)| {
+        let of_parent = places.get(&row.process(snapshot)?.ppid)?;
+        let below = of_parent.partition_point(|&place| place < at);
+        of_parent.get(below.saturating_sub(1)).copied()
+    };
+    rows.iter().enumerate().map(parent).collect()
 }
