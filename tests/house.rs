@@ -146,7 +146,7 @@ fn a_kind_and_a_column_are_one_row_each() {
     insert_row(
         &copy.path().join("common/src/kind.rs"),
         "    Time   \"time\"",
-        "    Odd \"odd\" \"oddity\" 'O' CLONE_NEWUTS None, fork=false, nests=false, \"odd things\", \"99\";",
+        "    Odd \"odd\" \"oddity\" 'O' CLONE_NEWUTS, fork=false, nests=false, \"odd things\", \"99\";",
     );
     insert_row(
         &copy.path().join("bins/rlsns/cli.rs"),

@@ -129,16 +129,20 @@ fn json_nests_by_the_tree_is_flat_as_a_list_and_keeps_every_byte() {
 }
 
 #[test]
-fn a_circle_of_parents_and_an_empty_machine_are_listed_too() {
+fn a_circle_of_parents_is_listed_and_an_empty_machine_is_refused() {
     let t = rings!(Host, User);
     let circle =
         machine(&[(5, 6, b"a", b"", "net:1"), (6, 5, b"b", b"", "net:2"), (7, 7, b"c", b"", "net:3")]);
     assert_eq!(listed(&t, circle.path(), &["-no", "pid,command"]), "  7 c\n  5 a\n  6 └─b\n");
-    assert_eq!(listed(&t, machine(&[]).path(), &[]), "NS TYPE NPROCS PID USER COMMAND\n");
-    assert_eq!(
-        listed(&t, machine(&[]).path(), &["-J"]).replace([' ', '\n'], ""),
-        r#"{"namespaces":[],"unreadable":0}"#
-    );
+    let empty = machine(&[]);
+    let none = t.tool("rlsns").arg("--proc").arg(empty.path()).run();
+    let line = format!("rlsns: no process is seen in {}", empty.path().display());
+    assert!(none.fails(1, &line).contains("mount -t proc"));
+    let deaf = machine(&[(5, 1, b"a", b"", "net:1")]);
+    let args = ["-t", "uts"];
+    assert_eq!(listed(&t, deaf.path(), &args), "NS TYPE NPROCS PID USER COMMAND\n");
+    let json = listed(&t, deaf.path(), &[&args[..], &["-J"]].concat()).replace([' ', '\n'], "");
+    assert_eq!(json, r#"{"namespaces":[],"unreadable":0}"#);
 }
 
 #[test]
@@ -203,6 +207,35 @@ fn owners_and_parents_without_a_process_stand_in_their_tree() {
     // Without a tree of relations only namespaces with processes are lines.
     let list = json(&["-J", "-l", "-o", "ns,nprocs,pns"]);
     assert!(list["namespaces"].as_array().unwrap().iter().all(|ns| ns["nprocs"] != 0));
+}
+
+#[test]
+fn trees_keep_what_stands_above_the_chosen_ones() {
+    let t = rings!(Host, User);
+    let held = t.hold("unshare", &["-Ur", "unshare", "-U", "--map-root-user", "-n"]);
+    let (user, net) = (inode(held.pid(), "user"), inode(held.pid(), "net"));
+    let depths = |args: &[&str]| -> Vec<(usize, u64)> {
+        let text = t.tool("rlsns").args(["-n", "-Towner", "-o", "ns"]).args(args).run().text();
+        let place = |line: &str| {
+            let digits = line.trim_start_matches(|c: char| !c.is_ascii_digit());
+            ((line.chars().count() - digits.len()) / 2, digits.trim_end().parse().unwrap())
+        };
+        text.lines().map(place).collect()
+    };
+    let nets = depths(&["-t", "net"]);
+    assert!(nets.contains(&(2, user)) && nets.contains(&(3, net)), "{nets:?}");
+    let of_one = depths(&["-p", &held.pid().to_string(), "-t", "net"]);
+    assert_eq!(of_one.len(), 4, "{of_one:?}");
+    assert_eq!((of_one[0], of_one[2], of_one[3]), ((0, inode("self", "user")), (2, user), (3, net)));
+}
+
+#[test]
+fn running_out_of_descriptors_is_said_and_no_short_list_is_printed() {
+    let t = rings!(Host, User);
+    let tool = crate::harness::tool_path("rlsns").to_str().unwrap();
+    let output = t.program("sh").args(["-c", &format!("ulimit -n 5; exec {tool}")]).run();
+    assert!(output.code == Some(1) && output.errors().ends_with(": Too many open files\n"), "{output:?}");
+    assert_eq!(output.text(), "");
 }
 
 #[test]
@@ -326,6 +359,7 @@ fn bad_input_gets_one_line_and_a_hint() {
     let t = rings!(Host, User);
     let kinds = "one of: user cgroup ipc uts net pid mnt time";
     let columns = "one of: NS TYPE PATH NPROCS PID PPID COMMAND UID USER PNS ONS";
+    let gone = "no process has this PID in /proc; it may have ended, or be hidden";
     let help = "`rlsns --help` shows what can be asked";
     #[rustfmt::skip]
     let cases: &[(&[&str], &str, &str)] = &[
@@ -333,9 +367,11 @@ fn bad_input_gets_one_line_and_a_hint() {
         (&["-t", "NET"], "rlsns: unknown kind of namespace: NET", kinds),
         (&["-t", "net,"], "rlsns: unknown kind of namespace: ", kinds),
         (&["-o", "pid,foo"], "rlsns: unknown column: foo", columns),
-        (&["-o", ""], "rlsns: unknown column: ", columns),
+        (&["-o", ""], "rlsns: invalid value '' for '--output <LIST>': the value is empty", help),
+        (&["-T="], "rlsns: invalid value '' for '--tree[=<RELATION>]': the value is empty", help),
+        (&["-o", ","], "rlsns: unknown column: ", columns),
         (&["-Tnope"], "rlsns: unknown relation: nope", "one of: owner parent process"),
-        (&["-p", "99999999"], "rlsns: open process 99999999: No such process", ""),
+        (&["-p", "99999999"], "rlsns: open process 99999999: No such process", gone),
         (&["-p", "x"], "rlsns: PID is no valid number: x", help),
         (&["-p", "-1"], "rlsns: PID is no valid number: -1", help),
         (&["-p", "99999999999"], "rlsns: PID is no valid number: 99999999999", help),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use common::error::{Error, Result};
-use common::kind::{KINDS, KindSet};
+use common::kind::{KINDS, Kind, KindSet};
 use common::ns::scan::{Namespace, Process, Snapshot};
 use common::tool::args::{self, Dialect, number, optional, repeated, switch, valued};
 use common::tool::table::{Cell, Column, Form, Shape, choose};
@@ -82,6 +82,15 @@ pub(crate) enum Relation {
 }
 
 impl Relation {
+    /// The namespace under which this one stands.
+    pub(crate) fn above(self, ns: &Namespace) -> Option<u64> {
+        match self {
+            Relation::Owner => ns.owner,
+            Relation::Parent => ns.parent,
+            Relation::Process => None,
+        }
+    }
+
     /// The column in which it is drawn.
     pub(crate) fn column(self) -> &'static str {
         match self {
@@ -114,6 +123,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The kinds that have to be looked at.
+    pub(crate) fn scanned(&self) -> KindSet {
+        let owners = (self.tree == Some(Relation::Owner)).then_some(Kind::User);
+        self.kinds.iter().chain(owners).collect()
+    }
+
     /// Does a column or the tree need owners or parents?
     pub(crate) fn relations(&self) -> bool {
         matches!(self.tree, Some(Relation::Owner | Relation::Parent))

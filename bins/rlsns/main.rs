@@ -3,11 +3,13 @@
 mod cli;
 mod tree;
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use cli::{COLUMNS, Relation, Request, Row, TOOL};
 use common::error::Error;
+use common::kind::KindMap;
 use common::ns::scan::{self, Namespace, Snapshot, Want};
 use common::proc::users::Users;
 use common::proc::{Proc, credentials};
@@ -30,15 +32,12 @@ fn run(request: Request) -> anyhow::Result<u8> {
         Some(pid) => Some(proc.task(pid)?.namespaces(request.kinds)?),
         None => None,
     };
-    let want = Want { kinds: request.kinds, relations: request.relations(), members_of: request.ns };
+    let want = Want { kinds: request.scanned(), relations: request.relations(), members_of: request.ns };
     let snapshot = scan::take(&proc, &want)?;
     let mut rows = match request.ns {
         Some(ino) => members(&snapshot, ino)?,
-        None => namespaces(&snapshot, &request),
+        None => namespaces(&snapshot, &request, of_task),
     };
-    if let Some(inodes) = of_task {
-        rows.retain(|row| inodes[row.ns(&snapshot).kind] == row.ns(&snapshot).id.ino);
-    }
     let mut users = Users::default();
     for row in &mut rows {
         row.user = row.uid.map(|uid| users.name(uid).to_vec());
@@ -65,20 +64,27 @@ fn confess(unreadable: usize) {
     complain(TOOL.name, &format!("{processes} missing: their namespaces are hidden from us"), Some(hint));
 }
 
-/// A row for each namespace. Those without a process are known only by their relatives, and shown only with
-/// them.
-fn namespaces(snapshot: &Snapshot, request: &Request) -> Vec<Row> {
-    let family = matches!(request.tree, Some(Relation::Owner | Relation::Parent));
-    let shown = |ns: &Namespace| request.kinds.contains(ns.kind) && (family || ns.processes > 0);
+/// A row for each namespace that was asked for, and in a tree of owners or parents for those above it. Other
+/// namespaces without a process are not shown.
+fn namespaces(snapshot: &Snapshot, request: &Request, of_task: Option<KindMap<u64>>) -> Vec<Row> {
+    let asked = |ns: &&Namespace| {
+        let of_task = of_task.is_none_or(|inodes| inodes[ns.kind] == ns.id.ino);
+        of_task && ns.processes > 0 && request.kinds.contains(ns.kind)
+    };
+    let mut shown = HashSet::new();
+    for ns in snapshot.namespaces.iter().filter(asked) {
+        let mut next = Some(ns);
+        while let Some(ns) = next.filter(|ns| shown.insert(ns.id.ino)) {
+            let above = request.tree.and_then(|tree| tree.above(ns));
+            next = above.and_then(|ino| snapshot.namespace(ino));
+        }
+    }
     let uid = |ns: &Namespace| match ns.first {
         Some(pid) => snapshot.processes.get(&pid).map(|process| process.uid),
         None => ns.owner_uid.or_else(|| snapshot.namespace(ns.owner?)?.owner_uid),
     };
-    let numbered = snapshot.namespaces.iter().enumerate();
-    numbered
-        .filter(|(_, ns)| shown(ns))
-        .map(|(at, ns)| Row { ns: at, pid: ns.first, uid: uid(ns), user: None })
-        .collect()
+    let numbered = snapshot.namespaces.iter().enumerate().filter(|(_, ns)| shown.contains(&ns.id.ino));
+    numbered.map(|(at, ns)| Row { ns: at, pid: ns.first, uid: uid(ns), user: None }).collect()
 }
 
 /// A row for each process of one namespace.

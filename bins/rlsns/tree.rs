@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::cli::{Relation, Row};
-use common::ns::scan::{Namespace, Snapshot};
+use common::ns::scan::Snapshot;
 use common::tool::table::forest;
 
 /// The rows in the order of the tree, each with its depth. Rows whose parent is not shown are roots.
@@ -15,17 +15,16 @@ pub(crate) fn grow<'a>(
     let parents = match relation {
         None => vec![None; rows.len()],
         Some(Relation::Process) => by_process(snapshot, rows),
-        Some(Relation::Owner) => by_namespace(snapshot, rows, |ns| ns.owner),
-        Some(Relation::Parent) => by_namespace(snapshot, rows, |ns| ns.parent),
+        Some(relation) => by_namespace(snapshot, rows, relation),
     };
     forest(&parents).into_iter().map(|(depth, at)| (depth, &rows[at])).collect()
 }
 
-/// Under the row of the namespace that `of` names.
-fn by_namespace(snapshot: &Snapshot, rows: &[Row], of: fn(&Namespace) -> Option<u64>) -> Vec<Option<usize>> {
+/// Under the row of the namespace that the relation names.
+fn by_namespace(snapshot: &Snapshot, rows: &[Row], relation: Relation) -> Vec<Option<usize>> {
     let numbered = rows.iter().enumerate();
     let places: HashMap<u64, usize> = numbered.map(|(at, row)| (row.ns(snapshot).id.ino, at)).collect();
-    rows.iter().map(|row| places.get(&of(row.ns(snapshot))?).copied()).collect()
+    rows.iter().map(|row| places.get(&relation.above(row.ns(snapshot))?).copied()).collect()
 }
 
 /// Under a row of the parent process: the last one above, or else, of those that stand in several below, the

@@ -106,8 +106,8 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
         files,
         root: dir("root"),
         wd: dir("wd"),
-        uid: args::value(matches, "setuid").map(|text| number("user id", text)).transpose()?,
-        gid: args::value(matches, "setgid").map(|text| number("group id", text)).transpose()?,
+        uid: args::value(matches, "setuid").map(|text| args::id("user id", text)).transpose()?,
+        gid: args::value(matches, "setgid").map(|text| args::id("group id", text)).transpose()?,
         preserve_credentials: matches.get_flag("preserve-credentials"),
         no_fork: matches.get_flag("no-fork"),
         fds: match args::value(matches, "preserve-fds") {

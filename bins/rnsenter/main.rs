@@ -11,7 +11,7 @@ use common::launch::{self, Program};
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::proc::place::Place;
-use common::proc::{Proc, Target, credentials, idmap};
+use common::proc::{Proc, Target, credentials};
 use common::{sys, tool};
 
 fn main() -> ExitCode {
@@ -32,7 +32,6 @@ fn run(request: Request) -> anyhow::Result<u8> {
 struct Entry {
     request: Request,
     program: Program,
-    proc: Option<Proc>,
     join: Join,
     root: Option<Place>,
     wd: Option<Place>,
@@ -47,11 +46,10 @@ impl Entry {
             Some(pid) => Some(Target::open(proc.as_ref().map_err(Error::clone)?, pid)?),
             None => None,
         };
-        let proc = proc.ok();
         let files =
             request.files.iter().map(|(kind, path)| open_file(path, *kind)).collect::<Result<Vec<_>>>()?;
         let mut of_target = request.kinds;
-        if let (true, Some(target), Some(proc)) = (request.all, &target, &proc) {
+        if let (true, Some(target), Ok(proc)) = (request.all, &target, &proc) {
             join::differing(proc, target)?.iter().for_each(|kind| of_target.insert(kind));
         }
         files.iter().for_each(|ns| of_target.remove(ns.kind));
@@ -62,7 +60,7 @@ impl Entry {
         };
         let root = place(&request.root, Place::root_of)?;
         let wd = place(&request.wd, Place::cwd_of)?;
-        Ok(Entry { program, proc, join: Join { target, of_target, files }, root, wd, request })
+        Ok(Entry { program, join: Join { target, of_target, files }, root, wd, request })
     }
 
     fn kinds(&self) -> KindSet {
@@ -105,8 +103,9 @@ impl Entry {
         let default = self.takes_ids().then_some(0);
         if let Some(gid) = self.request.gid.or(default) {
             match credentials::drop_groups() {
-                // Where nobody may change groups, those that we have are all there can be.
-                Err(e) if e.is_denied() && self.takes_ids() && self.groups_are_fixed() => {}
+                // Who may not do this can change to no other group either, and keeps what they had all along:
+                // in a user namespace that has given setgroups up for good, that is everybody.
+                Err(e) if e.is_denied() => {}
                 answer => answer?,
             }
             credentials::set_group(gid)?;
@@ -115,11 +114,6 @@ impl Entry {
             Some(uid) => credentials::set_user(uid),
             None => Ok(()),
         }
-    }
-
-    fn groups_are_fixed(&self) -> bool {
-        let this = self.proc.as_ref().and_then(|proc| proc.this().ok());
-        this.is_some_and(|this| idmap::denies_setgroups(&this))
     }
 
     fn keep_fds(&self) -> Result<()> {
@@ -136,7 +130,7 @@ fn open_file(path: &std::path::Path, kind: Kind) -> Result<NsFd> {
     NsFd::open(path, kind).map_err(|e| match path.to_str() {
         // `-nt 5` for `-n -t 5`: the original reads it so, and so do we.
         Some(name) if e.is_gone() && !name.contains('/') => e.with_hint(format!(
-            "-{0}{name} means --{1}={name}; if {name:?} was to be options, write them before -{0} or apart from it",
+            "-{0}{name} means --{1}={name}; if {name} was to be options, write them before -{0} or apart from it",
             kind.row().short,
             kind.row().long
         )),

@@ -5,7 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 use cli::{Map, Request, TOOL};
-use common::Result;
+use common::error::{Error, Result};
 use common::kind::Kind;
 use common::launch::{self, Gate, Program};
 use common::ns::create;
@@ -20,10 +20,11 @@ fn main() -> ExitCode {
 
 fn run(mut request: Request) -> anyhow::Result<u8> {
     let program = Program::new(std::mem::take(&mut request.words))?;
-    let proc = Proc::system()?;
+    // Only maps need it.
+    let proc = Proc::system();
     // The ids are asked now: in a new user namespace we have none until the map is written.
     let maps = request.map.map(maps);
-    create::unshare(&proc, request.kinds)?;
+    create::unshare(proc.as_ref().ok(), request.kinds)?;
     let start = |gate: Option<&Gate>| match prepare(&request, &proc, maps, gate) {
         Ok(()) => program.exec(),
         Err(e) => e,
@@ -42,9 +43,9 @@ fn maps(map: Map) -> Maps {
 }
 
 /// Makes the world inside as it was asked, in the process that will be the program.
-fn prepare(request: &Request, proc: &Proc, maps: Option<Maps>, gate: Option<&Gate>) -> Result<()> {
+fn prepare(request: &Request, proc: &Result<Proc>, maps: Option<Maps>, gate: Option<&Gate>) -> Result<()> {
     if let Some(maps) = maps {
-        maps.write(proc)?;
+        maps.write(proc.as_ref().map_err(Error::clone)?)?;
     }
     if request.kinds.contains(Kind::Mnt) {
         create::propagate(request.propagation)?;

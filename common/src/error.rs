@@ -53,19 +53,21 @@ pub const HINTS: &[Hint] = &[
     Hint { call: "unshare", on: "", errno: Errno::EPERM, text: "this needs CAP_SYS_ADMIN: run it as root, or add -r to be root of a new user namespace" },
     Hint { call: "setns", on: "user", errno: Errno::EINVAL, text: "a process cannot enter the user namespace it is already in" },
     Hint { call: "setns", on: "", errno: Errno::EPERM, text: "this needs the right to trace the process (its own user, or CAP_SYS_PTRACE) and CAP_SYS_ADMIN in the user namespace that owns the namespace (entering that one too, by -U, can give it); some processes are closed to root as well" },
-    Hint { call: "setns", on: "", errno: Errno::ESRCH, text: "the process ended" },
+    Hint { call: "setns", on: "", errno: Errno::ESRCH, text: "the process, or its first thread, has ended" },
     Hint { call: "setns", on: "", errno: Errno::EINVAL, text: "a pid namespace can be entered only from itself or one of its ancestors" },
     Hint { call: "pidfd_open", on: "", errno: Errno::ESRCH, text: "no process has this PID here; it may have ended, or count in another pid namespace" },
-    Hint { call: "pidfd_open", on: "", errno: Errno::EINVAL, text: "a PID is a whole number from 1" },
+    Hint { call: "pidfd_open", on: "", errno: Errno::EINVAL, text: "a PID is a whole number from 1, and not that of a thread: /proc/TID/status names its process, `Tgid:`" },
+    Hint { call: "pidfd_open", on: "", errno: Errno::ENOENT, text: "this is a thread: name its process, which /proc/TID/status shows, `Tgid:`" },
+    Hint { call: "open", on: "process", errno: Errno::ESRCH, text: "no process has this PID in /proc; it may have ended, or be hidden" },
     Hint { call: "open", on: "namespace", errno: Errno::EACCES, text: "namespaces are shown to those who may trace the process: its own user, or CAP_SYS_PTRACE; a container or security module can refuse root too" },
+    Hint { call: "open", on: "namespace", errno: Errno::EPERM, text: "this /proc hides the processes of others (hidepid, proc(5))" },
     Hint { call: "mount", on: "proc", errno: Errno::EPERM, text: "in a user namespace a new proc needs a new pid namespace (add -p -f) and a /proc without masked files (containers mask some)" },
     Hint { call: "mount", on: "proc", errno: Errno::EBUSY, text: "something is mounted there already: give another directory to --mount-proc=DIR" },
     Hint { call: "chroot", on: "", errno: Errno::EPERM, text: "this needs CAP_SYS_CHROOT: run it as root, or enter or create a user namespace as well" },
-    Hint { call: "setgroups", on: "", errno: Errno::EPERM, text: "this user may not drop supplementary groups here: use --preserve-credentials" },
-    Hint { call: "setgid", on: "", errno: Errno::EINVAL, text: "this group is not mapped in the user namespace (see /proc/PID/gid_map): choose one with -G, or use --preserve-credentials" },
-    Hint { call: "setuid", on: "", errno: Errno::EINVAL, text: "this user is not mapped in the user namespace (see /proc/PID/uid_map): choose one with -S, or use --preserve-credentials" },
+    Hint { call: "setgid", on: "", errno: Errno::EINVAL, text: "this group is not mapped in the user namespace (see /proc/PID/gid_map): choose one that is, or keep yours with --preserve-credentials" },
+    Hint { call: "setuid", on: "", errno: Errno::EINVAL, text: "this user is not mapped in the user namespace (see /proc/PID/uid_map): choose one that is, or keep yours with --preserve-credentials" },
     Hint { call: "write", on: "uid_map", errno: Errno::EPERM, text: "a security module may confine new user namespaces: see the sysctl kernel.apparmor_restrict_unprivileged_userns" },
-    Hint { call: "fork", on: "", errno: Errno::ENOMEM, text: "the first process of the new pid namespace has ended, so no other can be made in it: create it with --fork" },
+    Hint { call: "fork", on: "", errno: Errno::ENOMEM, text: "the first process of the pid namespace has ended, and no other can be made in it" },
     Hint { call: "fork", on: "", errno: Errno::EAGAIN, text: "a limit on processes is reached: see `ulimit -u`, the cgroup's pids.max and /proc/sys/kernel/pid_max" },
 ];
 
@@ -104,6 +106,11 @@ impl Error {
     /// Did the process or file end or vanish while it was looked at?
     pub fn is_gone(&self) -> bool {
         matches!(self.errno(), Some(Errno::ENOENT | Errno::ESRCH))
+    }
+
+    /// Did we run out of descriptors or memory?
+    pub fn is_exhaustion(&self) -> bool {
+        matches!(self.errno(), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
     }
 
     /// Was the look at it refused?

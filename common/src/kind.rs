@@ -19,8 +19,6 @@ pub struct Row {
     pub short: char,
     /// The `CLONE_NEW*` flag.
     pub flag: i32,
-    /// The file in `/proc/PID/ns` of the namespace that children will be in, where it is another file.
-    pub for_children: Option<&'static str>,
     /// Does creating or entering it leave the caller itself outside, so that a child must be forked?
     pub needs_fork: bool,
     /// Do its namespaces have parents (NS_GET_PARENT, ioctl_ns(2))?
@@ -32,7 +30,7 @@ pub struct Row {
 }
 
 macro_rules! kinds {
-    ($($kind:ident $name:literal $long:literal $short:literal $flag:ident $children:expr,
+    ($($kind:ident $name:literal $long:literal $short:literal $flag:ident,
        fork=$fork:literal, nests=$nests:literal, $what:literal, $since:literal;)*) => {
         /// A kind of namespace. Source: namespaces(7).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +40,7 @@ macro_rules! kinds {
         /// it may give the rights to enter the others; mnt late, since it takes the file system away.
         pub const KINDS: &[Row] = &[$(Row {
             kind: Kind::$kind, name: $name, path: c_str(concat!("ns/", $name, "\0")), long: $long, short: $short, flag: libc::$flag,
-            for_children: $children, needs_fork: $fork, nests: $nests, what: $what, since: $since,
+            needs_fork: $fork, nests: $nests, what: $what, since: $since,
         }),*];
 
         /// How many kinds there are.
@@ -60,15 +58,15 @@ const fn c_str(text: &'static str) -> &'static CStr {
 // nix 0.31 has no CLONE_NEWTIME, so the flags are libc's.
 #[rustfmt::skip]
 kinds! {
-//  kind   name     long     short flag             file for children
-    User   "user"   "user"   'U' CLONE_NEWUSER   None,                      fork=false, nests=true,  "user and group ids, capabilities", "3.8";
-    Cgroup "cgroup" "cgroup" 'C' CLONE_NEWCGROUP None,                      fork=false, nests=false, "the root of the cgroup tree", "4.6";
-    Ipc    "ipc"    "ipc"    'i' CLONE_NEWIPC    None,                      fork=false, nests=false, "System V IPC and POSIX message queues", "2.6.19";
-    Uts    "uts"    "uts"    'u' CLONE_NEWUTS    None,                      fork=false, nests=false, "host name and domain name", "2.6.19";
-    Net    "net"    "net"    'n' CLONE_NEWNET    None,                      fork=false, nests=false, "network devices, addresses, ports", "2.6.24";
-    Pid    "pid"    "pid"    'p' CLONE_NEWPID    Some("pid_for_children"),  fork=true,  nests=true,  "process ids", "2.6.24";
-    Mnt    "mnt"    "mount"  'm' CLONE_NEWNS     None,                      fork=false, nests=false, "mount points", "2.4.19";
-    Time   "time"   "time"   'T' CLONE_NEWTIME   Some("time_for_children"), fork=false, nests=false, "monotonic and boot-time clocks", "5.6";
+//  kind   name     long     short flag
+    User   "user"   "user"   'U' CLONE_NEWUSER,   fork=false, nests=true,  "user and group ids, capabilities", "3.8";
+    Cgroup "cgroup" "cgroup" 'C' CLONE_NEWCGROUP, fork=false, nests=false, "the root of the cgroup tree", "4.6";
+    Ipc    "ipc"    "ipc"    'i' CLONE_NEWIPC,    fork=false, nests=false, "System V IPC and POSIX message queues", "2.6.19";
+    Uts    "uts"    "uts"    'u' CLONE_NEWUTS,    fork=false, nests=false, "host name and domain name", "2.6.19";
+    Net    "net"    "net"    'n' CLONE_NEWNET,    fork=false, nests=false, "network devices, addresses, ports", "2.6.24";
+    Pid    "pid"    "pid"    'p' CLONE_NEWPID,    fork=true,  nests=true,  "process ids", "2.6.24";
+    Mnt    "mnt"    "mount"  'm' CLONE_NEWNS,     fork=false, nests=false, "mount points", "2.4.19";
+    Time   "time"   "time"   'T' CLONE_NEWTIME,   fork=false, nests=false, "monotonic and boot-time clocks", "5.6";
 }
 
 impl Kind {

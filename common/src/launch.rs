@@ -10,19 +10,20 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{ForkResult, Pid, Uid, User};
+use nix::unistd::{ForkResult, Pid, Uid, User, getpgid};
 
 use crate::error::{Error, Result};
 use crate::sys::{self, Change};
 
-/// The signals that we pass on to the program while we wait for it.
+/// The signals that we do not pass on while we wait for the program: those that cannot be caught, those of
+/// our own faults, those about our own terminal and pipes, and the one about our children.
 #[rustfmt::skip]
-const PASSED_ON: &[Signal] = &[
-    Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT,
-    Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTSTP, Signal::SIGCONT,
+const OUR_OWN: &[Signal] = &[
+    Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP,
+    Signal::SIGSYS, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGWINCH, Signal::SIGPIPE, Signal::SIGCHLD,
 ];
 
-/// Those of them that the terminal sends to its whole foreground process group, the program included.
+/// Those that the terminal sends to its whole foreground process group.
 const OF_THE_TERMINAL: &[Signal] = &[Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP];
 
 /// What is to be run.
@@ -105,8 +106,10 @@ impl Ended {
         match self {
             Ended::Exited(status) => status,
             Ended::Killed(signal) => {
-                // Only the core file would be the worse for it.
+                // The program has left its core; ours would be a second one. The limit does not stop a
+                // program that gathers cores (core(5)). Without either only a core file is the worse for it.
                 let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+                let _ = sys::set_undumpable();
                 sys::die_by(signal);
                 128 + signal as u8
             }
@@ -195,7 +198,8 @@ struct Watch {
 
 impl Watch {
     fn begin() -> Result<Watch> {
-        let mut mask: SigSet = PASSED_ON.iter().copied().collect();
+        let mut mask = SigSet::all();
+        OUR_OWN.iter().for_each(|signal| mask.remove(*signal));
         mask.add(Signal::SIGCHLD);
         let signals =
             SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC).map_err(|e| Error::sys("signalfd", "", e))?;
@@ -220,25 +224,33 @@ impl Watch {
                 Ok(None) | Err(Errno::EINTR) => continue,
                 Err(e) => return Err(Error::sys("read", "signals", e)),
             };
-            match Signal::try_from(info.ssi_signo as i32) {
+            let signal = info.ssi_signo as i32;
+            match Signal::try_from(signal) {
                 Ok(Signal::SIGCHLD) => match sys::waitpid(child) {
                     Ok(Some(Change::Exited(status))) => return Ok(Ended::Exited(status)),
                     Ok(Some(Change::Killed(signal))) => return Ok(Ended::Killed(signal)),
-                    Ok(Some(Change::Stopped)) => {
-                        // Whoever watches us sees us stopped too; woken up, we wake the child.
-                        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-                        let _ = sys::pidfd_send_signal(pidfd, libc::SIGCONT);
-                    }
+                    Ok(Some(Change::Stopped(signal))) => follow_stop(signal, pidfd),
                     Ok(None) => {}
                     Err(e) => return Err(Error::sys("waitpid", "", e)),
                 },
-                // What the terminal sent the kernel has sent to the child as well.
-                Ok(signal) if OF_THE_TERMINAL.contains(&signal) && info.ssi_code == libc::SI_KERNEL => {}
+                // What the terminal sent, the kernel has sent to the child as well, if that is in our group.
+                Ok(of_terminal)
+                    if OF_THE_TERMINAL.contains(&of_terminal)
+                        && info.ssi_code == libc::SI_KERNEL
+                        && getpgid(Some(child)) == getpgid(None) => {}
                 // A child that has just ended needs no signal.
-                Ok(signal) => drop(sys::pidfd_send_signal(pidfd, signal as i32)),
-                Err(_) => {}
+                _ => drop(sys::pidfd_send_signal(pidfd, signal)),
             }
         }
+    }
+}
+
+/// The child was stopped from its terminal: whoever watches us sees us stopped too, and woken up we wake the
+/// child. Who stops it by SIGSTOP will wake it alone as well, and that nobody would tell us.
+fn follow_stop(signal: i32, pidfd: &OwnedFd) {
+    if [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal) {
+        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+        let _ = sys::pidfd_send_signal(pidfd, libc::SIGCONT);
     }
 }
 
@@ -246,7 +258,9 @@ impl Watch {
 /// Source: signal(7).
 pub fn parse_signal(text: &str) -> Option<i32> {
     let (lowest, highest) = sys::realtime_signals();
-    if let Ok(number) = text.parse::<i32>() {
+    let digits =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i32>().ok()).flatten();
+    if let Some(number) = digits(text) {
         return (1..=highest).contains(&number).then_some(number);
     }
     let upper = text.to_ascii_uppercase();
@@ -258,9 +272,9 @@ pub fn parse_signal(text: &str) -> Option<i32> {
         "RTMIN" => lowest,
         "RTMAX" => highest,
         _ => match (name.strip_prefix("RTMIN+"), name.strip_prefix("RTMAX-"), name.strip_prefix("RT")) {
-            (Some(offset), ..) => lowest.checked_add(offset.parse().ok()?)?,
-            (_, Some(offset), _) => highest.checked_sub(offset.parse().ok()?)?,
-            (.., Some(offset)) => lowest.checked_add(offset.parse().ok()?)?,
+            (Some(offset), ..) => lowest.checked_add(digits(offset)?)?,
+            (_, Some(offset), _) => highest.checked_sub(digits(offset)?)?,
+            (.., Some(offset)) => lowest.checked_add(digits(offset)?)?,
             _ => return None,
         },
     };
@@ -286,6 +300,8 @@ mod tests {
             ("RTMAX+1", None),
             ("rt99", None),
             ("0", None),
+            ("+9", None),
+            ("RTMIN++1", None),
             ("65", None),
             ("-9", None),
             ("SIG", None),

@@ -103,7 +103,8 @@ pub fn set_undumpable() -> crate::Result<()> {
 }
 
 /// Marks every descriptor from this number on to be closed on exec. Source: close_range(2), Linux 5.9;
-/// the flag since 5.11, so on 5.10 they are closed at once, which only a caller about to exec may ask for.
+/// the flag since 5.11, so on 5.10 they are closed at once: for callers only that are about to exec and use
+/// none of them any more.
 pub fn close_from(first: u32) -> crate::Result<()> {
     let range = |flags: u32| {
         // SAFETY: with the flag nothing is closed now. Without it the caller is about to exec and uses no
@@ -117,7 +118,8 @@ pub fn close_from(first: u32) -> crate::Result<()> {
     .map_err(|e| crate::Error::sys("close_range", "", e))
 }
 
-/// Makes a child process. We have one thread, so the child may do what the parent may. Source: fork(2).
+/// Makes a child process. For callers with one thread only, as the tools are: then the child may do what the
+/// parent may. Source: fork(2).
 pub fn fork() -> Result<ForkResult> {
     // SAFETY: the tools have one thread, so no lock can be held by a thread that the child lacks.
     unsafe { nix::unistd::fork() }
@@ -130,8 +132,8 @@ pub enum Change {
     Exited(u8),
     /// A signal ended it.
     Killed(i32),
-    /// A signal stopped it.
-    Stopped,
+    /// This signal stopped it.
+    Stopped(i32),
 }
 
 /// Collects a change of this child, without waiting for one. nix's waitpid cannot tell of real-time signals.
@@ -144,7 +146,7 @@ pub fn waitpid(child: Pid) -> Result<Option<Change>> {
         0 => None,
         _ if libc::WIFEXITED(status) => Some(Change::Exited(libc::WEXITSTATUS(status) as u8)),
         _ if libc::WIFSIGNALED(status) => Some(Change::Killed(libc::WTERMSIG(status))),
-        _ if libc::WIFSTOPPED(status) => Some(Change::Stopped),
+        _ if libc::WIFSTOPPED(status) => Some(Change::Stopped(libc::WSTOPSIG(status))),
         _ => None,
     })
 }

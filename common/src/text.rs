@@ -42,25 +42,28 @@ pub fn is_unsafe(c: char) -> bool {
 }
 
 /// Bytes as text that is safe on a terminal: what is not valid UTF-8 becomes `\xNN`, what [`is_unsafe`]
-/// becomes `\xNN` or `\u{NNNN}`, and with [`Charset::Ascii`] all that is not ASCII does.
+/// becomes `\xNN` or `\u{NNNN}`, and with [`Charset::Ascii`] all that is not ASCII does. A backslash that could
+/// be taken for the beginning of such an escape is escaped itself.
 pub fn show(bytes: &[u8], charset: Charset) -> String {
-    escape(bytes, charset, |_| false)
+    escape(bytes, charset, |c, next| c == '\\' && matches!(next, Some('x' | 'u')))
 }
 
-/// Like [`show`], and in one field without a space: space and backslash are escaped too, so the field can be
-/// turned back.
+/// Like [`show`], and in one field without white space: every space and backslash is escaped, so the field can
+/// be turned back.
 pub fn show_raw(bytes: &[u8], charset: Charset) -> String {
-    escape(bytes, charset, |c| matches!(c, ' ' | '\\'))
+    escape(bytes, charset, |c, _| c.is_whitespace() || c == '\\')
 }
 
-fn escape(bytes: &[u8], charset: Charset, also: impl Fn(char) -> bool) -> String {
+fn escape(bytes: &[u8], charset: Charset, also: impl Fn(char, Option<&char>) -> bool) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
+        let mut chars = chunk.valid().chars().peekable();
+        while let Some(c) = chars.next() {
+            let escaped = is_unsafe(c) || also(c, chars.peek());
             // Writing to a String cannot fail.
             let _ = match c {
-                c if c.is_ascii() && (is_unsafe(c) || also(c)) => write!(out, "\\x{:02x}", c as u32),
-                c if is_unsafe(c) => write!(out, "\\u{{{:x}}}", c as u32),
+                c if c.is_ascii() && escaped => write!(out, "\\x{:02x}", c as u32),
+                c if escaped => write!(out, "\\u{{{:x}}}", c as u32),
                 c if !c.is_ascii() && charset == Charset::Ascii => {
                     let mut utf8 = [0; 4];
                     c.encode_utf8(&mut utf8).bytes().try_for_each(|b| write!(out, "\\x{b:02x}"))
@@ -136,7 +139,9 @@ mod tests {
 
     #[test]
     fn nothing_unsafe_is_shown() {
-        let cases: [(&[u8], &str, &str); 9] = [
+        let cases: [(&[u8], &str, &str); 11] = [
+            (b"\\x1b \\n", "\\x5cx1b \\n", "\\x5cx1b\\x20\\x5cn"),
+            ("a\u{2003}b".as_bytes(), "a\u{2003}b", "a\\u{2003}b"),
             (b"sleep 60", "sleep 60", "sleep\\x2060"),
             (b"a\x1b]0;x\x07\nb", "a\\x1b]0;x\\x07\\x0ab", "a\\x1b]0;x\\x07\\x0ab"),
             (b"\xff\xc3", "\\xff\\xc3", "\\xff\\xc3"),

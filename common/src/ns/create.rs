@@ -35,7 +35,7 @@ pub const PROPAGATIONS: &[(&str, Propagation, &str)] = &[
 ];
 
 /// Moves us into new namespaces of these kinds, all or none. Source: unshare(2).
-pub fn unshare(proc: &Proc, kinds: KindSet) -> Result<()> {
+pub fn unshare(proc: Option<&Proc>, kinds: KindSet) -> Result<()> {
     if kinds.is_empty() {
         return Ok(());
     }
@@ -50,13 +50,16 @@ pub fn unshare(proc: &Proc, kinds: KindSet) -> Result<()> {
 }
 
 /// Why there is no room for another namespace. Source: namespaces(7), user_namespaces(7).
-fn limits(proc: &Proc, kinds: KindSet) -> String {
+fn limits(proc: Option<&Proc>, kinds: KindSet) -> String {
     let limit = |kind| {
         let name = format!("user/max_{kind}_namespaces");
-        proc.sysctl(&name).map(|limit| format!("{} is {limit}", name.replace('/', ".")))
+        proc?.sysctl(&name).map(|limit| format!("{} is {limit}", name.replace('/', ".")))
     };
     let limits: Vec<_> = kinds.iter().filter_map(limit).collect();
-    format!("a limit is reached ({}), or user or pid namespaces are nested 32 deep", limits.join(", "))
+    format!(
+        "a limit is reached here or in a user namespace above ({}), or user or pid namespaces are nested 32 deep",
+        limits.join(", ")
+    )
 }
 
 /// Which kernel has these kinds.
@@ -83,8 +86,8 @@ fn set_propagation(path: &Path, flag: MsFlags) -> std::result::Result<(), Errno>
     mount(none, path, none, MsFlags::MS_REC | flag, none)
 }
 
-/// Mounts a new proc. Where the mounts around it are not private to us, this one is made so first, or others
-/// would see it.
+/// Mounts a new proc. Where mounts are not private to us and something is mounted there already, that is made
+/// so first, or others would see the new one too. Elsewhere it travels, as was asked.
 pub fn mount_proc(at: &Path, around: Propagation) -> Result<()> {
     let fail = |e| Error::sys("mount", [b"proc on ", at.as_os_str().as_bytes()].concat(), e);
     if around != Propagation::Private {

@@ -19,6 +19,8 @@ pub struct NsFd {
     fd: OwnedFd,
     /// Its kind, as the kernel says.
     pub kind: Kind,
+    /// What an error calls it; any bytes.
+    pub name: Vec<u8>,
 }
 
 impl AsFd for NsFd {
@@ -37,7 +39,7 @@ impl NsFd {
         let shown = path.as_os_str().as_bytes();
         let refuse = |why: String| Error::refused([shown, why.as_bytes()].concat());
         match sys::ns_get_nstype(&fd).map(Kind::from_flag) {
-            Ok(Some(found)) if found == kind => Ok(NsFd { fd, kind }),
+            Ok(Some(found)) if found == kind => Ok(NsFd { fd, kind, name: on }),
             Ok(Some(found)) => Err(refuse(format!(" is a {found} namespace, not a {kind} namespace"))
                 .with_hint(format!("give it to --{}", found.row().long))),
             Ok(None) => Err(refuse(" is a namespace of an unknown kind".into())),
@@ -51,12 +53,12 @@ impl NsFd {
     /// Opens the namespace of this kind that a process is in.
     pub fn of(task: &Task, kind: Kind) -> Result<NsFd> {
         let fd = task.open(kind.row().path, OFlag::O_RDONLY, &format!("{kind} namespace"))?;
-        Ok(NsFd { fd, kind })
+        Ok(NsFd { fd, kind, name: format!("{kind} namespace of {}", task.pid).into() })
     }
 
     /// Device and inode number.
     pub fn id(&self) -> Result<NsId> {
-        let stat = fstat(&self.fd).map_err(|e| Error::sys("stat", format!("{} namespace", self.kind), e))?;
+        let stat = fstat(&self.fd).map_err(|e| Error::sys("stat", &self.name, e))?;
         Ok(NsId { dev: stat.st_dev, ino: stat.st_ino })
     }
 
@@ -81,15 +83,14 @@ impl NsFd {
         call: &'static str,
     ) -> Result<Option<NsFd>> {
         match fd {
-            Ok(fd) => Ok(Some(NsFd { fd, kind })),
+            Ok(fd) => Ok(Some(NsFd { fd, kind, name: format!("{kind} namespace").into() })),
             Err(Errno::EPERM) => Ok(None),
-            Err(e) => Err(Error::sys(call, format!("{} namespace", self.kind), e)),
+            Err(e) => Err(Error::sys(call, &self.name, e)),
         }
     }
 
     /// The user id, as our user namespace numbers it, of who made this user namespace.
     pub fn owner_uid(&self) -> Result<u32> {
-        sys::ns_get_owner_uid(&self.fd)
-            .map_err(|e| Error::sys("NS_GET_OWNER_UID", format!("{} namespace", self.kind), e))
+        sys::ns_get_owner_uid(&self.fd).map_err(|e| Error::sys("NS_GET_OWNER_UID", &self.name, e))
     }
 }

@@ -1,5 +1,7 @@
 //! Entering namespaces of other processes, all or as asked, in the order that the rights allow.
 
+use nix::errno::Errno;
+
 use crate::error::{Error, Result};
 use crate::kind::{Kind, KindSet};
 use crate::ns::fd::NsFd;
@@ -55,7 +57,7 @@ impl Join {
 }
 
 fn enter_file(ns: &NsFd) -> Result<()> {
-    sys::setns(ns, ns.kind.row().flag).map_err(|e| Error::sys("setns", format!("{} from a file", ns.kind), e))
+    sys::setns(ns, ns.kind.row().flag).map_err(|e| Error::sys("setns", &ns.name, e))
 }
 
 /// The kinds in which a process is in another namespace than we are. Kinds that this kernel lacks are not
@@ -63,5 +65,10 @@ fn enter_file(ns: &NsFd) -> Result<()> {
 pub fn differing(proc: &Proc, target: &Target) -> Result<KindSet> {
     let ours = proc.this()?.namespaces(KindSet::all())?;
     let theirs = target.task.namespaces(KindSet::all())?;
-    Ok(Kind::all().filter(|&kind| theirs[kind] != 0 && theirs[kind] != ours[kind]).collect())
+    // A kind that we have and the target has not: it is a zombie, and its other namespaces cannot be told.
+    if Kind::all().any(|kind| ours[kind] != 0 && theirs[kind] == 0) {
+        return Err(Error::sys("open", format!("namespaces of {}", target.pid), Errno::ESRCH)
+            .with_hint("the process, or its first thread, has ended"));
+    }
+    Ok(Kind::all().filter(|&kind| theirs[kind] != ours[kind]).collect())
 }

@@ -53,8 +53,3 @@ fn write(task: &Task, name: &std::ffi::CStr, text: &str) -> Result<()> {
         .map(drop)
         .map_err(|e| Error::sys("write", format!("{text:?} to {on}"), e))
 }
-
-/// Does the user namespace of this process refuse setgroups(2)? Source: user_namespaces(7), Linux 3.19.
-pub fn denies_setgroups(task: &Task) -> bool {
-    task.read(c"setgroups").is_ok_and(|text| text.starts_with(b"deny"))
-}

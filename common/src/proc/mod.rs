@@ -31,15 +31,16 @@ const LIMIT: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct Proc {
     root: OwnedFd,
+    path: Vec<u8>,
 }
 
 impl Proc {
     /// Opens the root: `/proc`, or a directory made for a test.
     pub fn open(root: &Path) -> Result<Proc> {
-        let bytes = root.as_os_str().as_bytes();
+        let path = root.as_os_str().as_bytes().to_vec();
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root = nix::fcntl::open(root, flags, Mode::empty()).map_err(|e| Error::sys("open", bytes, e))?;
-        Ok(Proc { root })
+        let root = nix::fcntl::open(root, flags, Mode::empty()).map_err(|e| Error::sys("open", &path, e))?;
+        Ok(Proc { root, path })
     }
 
     /// Opens the machine's own.
@@ -50,9 +51,10 @@ impl Proc {
         })
     }
 
-    /// The PIDs of all processes (thread groups), ascending, as this /proc numbers them.
+    /// The PIDs of all processes (thread groups), ascending, as this /proc numbers them. An error if there is
+    /// none: we are one ourselves.
     pub fn pids(&self) -> Result<Vec<i32>> {
-        let fail = |e| Error::sys("list", "/proc", e);
+        let fail = |e| Error::sys("list", &self.path, e);
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let dir = openat(&self.root, c".", flags, Mode::empty()).map_err(fail)?;
         let mut dir = Dir::from_fd(dir).map_err(fail)?;
@@ -60,6 +62,10 @@ impl Proc {
         for entry in dir.iter() {
             let entry = entry.map_err(fail)?;
             pids.extend(parse_pid(entry.file_name().to_bytes()));
+        }
+        if pids.is_empty() {
+            return Err(Error::refused([b"no process is seen in ", &self.path[..]].concat())
+                .with_hint("is proc mounted there? mount -t proc proc /proc"));
         }
         // The kernel's order is already this one; a directory's is any.
         if !pids.is_sorted() {
@@ -77,8 +83,10 @@ impl Proc {
     /// Takes hold of our own directory; its `pid` is what this /proc calls us.
     pub fn this(&self) -> Result<Task> {
         let mut name = [0; 12];
-        let link = sys::readlinkat(&self.root, c"self", &mut name)
-            .map_err(|e| Error::sys("read", "/proc/self", e))?;
+        let link = sys::readlinkat(&self.root, c"self", &mut name).map_err(|e| {
+            Error::sys("read", [&self.path[..], b"/self"].concat(), e)
+                .with_hint("proc is not mounted there, or is that of another pid namespace")
+        })?;
         let pid = parse_pid(link).ok_or_else(|| {
             Error::refused("/proc/self is no process: is another file system mounted there?")
         })?;
@@ -134,8 +142,6 @@ fn decimal(number: i32, buffer: &mut [u8; 12]) -> &CStr {
 pub struct Stat {
     /// The command's name, at most 15 bytes, any byte.
     pub comm: Vec<u8>,
-    /// R, S, D, Z (zombie), T, ...
-    pub state: u8,
     /// PID of the parent; 0 where it is outside this /proc's pid namespace.
     pub ppid: i32,
 }
@@ -148,9 +154,8 @@ impl Stat {
         let close = line.iter().rposition(|&b| b == b')')?;
         let comm = line.get(open + 1..close)?.to_vec();
         let mut fields = line[close + 1..].split(|&b| b == b' ').filter(|field| !field.is_empty());
-        let state = *fields.next()?.first()?;
-        let ppid = std::str::from_utf8(fields.next()?).ok()?.trim_end().parse().ok()?;
-        Some(Stat { comm, state, ppid })
+        let ppid = std::str::from_utf8(fields.nth(1)?).ok()?.trim_end().parse().ok()?;
+        Some(Stat { comm, ppid })
     }
 }
 
@@ -286,12 +291,12 @@ mod tests {
 
     #[test]
     fn a_stat_line_ends_its_name_at_the_last_bracket() {
-        let stat = |comm: &[u8], state, ppid| Some(Stat { comm: comm.to_vec(), state, ppid });
+        let stat = |comm: &[u8], ppid| Some(Stat { comm: comm.to_vec(), ppid });
         let cases: [(&[u8], _); 6] = [
-            (b"12 (sh) S 7 12 12 0", stat(b"sh", b'S', 7)),
-            (b"12 (a) R 1) Z 7 1", stat(b"a) R 1", b'Z', 7)),
-            (b"12 (\xff\n(x) S 0\n", stat(b"\xff\n(x", b'S', 0)),
-            (b"12 () S 7", stat(b"", b'S', 7)),
+            (b"12 (sh) S 7 12 12 0", stat(b"sh", 7)),
+            (b"12 (a) R 1) Z 7 1", stat(b"a) R 1", 7)),
+            (b"12 (\xff\n(x) S 0\n", stat(b"\xff\n(x", 0)),
+            (b"12 () S 7", stat(b"", 7)),
             (b"12 sh S 7", None),
             (b")(", None),
         ];

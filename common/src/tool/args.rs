@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::error::{Error, Result};
@@ -188,7 +188,7 @@ pub fn repeated(short: Option<char>, long: &'static str, value: &'static str, he
     let arg = Arg::new(long)
         .long(long)
         .value_name(value)
-        .value_parser(OsStringValueParser::new())
+        .value_parser(OsStringValueParser::new().try_map(not_empty))
         .action(ArgAction::Append)
         .help(help);
     match short {
@@ -200,6 +200,11 @@ pub fn repeated(short: Option<char>, long: &'static str, value: &'static str, he
 /// The same with a value that may be left out, and is attached by `=` where it is not.
 pub fn optional(short: Option<char>, long: &'static str, value: &'static str, help: &'static str) -> Arg {
     valued(short, long, value, help).num_args(0..=1).require_equals(true)
+}
+
+/// An unset variable in a script must not turn `--net="$NS"` into another request.
+fn not_empty(value: OsString) -> std::result::Result<OsString, &'static str> {
+    if value.is_empty() { Err("the value is empty") } else { Ok(value) }
 }
 
 /// The program and its arguments, for launchers.
@@ -227,7 +232,7 @@ pub fn value<'a>(matches: &'a ArgMatches, long: &str) -> Option<&'a OsString> {
 /// An [`optional`] one: not given, given without, or with a value.
 pub fn maybe<'a>(matches: &'a ArgMatches, long: &str) -> Option<Option<&'a OsString>> {
     let given = matches.value_source(long) == Some(clap::parser::ValueSource::CommandLine);
-    given.then(|| matches.get_one::<OsString>(long).filter(|value| !value.is_empty()))
+    given.then(|| matches.get_one::<OsString>(long))
 }
 
 /// One option for each kind of namespace, whose value may be left out.
@@ -257,6 +262,16 @@ pub fn number<T: TryFrom<u64>>(what: &str, text: &OsString) -> Result<T> {
     number
         .and_then(|number| T::try_from(number).ok())
         .ok_or_else(|| Error::refused([what.as_bytes(), b" is no valid number: ", bytes].concat()))
+}
+
+/// A user or group id. The highest number means "no change" to the kernel (setresuid(2)), so it is none.
+pub fn id(what: &str, text: &OsString) -> Result<u32> {
+    number(what, text).and_then(|id: u32| match id {
+        u32::MAX => {
+            Err(Error::refused([what.as_bytes(), b" is no valid number: ", text.as_bytes()].concat()))
+        }
+        _ => Ok(id),
+    })
 }
 
 #[cfg(test)]

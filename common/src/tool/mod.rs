@@ -89,7 +89,7 @@ pub const LISTER: u8 = 1;
 pub fn complain(name: &str, line: &str, hint: Option<&str>) {
     let mut text = format!("{name}: {line}\n");
     if let Some(hint) = hint {
-        text.push_str(&format!("hint: {hint}\n"));
+        text.push_str(&format!("hint: {}\n", show(hint.as_bytes(), Charset::from_env())));
     }
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

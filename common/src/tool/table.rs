@@ -1,6 +1,8 @@
 //! Printing tables: columns are rows of a table themselves, and one set of rows can be shown for people, for
 //! scripts (raw) and as JSON, flat or as a tree.
 
+use std::collections::HashSet;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::error::{Error, Result};
@@ -222,6 +224,9 @@ fn raw<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style: 
 }
 
 fn json<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style: &Style) -> String {
+    // A column asked for twice would be a key twice.
+    let mut seen = HashSet::new();
+    let columns: Vec<_> = columns.iter().filter(|column| seen.insert(column.name)).collect();
     let mut out = format!("{{\n   {}: [", json_string(style.key.as_bytes()));
     let mut open = 0;
     for (at, (depth, row)) in rows.iter().enumerate() {
@@ -242,7 +247,7 @@ fn json<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style:
         let opening = if out.ends_with(',') { "{" } else { &format!("\n{}{{", &indent[3..]) };
         out.push_str(opening);
         let mut comma = "";
-        for column in columns {
+        for column in &columns {
             let key = column.name.to_ascii_lowercase();
             let cell = (column.cell)(model, row);
             let value = match &cell {
@@ -270,8 +275,9 @@ fn json<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style:
     out
 }
 
+/// Deep trees are indented only so far: a chain of thousands would be mostly spaces.
 fn indent(steps: usize) -> String {
-    " ".repeat(3 * steps)
+    " ".repeat(3 * steps.min(64))
 }
 
 /// Ends the object of this depth, and those above it whose children it was the last of, down to `to`.

@@ -2,7 +2,7 @@
 
 mod processes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
 use crate::kind::{Kind, KindMap, KindSet, NsId};
@@ -96,6 +96,8 @@ impl Snapshot {
 struct Found {
     snapshot: Snapshot,
     places: HashMap<u64, usize>,
+    /// Which have been asked for their owner and parent.
+    related: HashSet<u64>,
 }
 
 impl Found {
@@ -104,8 +106,8 @@ impl Found {
         self.places.get(&ino).is_some_and(|&at| self.snapshot.namespaces[at].first.is_some())
     }
 
-    /// The namespace, and whether it was unknown until now.
-    fn namespace(&mut self, id: NsId, kind: Kind) -> (&mut Namespace, bool) {
+    /// The namespace; it is added if it was unknown.
+    fn namespace(&mut self, id: NsId, kind: Kind) -> &mut Namespace {
         let namespaces = &mut self.snapshot.namespaces;
         let next = namespaces.len();
         let at = *self.places.entry(id.ino).or_insert(next);
@@ -120,7 +122,7 @@ impl Found {
                 owner_uid: None,
             });
         }
-        (&mut namespaces[at], at == next)
+        &mut namespaces[at]
     }
 
     /// Asks an open namespace for its owner and parent, and those for theirs, upward.
@@ -133,14 +135,16 @@ impl Found {
                 Some((relative.id().ok()?, relative))
             });
             let Ok(id) = ns.id() else { continue };
-            let (known, _) = self.namespace(id, ns.kind);
+            self.related.insert(id.ino);
+            let known = self.namespace(id, ns.kind);
             let [owner, parent] =
                 relatives.each_ref().map(|relative| relative.as_ref().map(|(id, _)| id.ino));
             known.owner = owner;
             known.parent = parent;
             known.owner_uid = if ns.kind == Kind::User { ns.owner_uid().ok() } else { None };
             for (id, relative) in relatives.into_iter().flatten() {
-                if self.namespace(id, relative.kind).1 {
+                self.namespace(id, relative.kind);
+                if !self.related.contains(&id.ino) {
                     open.push(relative);
                 }
             }

@@ -17,6 +17,8 @@ pub(super) fn scan(proc: &Proc, want: &Want, found: &mut Found) -> Result<()> {
         match proc.task(pid).and_then(|task| add(&task, dev, want, found)) {
             // A process that ended since the list was made is not there: that is no failure.
             Err(e) if e.is_denied() => found.snapshot.unreadable += 1,
+            // Our own trouble is none of the process's.
+            Err(e) if e.is_exhaustion() => return Err(e),
             Ok(()) | Err(_) => {}
         }
     }
@@ -31,11 +33,12 @@ fn add(task: &Task, dev: u64, want: &Want, found: &mut Found) -> Result<()> {
         found.snapshot.processes.insert(task.pid, describe(task)?);
     }
     for (kind, &ino) in inodes.iter().filter(|(_, ino)| **ino != 0) {
-        let (ns, new) = found.namespace(NsId { dev, ino }, kind);
+        let ns = found.namespace(NsId { dev, ino }, kind);
         ns.processes += 1;
         // PIDs ascend, so the first that is met is the lowest.
         ns.first.get_or_insert(task.pid);
-        if new && want.relations {
+        // Not known yet, or the process that was asked before ended under it.
+        if want.relations && !found.related.contains(&ino) {
             NsFd::of(task, kind).into_iter().for_each(|ns| found.relate(ns));
         }
     }
