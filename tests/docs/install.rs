@@ -1,0 +1,2 @@
+//! `make install` and `make uninstall`.
+
