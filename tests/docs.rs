@@ -7,7 +7,7 @@ mod install;
 mod man;
 mod shells;
 
-use std::path::Path;
+use std::sync::OnceLock;
 
 use clap::Command;
 use clap_complete::Generator;
@@ -52,7 +52,7 @@ fn generated() -> Vec<(String, String)> {
     let mut files = Vec::new();
     for (tool, section) in TOOLS {
         let path = man_path(tool, *section);
-        let template = read(&format!("{path}.in"));
+        let template = on_disk(&format!("{path}.in"));
         let mut page = man::page(&template, built(tool));
         page.insert_str(0, &format!(".\\\" Made by `make docs` out of {path}.in: do not edit.\n"));
         files.push((path, page));
@@ -65,27 +65,40 @@ fn generated() -> Vec<(String, String)> {
     files
 }
 
+/// A file of the project, after the generated ones were rewritten if that was asked for.
 fn read(path: &str) -> String {
+    let _ = drifted();
+    on_disk(path)
+}
+
+fn on_disk(path: &str) -> String {
     std::fs::read_to_string(project().join(path)).unwrap_or_default()
+}
+
+/// The generated files that are not as they should be; with `BLESS=1` they are rewritten instead, once, before
+/// any test looks at them.
+fn drifted() -> &'static [String] {
+    static DRIFTED: OnceLock<Vec<String>> = OnceLock::new();
+    DRIFTED.get_or_init(|| {
+        let bless = std::env::var_os("BLESS").is_some_and(|bless| bless == "1");
+        let mut drifted = Vec::new();
+        for (path, text) in generated().into_iter().filter(|(path, text)| on_disk(path) != *text) {
+            if bless {
+                let file = project().join(&path);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, text).unwrap();
+            } else {
+                drifted.push(path);
+            }
+        }
+        drifted
+    })
 }
 
 #[test]
 fn checked_in_documents_are_those_that_the_tables_make() {
     let _t = rings!(Host, User);
-    let bless = std::env::var_os("BLESS").is_some_and(|bless| bless == "1");
-    let mut drifted = Vec::new();
-    for (path, text) in generated() {
-        if read(&path) == text {
-            continue;
-        }
-        if bless {
-            let file = project().join(&path);
-            std::fs::create_dir_all(file.parent().unwrap_or(Path::new("/"))).unwrap();
-            std::fs::write(file, text).unwrap();
-        } else {
-            drifted.push(path);
-        }
-    }
+    let drifted = drifted();
     assert!(
         drifted.is_empty(),
         "not what the tables make: {}\n`BLESS=1 cargo test docs` (or `make docs`) rewrites them",
@@ -112,7 +125,10 @@ fn every_option_is_in_the_man_page_and_in_the_completions_of_all_shells() {
             };
             let what = format!("--{long} of {}", tool.name);
             assert!(!option.help.is_empty(), "{what} has no help");
-            assert!(!option.help.ends_with('.') && !option.help.contains('\n'), "the help of {what}: one line");
+            assert!(
+                !option.help.ends_with('.') && !option.help.contains('\n'),
+                "the help of {what}: one line"
+            );
             assert!(page.contains(&format!("\n.TP\n{entry}\n")), "{what} is not in the man page: {entry}");
             for (path, marks) in [
                 (format!("completions/bash/{}", tool.name), vec![format!("--{long}")]),
@@ -139,9 +155,8 @@ fn fish_marks(long: &str, short: Option<char>) -> Vec<String> {
 /// Is this in the text, and not only as a part of a longer word?
 fn has_word(text: &str, word: &str) -> bool {
     let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on)
-    })
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on))
 }
 
 /// All that documents one tool: help, man page, completions.
@@ -197,7 +212,8 @@ fn every_man_page_has_all_its_sections() {
     let _t = rings!(Host, User);
     for (tool, section) in TOOLS {
         let page = read(&man_path(tool, *section));
-        let mut needed = vec!["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"];
+        let mut needed =
+            vec!["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"];
         if tool.name == "rlsns" {
             needed.push("COLUMNS");
         }
@@ -215,6 +231,7 @@ fn man_pages_are_formatted_without_a_warning() {
     let t = rings!(Host);
     for (tool, section) in TOOLS {
         let page = project().join(man_path(tool, *section));
+        let _ = drifted();
         if t.has("mandoc") {
             let lint = t.program("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&page).run();
             assert_eq!((lint.text(), lint.errors()), (String::new(), String::new()), "{}", page.display());

@@ -393,7 +393,8 @@ impl Drop for Held {
             return;
         }
         for pid in [self.inner(), self.pid()] {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
         let _ = self.child.wait();
     }

@@ -16,7 +16,7 @@ complete -c rlsns -s p -l task -r -f -a '(__fish_complete_pids)' -d 'Only the na
 complete -c rlsns -s r -l raw -d 'Print fields with one space between them, for scripts'
 complete -c rlsns -s u -l notruncate -d 'Do not cut the command to the width of the terminal'
 complete -c rlsns -s t -l type -r -f -a '(__fish_complete_list , __rlsns_type)' -d 'Only namespaces of this type; repeatable, or with commas between: user, cgroup, ipc, uts, net, pid, mnt, time'
-complete -c rlsns -s T -l tree -f -a '\'owner	\' \'parent	\' \'process	\'' -d 'Print a tree of this relation, attached by \'=\': owner, parent, process [default: owner]'
+complete -c rlsns -s T -l tree -f -a '\'owner\' \'parent\' \'process\'' -d 'Print a tree of this relation, attached by \'=\': owner, parent, process [default: owner]'
 complete -c rlsns -s H -l list-columns -d 'List the columns that can be printed'
 complete -c rlsns -l proc -r -f -a '(__fish_complete_directories)' -d 'Read this directory instead of /proc'
 complete -c rlsns -s h -l help -d 'Print help'

@@ -32,6 +32,11 @@ pub enum Values {
     Unknown,
 }
 
+/// Are these names of columns, which may be typed in any case, and after a `+`?
+fn any_case(words: &[Word]) -> bool {
+    words.iter().all(|(name, _)| name.to_uppercase() == *name)
+}
+
 /// The values of an option, by what its help calls them: a line here for each name.
 pub fn values(name: &str) -> Values {
     let word = |name: &str, help: &str| (name.to_string(), help.to_string());
@@ -142,14 +147,12 @@ impl Bash {
         match values {
             Values::Words(words) => reply(format!("-W '{}' -- \"$cur\"", names(words))),
             Values::List(words) => {
-                // Names of columns may be typed in any case.
-                let any_case = words.iter().all(|(name, _)| name.to_uppercase() == *name);
-                let last = if any_case { "${last^^}" } else { "$last" };
+                let last = if any_case(words) { "${last^^}" } else { "$last" };
                 let list = reply(format!("-W '{}' -- \"{last}\"", names(words)));
-                format!("last=${{cur##*[,+]}} before+=${{cur%\"$last\"}}; {list}; compopt -o nospace 2>/dev/null")
+                format!("last=${{cur##*[,+]}} before+=${{cur%\"$last\"}}; {list}; compopt -o nospace")
             }
-            Values::Files => format!("{}; compopt -o filenames 2>/dev/null", reply("-f -- \"$cur\"".into())),
-            Values::Directories => format!("{}; compopt -o filenames 2>/dev/null", reply("-d -- \"$cur\"".into())),
+            Values::Files => format!("{}; compopt -o filenames", reply("-f -- \"$cur\"".into())),
+            Values::Directories => format!("{}; compopt -o filenames", reply("-d -- \"$cur\"".into())),
             Values::Processes => reply("-W \"$(cd /proc && echo [0-9]*)\" -- \"$cur\"".into()),
             Values::Printed(command) => reply(format!("-W \"$({command} 2>/dev/null)\" -- \"$cur\"")),
             Values::Unknown => ":".into(),
@@ -165,13 +168,16 @@ impl Bash {
             &options,
             if self.attached { &[Takes::Required, Takes::Optional] } else { &[Takes::Required] },
         );
-        let required_long =
-            join(options.iter().filter(|option| option.takes == Takes::Required).map(|option| option.long), "|");
+        let required_long = join(
+            options.iter().filter(|option| option.takes == Takes::Required).map(|option| option.long),
+            "|",
+        );
         let longs = join(options.iter().map(|option| format!("--{}", option.long)), " ");
         let mut cases = String::new();
         for option in options.iter().filter(|option| option.takes != Takes::Nothing) {
             let short = option.short.map(|short| format!("-{short} | ")).unwrap_or_default();
-            let _ = writeln!(cases, "            {short}--{}) {} ;;", option.long, self.reply(&option.values()));
+            let _ =
+                writeln!(cases, "            {short}--{}) {} ;;", option.long, self.reply(&option.values()));
         }
         let operand = operand(command);
         let at_operand = match operand {
@@ -247,7 +253,7 @@ const BASH_PROGRAM: &str = r#"        # The program completes its own arguments,
         elif ((at == COMP_CWORD)); then
             mapfile -t COMPREPLY < <(compgen -c -- "$cur")
         else
-            mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames
         fi
 "#;
 
@@ -289,7 +295,8 @@ impl Zsh {
     /// The function that knows words and what they mean.
     fn function(tool: &str, option: &str, values: &Values) -> String {
         let (words, start) = match values {
-            Values::List(words) => (words, "compset -P '+'\n    _values -s ,"),
+            Values::List(words) if any_case(words) => (words, "compset -P '+'\n    _values -s ,"),
+            Values::List(words) => (words, "_values -s ,"),
             Values::Words(words) if words.iter().any(|(_, help)| !help.is_empty()) => (words, "_values"),
             _ => return String::new(),
         };
@@ -305,8 +312,12 @@ impl Zsh {
             out.push_str(&Zsh::function(name, option.long, &option.values()));
         }
         let (program, operand) = match operand(command) {
-            Operand::Program => (true, "'(-)1:program: _command_names -e' \\\n    '*::argument: _normal'".into()),
-            Operand::Values(values) => (false, format!("'::operand:{}'", Zsh::action(name, "operand", &values))),
+            Operand::Program => {
+                (true, "'(-)1:program: _command_names -e' \\\n    '*::argument: _normal'".into())
+            }
+            Operand::Values(values) => {
+                (false, format!("'::operand:{}'", Zsh::action(name, "operand", &values)))
+            }
         };
         let ends = if program { " -A '-*'" } else { "" };
         let _ = writeln!(out, "_arguments -s -S{ends} : \\");
@@ -363,7 +374,7 @@ pub struct Fish;
 
 impl Fish {
     fn words(words: &[Word]) -> String {
-        join(words.iter().map(|(name, help)| fish(&format!("{name}\t{help}"))), " ")
+        join(words.iter().map(|(name, help)| fish(format!("{name}\t{help}").trim_end())), " ")
     }
 
     fn text(command: &Command) -> String {
@@ -412,7 +423,11 @@ impl Fish {
                 Values::Unknown => " -f".into(),
             };
             let help = fish(&option.help);
-            let _ = writeln!(out, "complete -c {name}{when}{short} -l {}{must}{arguments} -d {help}", option.long);
+            let _ = writeln!(
+                out,
+                "complete -c {name}{when}{short} -l {}{must}{arguments} -d {help}",
+                option.long
+            );
         }
         let _ = match operand {
             Operand::Program => writeln!(out, "complete -c {name} -f -a '(__{name}_complete_program)'"),

@@ -30,13 +30,16 @@ fn sessions(text: &str, open: &str, close: &str) -> Vec<Vec<Step>> {
     sessions
 }
 
+const UNTIL_IT_SLEEPS: &str =
+    "until ps -o comm= -p $! --ppid $! | grep -qx sleep || [ $((tries += 1)) -gt 200 ]; do sleep 0.05; done";
+
 /// Runs the commands in one shell; answers what each printed, on stdout and stderr together.
 fn run(t: &Test, steps: &[Step]) -> Vec<Vec<String>> {
     let mut script = String::from("exec 2>&1\n");
     for (command, _) in steps {
         match command.strip_suffix(" &") {
-            // What stays in the background must not hold our pipe, and needs a moment to get there.
-            Some(command) => script.push_str(&format!("{command} >/dev/null 2>&1 &\nsleep 0.5\n")),
+            // What stays in the background must not hold our pipe, and is waited for: all of it ends in sleep.
+            Some(command) => script.push_str(&format!("{command} >/dev/null 2>&1 &\n{UNTIL_IT_SLEEPS}\n")),
             None => script.push_str(&format!("{command}\n")),
         }
         script.push_str("echo @@end@@\n");
@@ -52,11 +55,13 @@ fn run(t: &Test, steps: &[Step]) -> Vec<Vec<String>> {
     text.split("@@end@@\n").map(|part| part.lines().map(str::to_string).collect()).collect()
 }
 
-/// A line without what may differ.
+const BRANCHES: [char; 4] = ['├', '└', '│', '─'];
+
+/// A line without what may differ: numbers, widths, and what else is in the tree.
 fn shape(line: &str) -> String {
     let mut out = String::new();
     // On a terminal, ps names it and marks what is in its foreground.
-    for word in line.replace(['├', '│'], "└").split_whitespace() {
+    for word in line.replace(BRANCHES, " ").split_whitespace() {
         let word = match word {
             "R+" | "S+" => &word[..1],
             word if word.starts_with("pts/") || word.starts_with("tty") => "?",
@@ -76,13 +81,15 @@ fn shape(line: &str) -> String {
 
 /// Is this the line of a namespace that the kernel made when it started? Those have fixed numbers.
 fn initial(line: &str) -> bool {
-    line.trim_start_matches(['├', '└', '─', '│', ' ']).starts_with("40265318")
+    line.trim_start_matches(BRANCHES).trim_start().starts_with("40265318")
 }
 
 fn prove(t: &Test, path: &str, sessions: &[Vec<Step>]) {
     for steps in sessions {
         for ((command, shown), printed) in steps.iter().zip(run(t, steps)) {
-            let said = || format!("{path}: # {command}\nshown:\n{}\nprinted:\n{}", shown.join("\n"), printed.join("\n"));
+            let said = || {
+                format!("{path}: # {command}\nshown:\n{}\nprinted:\n{}", shown.join("\n"), printed.join("\n"))
+            };
             assert!(shown.is_empty() == printed.is_empty(), "{}", said());
             for line in shown {
                 let found = match initial(line) {
