@@ -32,10 +32,8 @@ fn options(command: Command) -> String {
     let mut text = Vec::new();
     clap_mangen::Man::new(command).render_options_section(&mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
-    text.trim_start_matches(".SH OPTIONS\n")
-        .replace("\\fI<", "\\fI")
-        .replace(">\\fR", "\\fR")
-        .replace("\\*(Aq", "\\(aq")
+    let (_, entries) = text.split_once(".SH OPTIONS\n").expect("a section with the options");
+    entries.replace("\\fI<", "\\fI").replace(">\\fR", "\\fR").replace("\\*(Aq", "\\(aq")
 }
 
 /// Plain text as roff.

@@ -1,5 +1,9 @@
 //! The completions, in the shells themselves.
 
+use common::kind::KINDS;
+use common::ns::create::PROPAGATIONS;
+
+use super::rlsns::{COLUMNS, RELATIONS};
 use super::{TOOLS, drifted, generators};
 use crate::harness::{Test, project};
 
@@ -55,6 +59,18 @@ fn own_namespace() -> (String, String) {
     (format!("rlsns {}", &number[..number.len() - 1]), number)
 }
 
+/// Where nothing is typed of a value, all that it can be is offered.
+fn whole_tables() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut tables = vec![
+        ("rlsns --type ", KINDS.iter().map(|row| row.name).collect::<Vec<_>>()),
+        ("rlsns --output ", COLUMNS.iter().map(|column| column.name).collect()),
+        ("rlsns --tree=", RELATIONS.iter().map(|(name, _)| *name).collect()),
+        ("runshare --propagation ", PROPAGATIONS.iter().map(|(name, ..)| *name).collect()),
+    ];
+    tables.iter_mut().for_each(|(_, names)| names.sort());
+    tables
+}
+
 /// A completed word without what shells differ in: whether it repeats what stands before a value, and by what
 /// they say that it can go on.
 fn value(word: &str) -> String {
@@ -94,6 +110,7 @@ fn bash(t: &Test, line: &str, frame: &str) -> String {
         # As bash does it: "=" is a word of its own.
         read -ra COMP_WORDS <<< "${LINE//=/ = }"
         [[ $LINE != *= ]] || COMP_WORDS[${#COMP_WORDS[@]}-1]="="
+        [[ $LINE != *" " ]] || COMP_WORDS+=("")
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_LINE=$LINE COMP_POINT=${#LINE} COMP_TYPE=9 COMP_KEY=9
         _${COMP_WORDS[0]} "${COMP_WORDS[0]}" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
         printf '%s\n' "${COMPREPLY[@]}"
@@ -109,6 +126,9 @@ fn bash_completes_options_values_and_programs() {
         if !line.starts_with("rnsenter -n rlsns") {
             compare(line, expected, &bash(&t, line, ""));
         }
+    }
+    for (line, names) in whole_tables() {
+        compare(line, &names, &bash(&t, line, ""));
     }
     let (line, number) = own_namespace();
     assert!(bash(&t, &line, "").lines().any(|word| word == number), "{line}");
@@ -172,11 +192,17 @@ fn fish_completes_options_values_and_programs() {
             t.program("fish").args(["--no-execute", &file]).run().ok();
         }
         for (line, expected) in CASES {
-            let script = "for file in $argv[2..]; source $file; or exit 1; end; complete -C $argv[1]";
-            let run = t.program("fish").args(["--no-config", "-c", script, line]).args(files(2));
-            let home = tempfile::tempdir().unwrap();
-            let run = run.env("PATH", &path()).env("HOME", home.path().to_str().unwrap()).dir("/");
-            compare(line, expected, &run.run().ok());
+            compare(line, expected, &fish(&t, line));
+        }
+        for (line, names) in whole_tables() {
+            compare(line, &names, &fish(&t, line));
         }
     }
+}
+
+fn fish(t: &Test, line: &str) -> String {
+    let script = "for file in $argv[2..]; source $file; or exit 1; end; complete -C $argv[1]";
+    let run = t.program("fish").args(["--no-config", "-c", script, line]).args(files(2));
+    let home = tempfile::tempdir().unwrap();
+    run.env("PATH", &path()).env("HOME", home.path().to_str().unwrap()).dir("/").run().ok()
 }
