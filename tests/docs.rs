@@ -1,1 +1,245 @@
-//! x
+//! The documents: completions and man pages are made here out of the tools' own options and tables, and the
+//! checked-in ones must be those. Their examples, and README's, are run.
+
+mod completions;
+mod examples;
+mod install;
+mod man;
+mod shells;
+
+use std::sync::OnceLock;
+
+use clap::Command;
+use clap_complete::Generator;
+use common::kind::KINDS;
+use common::tool::Tool;
+
+use crate::harness::{Test, project};
+use completions::{Bash, Fish, Takes, Zsh};
+
+#[allow(dead_code)]
+#[path = "../bins/rlsns/cli.rs"]
+mod rlsns;
+#[allow(dead_code)]
+#[path = "../bins/rnsenter/cli.rs"]
+mod rnsenter;
+#[allow(dead_code)]
+#[path = "../bins/runshare/cli.rs"]
+mod runshare;
+
+/// Every tool, and the section of the manual that it is in: a line here for each.
+const TOOLS: &[(Tool, u8)] = &[(rlsns::TOOL, 8), (rnsenter::TOOL, 1), (runshare::TOOL, 1)];
+
+/// A tool's options, with those that clap adds.
+fn built(tool: &Tool) -> Command {
+    let mut command = (tool.command)();
+    command.build();
+    command
+}
+
+/// The path of a tool's man page.
+fn man_path(tool: &Tool, section: u8) -> String {
+    format!("man/{}.{section}", tool.name)
+}
+
+fn generators(tool: &Tool) -> [Box<dyn Generator>; 3] {
+    let attached = tool.dialect.attached;
+    [Box::new(Bash { attached }), Box::new(Zsh { attached }), Box::new(Fish)]
+}
+
+/// Every generated file: its path in the project and what must stand in it.
+fn generated() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for (tool, section) in TOOLS {
+        let path = man_path(tool, *section);
+        let template = on_disk(&format!("{path}.in"));
+        let mut page = man::page(&template, built(tool));
+        page.insert_str(0, &format!(".\\\" Made by `make docs` out of {path}.in: do not edit.\n"));
+        files.push((path, page));
+        for generator in generators(tool) {
+            let mut text = Vec::new();
+            generator.try_generate(&built(tool), &mut text).unwrap();
+            files.push((generator.file_name(tool.name), String::from_utf8(text).unwrap()));
+        }
+    }
+    files
+}
+
+/// A file of the project, after the generated ones were rewritten if that was asked for.
+fn read(path: &str) -> String {
+    let _ = drifted();
+    on_disk(path)
+}
+
+fn on_disk(path: &str) -> String {
+    std::fs::read_to_string(project().join(path)).unwrap_or_default()
+}
+
+/// The generated files that are not as they should be; with `BLESS=1` they are rewritten instead, once, before
+/// any test looks at them.
+fn drifted() -> &'static [String] {
+    static DRIFTED: OnceLock<Vec<String>> = OnceLock::new();
+    DRIFTED.get_or_init(|| {
+        let bless = std::env::var_os("BLESS").is_some_and(|bless| bless == "1");
+        let mut drifted = Vec::new();
+        for (path, text) in generated().into_iter().filter(|(path, text)| on_disk(path) != *text) {
+            if bless {
+                let file = project().join(&path);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, text).unwrap();
+            } else {
+                drifted.push(path);
+            }
+        }
+        drifted
+    })
+}
+
+#[test]
+fn checked_in_documents_are_those_that_the_tables_make() {
+    let _t = rings!(Host, User);
+    let drifted = drifted();
+    assert!(
+        drifted.is_empty(),
+        "not what the tables make: {}\n`BLESS=1 cargo test docs` (or `make docs`) rewrites them",
+        drifted.join(" ")
+    );
+}
+
+#[test]
+fn every_option_is_in_the_man_page_and_in_the_completions_of_all_shells() {
+    let _t = rings!(Host, User);
+    for (tool, section) in TOOLS {
+        let page = man::plain(&read(&man_path(tool, *section)));
+        let command = built(tool);
+        for option in completions::options(&command) {
+            let long = option.long;
+            let spelled = match option.short {
+                Some(short) => format!("-{short}, --{long}"),
+                None => format!("--{long}"),
+            };
+            let entry = match option.takes {
+                Takes::Nothing => spelled,
+                Takes::Optional => format!("{spelled}[={}]", option.value),
+                Takes::Required => format!("{spelled} {}", option.value),
+            };
+            let what = format!("--{long} of {}", tool.name);
+            assert!(!option.help.is_empty(), "{what} has no help");
+            assert!(
+                !option.help.ends_with('.') && !option.help.contains('\n'),
+                "the help of {what}: one line"
+            );
+            assert!(page.contains(&format!("\n.TP\n{entry}\n")), "{what} is not in the man page: {entry}");
+            for (path, marks) in [
+                (format!("completions/bash/{}", tool.name), vec![format!("--{long}")]),
+                (format!("completions/zsh/_{}", tool.name), zsh_marks(long, option.short)),
+                (format!("completions/fish/{}.fish", tool.name), fish_marks(long, option.short)),
+            ] {
+                let text = read(&path);
+                for mark in marks {
+                    assert!(has_word(&text, &mark), "{what} is not in {path}: {mark}");
+                }
+            }
+        }
+    }
+}
+
+fn zsh_marks(long: &str, short: Option<char>) -> Vec<String> {
+    short.map(|short| format!("-{short}")).into_iter().chain([format!("--{long}")]).collect()
+}
+
+fn fish_marks(long: &str, short: Option<char>) -> Vec<String> {
+    short.map(|short| format!("-s {short}")).into_iter().chain([format!("-l {long}")]).collect()
+}
+
+/// Is this in the text, and not only as a part of a longer word?
+fn has_word(text: &str, word: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on))
+}
+
+/// All that documents one tool: help, man page, completions.
+fn documents(t: &Test, tool: &Tool, section: u8) -> Vec<(String, String)> {
+    let help = t.tool(tool.name).arg("--help").run().ok();
+    let page = man_path(tool, section);
+    let mut documents = vec![("--help".into(), help), (page.clone(), man::plain(&read(&page)))];
+    for generator in generators(tool) {
+        let path = generator.file_name(tool.name);
+        let text = read(&path);
+        documents.push((path, text));
+    }
+    documents
+}
+
+#[test]
+fn every_kind_of_namespace_is_an_option_of_the_launchers_and_a_type_of_the_lister_everywhere() {
+    let t = rings!(Host, User);
+    for (tool, section) in TOOLS {
+        for (path, text) in documents(&t, tool, *section) {
+            for row in KINDS {
+                let word = match (tool.name, path.contains("fish/")) {
+                    ("rlsns", _) => row.name.to_string(),
+                    (_, false) => format!("--{}", row.long),
+                    (_, true) => format!("-l {}", row.long),
+                };
+                assert!(has_word(&text, &word), "{word} is not in {path} of {}", tool.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_column_is_in_the_help_the_listing_of_columns_the_man_page_the_completions_and_json() {
+    let t = rings!(Host, User);
+    let mut documents = documents(&t, &rlsns::TOOL, 8);
+    documents.push(("-H".into(), t.tool("rlsns").arg("-H").run().ok()));
+    for column in rlsns::COLUMNS {
+        for (path, text) in &documents {
+            assert!(has_word(text, column.name), "{} is not in {path}", column.name);
+        }
+        let pid = std::process::id().to_string();
+        let json = t.tool("rlsns").args(["-J", "-l", "-p", &pid, "-o", column.name]).run().ok();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let first = &json["namespaces"][0];
+        let key = column.name.to_lowercase();
+        assert!(first.as_object().is_some_and(|row| row.contains_key(&key)), "{key} is not in {first}");
+    }
+}
+
+#[test]
+fn every_man_page_has_all_its_sections() {
+    let _t = rings!(Host, User);
+    for (tool, section) in TOOLS {
+        let page = read(&man_path(tool, *section));
+        let mut needed =
+            vec!["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"];
+        if tool.name == "rlsns" {
+            needed.push("COLUMNS");
+        }
+        let sections = man::sections(&page);
+        for title in needed {
+            let found = sections.iter().filter(|section| **section == title).count();
+            assert_eq!(found, 1, "{}: a section {title} among {sections:?}", tool.name);
+        }
+        assert!(!page.contains('@'), "{}: a hole in the template was not filled", tool.name);
+        assert!(page.contains(&format!("\"nskit {}\"", env!("CARGO_PKG_VERSION"))), "{}", tool.name);
+    }
+}
+
+#[test]
+fn man_pages_are_formatted_without_a_warning() {
+    let t = rings!(Host);
+    for (tool, section) in TOOLS {
+        let page = project().join(man_path(tool, *section));
+        let _ = drifted();
+        if t.has("mandoc") {
+            let lint = t.program("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&page).run();
+            assert_eq!((lint.text(), lint.errors()), (String::new(), String::new()), "{}", page.display());
+        }
+        if t.has("groff") {
+            let groff = t.program("groff").args(["-man", "-ww", "-z", "-Tutf8"]).arg(&page).run();
+            assert_eq!(groff.ok(), "", "{}", page.display());
+        }
+    }
+}

@@ -63,7 +63,7 @@ pub(crate) fn command() -> Command {
             switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
             repeated(Some('t'), "target", "PID", "The process whose namespaces are entered"),
         ])
-        .args(args::kinds("FILE", |what| format!("Enter its namespace of {what}, or that of FILE")))
+        .args(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE")))
         .args([
             optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
             optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),

@@ -1,0 +1,49 @@
+# make check | docs | bench | build | install | uninstall
+
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+# Where the built tools lie; install builds them if they are not there.
+BINARIES ?= target/release
+
+TOOLS = rlsns rnsenter runshare
+MAN1  = rnsenter.1 runshare.1
+MAN8  = rlsns.8
+
+ROOT  = $(DESTDIR)$(PREFIX)
+BIN   = $(ROOT)/bin
+SHARE = $(ROOT)/share
+BASH  = $(SHARE)/bash-completion/completions
+ZSH   = $(SHARE)/zsh/site-functions
+FISH  = $(SHARE)/fish/vendor_completions.d
+
+.PHONY: check docs bench build install uninstall
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace
+
+docs:
+	BLESS=1 cargo test --test main docs
+
+bench:
+	cargo bench --bench listing
+
+build:
+	cargo build --release
+
+$(TOOLS:%=target/release/%):
+	cargo build --release
+
+install: $(TOOLS:%=$(BINARIES)/%)
+	install -d $(BIN) $(SHARE)/man/man1 $(SHARE)/man/man8 $(BASH) $(ZSH) $(FISH)
+	install -m 755 $(TOOLS:%=$(BINARIES)/%) $(BIN)
+	install -m 644 $(MAN1:%=man/%) $(SHARE)/man/man1
+	install -m 644 $(MAN8:%=man/%) $(SHARE)/man/man8
+	install -m 644 $(TOOLS:%=completions/bash/%) $(BASH)
+	install -m 644 $(TOOLS:%=completions/zsh/_%) $(ZSH)
+	install -m 644 $(TOOLS:%=completions/fish/%.fish) $(FISH)
+
+uninstall:
+	rm -f $(TOOLS:%=$(BIN)/%) $(MAN1:%=$(SHARE)/man/man1/%) $(MAN8:%=$(SHARE)/man/man8/%)
+	rm -f $(TOOLS:%=$(BASH)/%) $(TOOLS:%=$(ZSH)/_%) $(TOOLS:%=$(FISH)/%.fish)

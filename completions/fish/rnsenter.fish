@@ -1,0 +1,37 @@
+# rnsenter: completion for fish. Made by `make docs` out of the options: do not edit.
+
+# Prints the program and its arguments, each with a NUL after it; fails while options are still typed.
+function __rnsenter_program
+    set -l words (commandline -opc) (commandline -ct)
+    set -e words[1]
+    argparse -s 'a/all' 't/target=+' 'U/user=?' 'C/cgroup=?' 'i/ipc=?' 'u/uts=?' 'n/net=?' 'p/pid=?' 'm/mount=?' 'T/time=?' 'r/root=?' 'w/wd=?' 'S/setuid=+' 'G/setgid=+' 'preserve-credentials' 'F/no-fork' 'preserve-fds=+' 'h/help' 'V/version' -- $words 2>/dev/null
+    or return 1
+    set -q argv[1]; and not string match -q -- '-*' "$argv[1]"
+    or return 1
+    string join0 -- $argv
+end
+
+function __rnsenter_complete_program
+    __fish_complete_subcommand --commandline (__rnsenter_program | string split0)
+end
+
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s a -l all -d 'Enter all namespaces in which the target differs from us'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s t -l target -r -f -a '(__fish_complete_pids)' -d 'The process whose namespaces are entered'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s U -l user -F -d 'Enter the namespace of user and group ids, capabilities: the target\'s, or FILE'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s C -l cgroup -F -d 'Enter the namespace of the root of the cgroup tree: the target\'s, or FILE'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s i -l ipc -F -d 'Enter the namespace of System V IPC and POSIX message queues: the target\'s, or FILE'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s u -l uts -F -d 'Enter the namespace of host name and domain name: the target\'s, or FILE'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s n -l net -F -d 'Enter the namespace of network devices, addresses, ports: the target\'s, or FILE'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s p -l pid -F -d 'Enter the namespace of process ids: the target\'s, or FILE'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s m -l mount -F -d 'Enter the namespace of mount points: the target\'s, or FILE'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s T -l time -F -d 'Enter the namespace of monotonic and boot-time clocks: the target\'s, or FILE'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s r -l root -f -a '(__fish_complete_directories)' -d 'Set the root directory to the target\'s, or to DIR'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s w -l wd -f -a '(__fish_complete_directories)' -d 'Set the working directory to the target\'s, or to DIR'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s S -l setuid -r -f -d 'Set the user id in the entered namespaces'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s G -l setgid -r -f -d 'Set the group id there, and drop supplementary groups'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -l preserve-credentials -d 'Keep user and group ids when a user namespace is entered'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s F -l no-fork -d 'Do not fork, although a pid namespace is entered'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -l preserve-fds -r -f -a '\'all	every descriptor\'' -d 'Pass on descriptors 3 to 2+N, or all, into mnt, user and pid namespaces too'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s h -l help -d 'Print help'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s V -l version -d 'Print version'
+complete -c rnsenter -f -a '(__rnsenter_complete_program)'

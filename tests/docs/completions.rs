@@ -1,0 +1,477 @@
+//! Completions for bash, zsh and fish, made from the options of a command.
+//!
+//! The generators that come with clap_complete do not know values that can only be attached (`--net=FILE`),
+//! lists with commas, or where the options of a launcher end. So these three are our own, behind its trait.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use clap::{Arg, ArgAction, Command};
+use clap_complete::Generator;
+use common::kind::KINDS;
+use common::ns::create::PROPAGATIONS;
+use nix::sys::signal::Signal;
+
+use super::rlsns::{COLUMNS, RELATIONS};
+
+/// A word that an option's value can be, and what it means.
+type Word = (String, String);
+
+/// What the value of an option can be.
+pub enum Values {
+    /// One of these words.
+    Words(Vec<Word>),
+    /// Some of these words, with commas between.
+    List(Vec<Word>),
+    Files,
+    Directories,
+    Processes,
+    /// What this command prints.
+    Printed(&'static str),
+    /// Nothing that could be guessed.
+    Unknown,
+}
+
+/// Are these names of columns, which may be typed in any case, and after a `+`?
+fn any_case(words: &[Word]) -> bool {
+    words.iter().all(|(name, _)| name.to_uppercase() == *name)
+}
+
+/// The values of an option, by what its help calls them: a line here for each name.
+pub fn values(name: &str) -> Values {
+    let word = |name: &str, help: &str| (name.to_string(), help.to_string());
+    match name {
+        "DIR" => Values::Directories,
+        "FILE" => Values::Files,
+        "PID" => Values::Processes,
+        "UID" | "GID" => Values::Unknown,
+        "N|all" => Values::Words(vec![word("all", "every descriptor")]),
+        "TYPE" => Values::List(KINDS.iter().map(|row| word(row.name, row.what)).collect()),
+        "LIST" => Values::List(COLUMNS.iter().map(|column| word(column.name, column.help)).collect()),
+        "RELATION" => Values::Words(RELATIONS.iter().map(|(name, _)| word(name, "")).collect()),
+        "MODE" => Values::Words(PROPAGATIONS.iter().map(|(name, _, help)| word(name, help)).collect()),
+        "SIGNAL" => Values::Words(Signal::iterator().map(|signal| word(&signal.as_str()[3..], "")).collect()),
+        "NAMESPACE" => Values::Printed("rlsns --list --noheadings --output=NS"),
+        _ => panic!("how is {name} completed? say it in tests/docs/completions.rs"),
+    }
+}
+
+/// How an option takes its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    Nothing,
+    /// Only attached.
+    Optional,
+    Required,
+}
+
+/// An option.
+pub struct Opt<'a> {
+    pub long: &'a str,
+    pub short: Option<char>,
+    pub help: String,
+    pub takes: Takes,
+    pub value: String,
+    repeatable: bool,
+}
+
+impl Opt<'_> {
+    fn of(arg: &Arg) -> Option<Opt<'_>> {
+        let takes = match arg.get_num_args() {
+            _ if !arg.get_action().takes_values() => Takes::Nothing,
+            Some(range) if range.min_values() == 0 => Takes::Optional,
+            _ => Takes::Required,
+        };
+        Some(Opt {
+            long: arg.get_long()?,
+            short: arg.get_short(),
+            help: arg.get_help().map(ToString::to_string).unwrap_or_default(),
+            takes,
+            value: value_name(arg),
+            repeatable: matches!(arg.get_action(), ArgAction::Append),
+        })
+    }
+
+    fn values(&self) -> Values {
+        if self.takes == Takes::Nothing { Values::Unknown } else { values(&self.value) }
+    }
+}
+
+fn value_name(arg: &Arg) -> String {
+    arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default()
+}
+
+/// The options of a command, in its order; it must have been built.
+pub fn options(command: &Command) -> Vec<Opt<'_>> {
+    command.get_arguments().filter_map(Opt::of).collect()
+}
+
+/// What stands on the command line beside options.
+enum Operand {
+    Program,
+    Values(Values),
+}
+
+fn operand(command: &Command) -> Operand {
+    let arg = command.get_positionals().next().expect("every tool has an operand");
+    match value_name(arg).as_str() {
+        "PROGRAM [ARG]..." => Operand::Program,
+        name => Operand::Values(values(name)),
+    }
+}
+
+fn note(shell: &str, name: &str) -> String {
+    format!("# {name}: completion for {shell}. Made by `make docs` out of the options: do not edit.\n")
+}
+
+/// Letters of the options that take values in these ways.
+fn letters(options: &[Opt<'_>], ways: &[Takes]) -> String {
+    options.iter().filter(|option| ways.contains(&option.takes)).filter_map(|option| option.short).collect()
+}
+
+fn join<S: AsRef<str>>(words: impl IntoIterator<Item = S>, between: &str) -> String {
+    words.into_iter().map(|word| word.as_ref().to_string()).collect::<Vec<_>>().join(between)
+}
+
+/// `complete -F`.
+pub struct Bash {
+    /// May a short option have its optional value attached?
+    pub attached: bool,
+}
+
+impl Bash {
+    /// Sets COMPREPLY to what the values can be that begin with `$cur`.
+    fn reply(&self, values: &Values) -> String {
+        let reply = |what: String| format!("mapfile -t COMPREPLY < <(compgen -P \"$before\" {what})");
+        let names = |words: &[Word]| join(words.iter().map(|(name, _)| name), " ");
+        match values {
+            Values::Words(words) => reply(format!("-W '{}' -- \"$cur\"", names(words))),
+            Values::List(words) => {
+                let last = if any_case(words) { "${last^^}" } else { "$last" };
+                let list = reply(format!("-W '{}' -- \"{last}\"", names(words)));
+                format!("last=${{cur##*[,+]}} before+=${{cur%\"$last\"}}; {list}; compopt -o nospace")
+            }
+            Values::Files => format!("{}; compopt -o filenames", reply("-f -- \"$cur\"".into())),
+            Values::Directories => format!("{}; compopt -o filenames", reply("-d -- \"$cur\"".into())),
+            Values::Processes => reply("-W \"$(cd /proc && echo [0-9]*)\" -- \"$cur\"".into()),
+            Values::Printed(command) => reply(format!("-W \"$({command} 2>/dev/null)\" -- \"$cur\"")),
+            Values::Unknown => ":".into(),
+        }
+    }
+
+    fn text(&self, command: &Command) -> String {
+        let name = command.get_name();
+        let options = options(command);
+        let flags = letters(&options, &[Takes::Nothing]);
+        let required = letters(&options, &[Takes::Required]);
+        let valued = letters(
+            &options,
+            if self.attached { &[Takes::Required, Takes::Optional] } else { &[Takes::Required] },
+        );
+        let required_long = join(
+            options.iter().filter(|option| option.takes == Takes::Required).map(|option| option.long),
+            "|",
+        );
+        let longs = join(options.iter().map(|option| format!("--{}", option.long)), " ");
+        let mut cases = String::new();
+        for option in options.iter().filter(|option| option.takes != Takes::Nothing) {
+            let short = option.short.map(|short| format!("-{short} | ")).unwrap_or_default();
+            let _ =
+                writeln!(cases, "            {short}--{}) {} ;;", option.long, self.reply(&option.values()));
+        }
+        let operand = operand(command);
+        let at_operand = match operand {
+            Operand::Program => "ended=1; break",
+            Operand::Values(_) => ":",
+        };
+        let operands = match &operand {
+            Operand::Values(values) => format!("        {}\n", self.reply(values)),
+            Operand::Program => BASH_PROGRAM.to_string(),
+        };
+        let mut out = note("bash", name);
+        out.push_str(
+            &BASH
+                .replace("@NAME@", name)
+                .replace("@FLAGS@", &flags)
+                .replace("@REQUIRED@", &required)
+                .replace("@REQUIRED_LONG@", &required_long)
+                .replace("@VALUED@", &valued)
+                .replace("@LONGS@", &longs)
+                .replace("@CASES@\n", &cases)
+                .replace("@AT_OPERAND@", at_operand)
+                .replace("@OPERANDS@\n", &operands),
+        );
+        out
+    }
+}
+
+const BASH: &str = r#"_@NAME@() {
+    local cur=${COMP_WORDS[COMP_CWORD]} before= option= last= ended= at word
+    COMPREPLY=()
+    # The option whose value is being typed, and where the operands begin. Bash makes "=" a word of its own.
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        word=${COMP_WORDS[at]}
+        if [[ $word == "=" && $last ]]; then
+            option=$last
+        elif [[ $option ]]; then
+            option= last=
+        elif [[ $word == -- ]]; then
+            ended=1; ((at++)); break
+        elif [[ $word =~ ^-[@FLAGS@]*[@REQUIRED@]$ ]]; then
+            option=-${word: -1} last=$option
+        elif [[ $word =~ ^--(@REQUIRED_LONG@)$ ]]; then
+            option=$word last=$word
+        elif [[ $word == -?* ]]; then
+            last=$word
+        else
+            @AT_OPERAND@
+        fi
+    done
+    if [[ -z $ended && $cur == "=" && $last ]]; then
+        option=$last cur=
+    elif [[ -z $ended$option && $cur =~ ^-[@FLAGS@]*([@VALUED@])(.+)$ ]]; then
+        option=-${BASH_REMATCH[1]} before=${cur%"${BASH_REMATCH[2]}"} cur=${BASH_REMATCH[2]}
+    fi
+    if [[ $option ]]; then
+        case $option in
+@CASES@
+        esac
+    elif [[ -z $ended && $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '@LONGS@' -- "$cur")
+    else
+@OPERANDS@
+    fi
+}
+complete -F _@NAME@ @NAME@
+"#;
+
+const BASH_PROGRAM: &str = r#"        # The program completes its own arguments, where bash-completion is there to ask it.
+        if declare -F _comp_command_offset >/dev/null; then
+            _comp_command_offset "$at"
+        elif declare -F _command_offset >/dev/null; then
+            _command_offset "$at"
+        elif ((at == COMP_CWORD)); then
+            mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames
+        fi
+"#;
+
+impl Generator for Bash {
+    fn file_name(&self, name: &str) -> String {
+        format!("completions/bash/{name}")
+    }
+
+    fn generate(&self, command: &Command, out: &mut dyn Write) {
+        self.try_generate(command, out).unwrap();
+    }
+
+    fn try_generate(&self, command: &Command, out: &mut dyn Write) -> std::io::Result<()> {
+        out.write_all(self.text(command).as_bytes())
+    }
+}
+
+/// `_arguments`.
+pub struct Zsh {
+    /// May a short option have its optional value attached?
+    pub attached: bool,
+}
+
+impl Zsh {
+    fn action(tool: &str, option: &str, values: &Values) -> String {
+        match values {
+            Values::Words(words) if words.iter().all(|(_, help)| help.is_empty()) => {
+                format!("({})", join(words.iter().map(|(name, _)| name), " "))
+            }
+            Values::Words(_) | Values::List(_) => format!("_{tool}_{option}"),
+            Values::Files => "_files".into(),
+            Values::Directories => "_files -/".into(),
+            Values::Processes => "_pids".into(),
+            Values::Printed(command) => format!("compadd - ${{(f)\"$({command} 2>/dev/null)\"}}"),
+            Values::Unknown => " ".into(),
+        }
+    }
+
+    /// The function that knows words and what they mean.
+    fn function(tool: &str, option: &str, values: &Values) -> String {
+        let (words, start) = match values {
+            Values::List(words) if any_case(words) => (words, "compset -P '+'\n    _values -s ,"),
+            Values::List(words) => (words, "_values -s ,"),
+            Values::Words(words) if words.iter().any(|(_, help)| !help.is_empty()) => (words, "_values"),
+            _ => return String::new(),
+        };
+        let words = words.iter().map(|(name, help)| format!(" \\\n        '{name}[{}]'", zsh(help)));
+        format!("_{tool}_{option}() {{\n    {start} {option}{}\n}}\n\n", words.collect::<String>())
+    }
+
+    fn text(&self, command: &Command) -> String {
+        let name = command.get_name();
+        let mut out = format!("#compdef {name}\n{}\n", note("zsh", name));
+        let options = options(command);
+        for option in &options {
+            out.push_str(&Zsh::function(name, option.long, &option.values()));
+        }
+        let (program, operand) = match operand(command) {
+            Operand::Program => {
+                (true, "'(-)1:program: _command_names -e' \\\n    '*::argument: _normal'".into())
+            }
+            Operand::Values(values) => {
+                (false, format!("'::operand:{}'", Zsh::action(name, "operand", &values)))
+            }
+        };
+        let ends = if program { " -A '-*'" } else { "" };
+        let _ = writeln!(out, "_arguments -s -S{ends} : \\");
+        for option in &options {
+            let value = match option.takes {
+                Takes::Nothing => String::new(),
+                Takes::Optional => {
+                    format!("::{}:{}", option.value, Zsh::action(name, option.long, &option.values()))
+                }
+                Takes::Required => {
+                    format!(":{}:{}", option.value, Zsh::action(name, option.long, &option.values()))
+                }
+            };
+            let short = option.short.map(|short| format!("-{short}"));
+            let long = format!("--{}", option.long);
+            let both = join(short.iter().chain([&long]), " ");
+            let before = if option.repeatable { "*".into() } else { format!("({both})") };
+            let [to_short, to_long] = match option.takes {
+                Takes::Nothing => ["", ""],
+                Takes::Optional => ["-", "=-"],
+                Takes::Required => ["+", "="],
+            };
+            let help = zsh(&option.help);
+            for (spelled, to) in short.iter().map(|short| (short, to_short)).chain([(&long, to_long)]) {
+                let _ = writeln!(out, "    '{before}{spelled}{to}[{help}]{value}' \\");
+            }
+        }
+        let _ = writeln!(out, "    {operand}");
+        out
+    }
+}
+
+/// Text inside of brackets inside of single quotes.
+fn zsh(text: &str) -> String {
+    text.replace('\'', "'\\''").replace('[', "\\[").replace(']', "\\]").replace(':', "\\:")
+}
+
+impl Generator for Zsh {
+    fn file_name(&self, name: &str) -> String {
+        format!("completions/zsh/_{name}")
+    }
+
+    fn generate(&self, command: &Command, out: &mut dyn Write) {
+        self.try_generate(command, out).unwrap();
+    }
+
+    fn try_generate(&self, command: &Command, out: &mut dyn Write) -> std::io::Result<()> {
+        out.write_all(self.text(command).as_bytes())
+    }
+}
+
+/// `complete -c`.
+pub struct Fish;
+
+impl Fish {
+    fn words(words: &[Word]) -> String {
+        join(words.iter().map(|(name, help)| fish(format!("{name}\t{help}").trim_end())), " ")
+    }
+
+    fn text(command: &Command) -> String {
+        let name = command.get_name();
+        let options = options(command);
+        let mut out = note("fish", name);
+        for option in &options {
+            if let Values::List(words) = option.values() {
+                let _ = writeln!(
+                    out,
+                    "\nfunction __{name}_{}\n    printf '%s\\n' {}\nend",
+                    option.long,
+                    Fish::words(&words)
+                );
+            }
+        }
+        let operand = operand(command);
+        let when = match &operand {
+            Operand::Values(_) => String::new(),
+            Operand::Program => {
+                let specs = options.iter().map(|option| {
+                    let short = option.short.map(|short| format!("{short}/")).unwrap_or_default();
+                    let takes = match option.takes {
+                        Takes::Nothing => "",
+                        Takes::Optional => "=?",
+                        Takes::Required => "=+",
+                    };
+                    format!("'{short}{}{takes}'", option.long)
+                });
+                out.push_str(&FISH_PROGRAM.replace("@NAME@", name).replace("@SPECS@", &join(specs, " ")));
+                format!(" -n 'not __{name}_program >/dev/null'")
+            }
+        };
+        out.push('\n');
+        for option in &options {
+            let short = option.short.map(|short| format!(" -s {short}")).unwrap_or_default();
+            let must = if option.takes == Takes::Required { " -r" } else { "" };
+            let arguments = match option.values() {
+                Values::Words(words) => format!(" -f -a {}", fish(&Fish::words(&words))),
+                Values::List(_) => format!(" -f -a '(__fish_complete_list , __{name}_{})'", option.long),
+                Values::Files => " -F".into(),
+                Values::Directories => " -f -a '(__fish_complete_directories)'".into(),
+                Values::Processes => " -f -a '(__fish_complete_pids)'".into(),
+                Values::Printed(command) => format!(" -f -a '({command} 2>/dev/null)'"),
+                Values::Unknown if option.takes == Takes::Nothing => String::new(),
+                Values::Unknown => " -f".into(),
+            };
+            let help = fish(&option.help);
+            let _ = writeln!(
+                out,
+                "complete -c {name}{when}{short} -l {}{must}{arguments} -d {help}",
+                option.long
+            );
+        }
+        let _ = match operand {
+            Operand::Program => writeln!(out, "complete -c {name} -f -a '(__{name}_complete_program)'"),
+            Operand::Values(Values::Printed(command)) => {
+                writeln!(out, "complete -c {name} -f -a '({command} 2>/dev/null)'")
+            }
+            Operand::Values(_) => panic!("an operand of a new kind: say how fish completes it"),
+        };
+        out
+    }
+}
+
+const FISH_PROGRAM: &str = r#"
+# Prints the program and its arguments, each with a NUL after it; fails while options are still typed.
+function __@NAME@_program
+    set -l words (commandline -opc) (commandline -ct)
+    set -e words[1]
+    argparse -s @SPECS@ -- $words 2>/dev/null
+    or return 1
+    set -q argv[1]; and not string match -q -- '-*' "$argv[1]"
+    or return 1
+    string join0 -- $argv
+end
+
+function __@NAME@_complete_program
+    __fish_complete_subcommand --commandline (__@NAME@_program | string split0)
+end
+"#;
+
+/// Text in single quotes.
+fn fish(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+impl Generator for Fish {
+    fn file_name(&self, name: &str) -> String {
+        format!("completions/fish/{name}.fish")
+    }
+
+    fn generate(&self, command: &Command, out: &mut dyn Write) {
+        self.try_generate(command, out).unwrap();
+    }
+
+    fn try_generate(&self, command: &Command, out: &mut dyn Write) -> std::io::Result<()> {
+        out.write_all(Fish::text(command).as_bytes())
+    }
+}

@@ -1,0 +1,141 @@
+//! The examples of README and the man pages are run, as root, and must show what is printed there.
+//!
+//! What is run: in README the blocks marked `console`, in man pages what stands between `.EX` and `.EE`, if the
+//! first line begins with `# `. A line that begins so is a command, those under it are its output. Commands
+//! of one block run in one shell. Numbers and widths may differ; so may the line of an initial namespace,
+//! whose first process each machine has its own of; and more lines may be printed than are shown.
+
+use super::{TOOLS, man, man_path, read};
+use crate::harness::{Test, project, tool_path};
+
+/// A command and the lines that it prints.
+type Step = (String, Vec<String>);
+
+/// The sessions of a text: blocks between lines that begin with these, that begin with a command.
+fn sessions(text: &str, open: &str, close: &str) -> Vec<Vec<Step>> {
+    let mut sessions = Vec::new();
+    let mut lines = text.lines();
+    while lines.by_ref().any(|line| line == open) {
+        let mut steps: Vec<Step> = Vec::new();
+        for line in lines.by_ref().take_while(|line| *line != close) {
+            match (line.strip_prefix("# "), steps.last_mut()) {
+                (Some(command), _) => steps.push((command.into(), Vec::new())),
+                (None, Some((_, output))) => output.push(line.into()),
+                (None, None) => break,
+            }
+        }
+        sessions.push(steps);
+    }
+    sessions.retain(|steps| !steps.is_empty());
+    sessions
+}
+
+const UNTIL_IT_SLEEPS: &str =
+    "until ps -o comm= -p $! --ppid $! | grep -qx sleep || [ $((tries += 1)) -gt 200 ]; do sleep 0.05; done";
+
+/// Runs the commands in one shell; answers what each printed, on stdout and stderr together.
+fn run(t: &Test, steps: &[Step]) -> Vec<Vec<String>> {
+    let mut script = String::from("exec 2>&1\n");
+    for (command, _) in steps {
+        match command.strip_suffix(" &") {
+            // What stays in the background must not hold our pipe, and is waited for: all of it ends in sleep.
+            Some(command) => script.push_str(&format!("{command} >/dev/null 2>&1 &\n{UNTIL_IT_SLEEPS}\n")),
+            None => script.push_str(&format!("{command}\n")),
+        }
+        script.push_str("echo @@end@@\n");
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let ours = tool_path("rlsns").parent().unwrap().display().to_string();
+    let output = t.program("sh").args(["-c", &script]).env("PATH", &format!("{ours}:{path}")).dir("/").run();
+    for process in t.left() {
+        let pid: i32 = process.split(':').next().unwrap().parse().unwrap();
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    }
+    let text = output.text();
+    text.split("@@end@@\n").map(|part| part.lines().map(str::to_string).collect()).collect()
+}
+
+const BRANCHES: [char; 4] = ['├', '└', '│', '─'];
+
+/// A line without what may differ: numbers, widths, and what else is in the tree.
+fn shape(line: &str) -> String {
+    let mut out = String::new();
+    // On a terminal, ps names it and marks what is in its foreground.
+    for word in line.replace(BRANCHES, " ").split_whitespace() {
+        let word = match word {
+            "R+" | "S+" => &word[..1],
+            word if word.starts_with("pts/") || word.starts_with("tty") => "?",
+            word => word,
+        };
+        let mut digits = false;
+        for c in word.chars() {
+            if !(digits && c.is_ascii_digit()) {
+                out.push(if c.is_ascii_digit() { '0' } else { c });
+            }
+            digits = c.is_ascii_digit();
+        }
+        out.push(' ');
+    }
+    out
+}
+
+/// Is this the line of a namespace that the kernel made when it started? Those have fixed numbers.
+fn initial(line: &str) -> bool {
+    line.trim_start_matches(BRANCHES).trim_start().starts_with("40265318")
+}
+
+fn prove(t: &Test, path: &str, sessions: &[Vec<Step>]) {
+    for steps in sessions {
+        for ((command, shown), printed) in steps.iter().zip(run(t, steps)) {
+            let said = || {
+                format!("{path}: # {command}\nshown:\n{}\nprinted:\n{}", shown.join("\n"), printed.join("\n"))
+            };
+            assert!(shown.is_empty() == printed.is_empty(), "{}", said());
+            for line in shown {
+                let found = match initial(line) {
+                    true => printed.iter().any(|printed| initial(printed)),
+                    false => printed.iter().any(|printed| shape(printed) == shape(line)),
+                };
+                assert!(found, "{}\nmissing: {line}", said());
+            }
+        }
+    }
+}
+
+/// The programs that examples use beside ours.
+fn ready(t: &Test) -> bool {
+    ["ip", "ps", "pgrep", "hostname"].iter().all(|program| t.has(program))
+}
+
+#[test]
+fn the_uses_in_the_readme_print_what_it_shows() {
+    let t = rings!(Host);
+    let sessions = sessions(&read("README.md"), "```console", "```");
+    assert!(sessions.len() >= 3, "README has lost its examples");
+    if ready(&t) {
+        prove(&t, "README.md", &sessions);
+    }
+}
+
+#[test]
+fn the_examples_in_the_man_pages_print_what_they_show() {
+    let t = rings!(Host);
+    for (tool, section) in TOOLS {
+        let path = man_path(tool, *section);
+        let sessions = sessions(&man::plain(&read(&path)), ".EX", ".EE");
+        assert!(!sessions.is_empty(), "{path} has no examples");
+        if ready(&t) {
+            prove(&t, &path, &sessions);
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_only_files_and_options_that_exist() {
+    let _t = rings!(Host, User);
+    let readme = read("README.md");
+    let targets = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
+        assert!(project().join(target).exists(), "README links to {target}, which is not there");
+    }
+}

@@ -1,0 +1,53 @@
+//! Man pages: prose by hand in `man/TOOL.SECTION.in`, with lines that stand for what the tables know.
+
+use clap::Command;
+use common::kind::KINDS;
+use common::ns::create::PROPAGATIONS;
+
+use super::rlsns::COLUMNS;
+
+/// The page: the template with every hole filled.
+pub fn page(template: &str, command: Command) -> String {
+    let version = command.get_version().unwrap_or_default().to_string();
+    let options = options(command);
+    let kinds = list(KINDS.iter().map(|row| {
+        (row.name, format!("{} (option \\-\\-{}, Linux {})", roff(row.what), roff(row.long), roff(row.since)))
+    }));
+    let columns = list(COLUMNS.iter().map(|column| (column.name, roff(column.help))));
+    let modes = list(PROPAGATIONS.iter().map(|(name, _, what)| (*name, roff(what))));
+    template
+        .replace("@VERSION@", &version)
+        .replace("@OPTIONS@\n", &options)
+        .replace("@KINDS@\n", &kinds)
+        .replace("@COLUMNS@\n", &columns)
+        .replace("@PROPAGATIONS@\n", &modes)
+}
+
+fn list<'a>(rows: impl Iterator<Item = (&'a str, String)>) -> String {
+    rows.map(|(name, text)| format!(".TP\n.B {}\n{text}\n", roff(name))).collect()
+}
+
+/// The options as clap_mangen writes them, in the way of man pages: values in italics without brackets.
+fn options(command: Command) -> String {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command).render_options_section(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let (_, entries) = text.split_once(".SH OPTIONS\n").expect("a section with the options");
+    entries.replace("\\fI<", "\\fI").replace(">\\fR", "\\fR").replace("\\*(Aq", "\\(aq")
+}
+
+/// Plain text as roff.
+fn roff(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq")
+}
+
+/// What a page says, as plain text without fonts.
+pub fn plain(page: &str) -> String {
+    let fonts = page.replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\fP", "");
+    fonts.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\")
+}
+
+/// The titles of its sections, in order.
+pub fn sections(page: &str) -> Vec<&str> {
+    page.lines().filter_map(|line| line.strip_prefix(".SH ")).map(|title| title.trim_matches('"')).collect()
+}
