@@ -59,6 +59,7 @@ pub(crate) fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a program in namespaces of other processes.")
         .override_usage("rnsenter [OPTIONS] [PROGRAM [ARG]...]")
+        .after_help(args::OF_PROGRAM)
         .args([
             switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
             repeated(Some('t'), "target", "PID", "The process whose namespaces are entered"),

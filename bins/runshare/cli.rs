@@ -51,6 +51,7 @@ pub(crate) fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a program in new namespaces.")
         .override_usage("runshare [OPTIONS] [PROGRAM [ARG]...]")
+        .after_help(args::OF_PROGRAM)
         .args(args::kind_switches(|what| format!("Create a new namespace of {what}")))
         .args([
             switch(Some('f'), "fork", "Run the program as a child process, and wait for it"),

@@ -214,8 +214,12 @@ pub fn program() -> Arg {
         .value_parser(OsStringValueParser::new())
         .num_args(0..)
         .last(true)
-        .help("The program to run and its arguments; without one, $SHELL as a login shell")
+        // The usage line shows it, and clap would show its dots twice.
+        .hide(true)
 }
+
+/// What help says of it.
+pub const OF_PROGRAM: &str = "Without a program, $SHELL is run as a login shell.";
 
 const PROGRAM: &str = "program";
 
