@@ -229,7 +229,7 @@ impl Watch {
                 Ok(Signal::SIGCHLD) => match sys::waitpid(child) {
                     Ok(Some(Change::Exited(status))) => return Ok(Ended::Exited(status)),
                     Ok(Some(Change::Killed(signal))) => return Ok(Ended::Killed(signal)),
-                    Ok(Some(Change::Stopped(signal))) => follow_stop(signal, pidfd),
+                    Ok(Some(Change::Stopped(signal))) => follow_stop(signal),
                     Ok(None) => {}
                     Err(e) => return Err(Error::sys("waitpid", "", e)),
                 },
@@ -245,12 +245,11 @@ impl Watch {
     }
 }
 
-/// The child was stopped from its terminal: whoever watches us sees us stopped too, and woken up we wake the
-/// child. Who stops it by SIGSTOP will wake it alone as well, and that nobody would tell us.
-fn follow_stop(signal: i32, pidfd: &OwnedFd) {
+/// The child was stopped: from its terminal, so whoever watches us sees us stopped too; the SIGCONT that wakes
+/// us is passed on. Who stops it by SIGSTOP will wake it alone as well, and of that nobody would tell us.
+fn follow_stop(signal: i32) {
     if [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal) {
         let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-        let _ = sys::pidfd_send_signal(pidfd, libc::SIGCONT);
     }
 }
 
