@@ -286,12 +286,20 @@ impl<'a> Run<'a> {
     /// Starts it; its program has to print a line when it is ready, and then to stay.
     pub fn hold(self) -> Held {
         let shown = format!("{:?}", self.command);
+        let mut held = self.start();
+        held.line = held.next_line().unwrap_or_else(|| panic!("{shown}: ended early"));
+        held
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn start(self) -> Held {
+        let shown = format!("{:?}", self.command);
         let Run { mut command, _copy, .. } = self;
         let mut child = command.stderr(Stdio::inherit()).spawn().unwrap_or_else(|e| panic!("{shown}: {e}"));
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(!line.is_empty(), "{shown}: ended early");
-        Held { child, line: line.trim_end().into(), _copy }
+        let (to, lines) = std::sync::mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
+        Held { child, line: String::new(), lines, _copy }
     }
 }
 
@@ -348,8 +356,9 @@ impl Output {
 /// A process that was started and stays until this is dropped.
 pub struct Held {
     pub child: Child,
-    /// The line that it printed.
+    /// The line that it printed when it was ready.
     pub line: String,
+    lines: std::sync::mpsc::Receiver<String>,
     _copy: Option<tempfile::TempDir>,
 }
 
@@ -366,6 +375,16 @@ impl Held {
             pid = *child;
         }
         pid
+    }
+
+    /// The next line that it prints; nothing where it prints no more.
+    #[track_caller]
+    pub fn next_line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(LIMIT) {
+            Ok(line) => Some(line),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(e) => panic!("process {} prints nothing: {e}", self.pid()),
+        }
     }
 
     /// How it ended: by itself, within the time.
@@ -387,13 +406,20 @@ pub fn children(pid: i32) -> Vec<i32> {
     text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
+/// The children of a process and theirs.
+fn descendants(pid: i32) -> Vec<i32> {
+    children(pid).into_iter().flat_map(|child| [vec![child], descendants(child)].concat()).collect()
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
             return;
         }
-        for pid in [self.inner(), self.pid()] {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        // What it started first: afterwards nothing leads there.
+        for pid in descendants(self.pid()).into_iter().chain([self.pid()]) {
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
         let _ = self.child.wait();
     }
