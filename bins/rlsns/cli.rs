@@ -116,7 +116,8 @@ pub(crate) fn command() -> Command {
     let names = |names: Vec<&str>| names.join(", ");
     let kinds = names(KINDS.iter().map(|row| row.name).collect());
     let relations = names(RELATIONS.iter().map(|(name, _)| *name).collect());
-    let columns: Vec<_> = COLUMNS.iter().map(|column| format!("{:>9}  {}", column.name, column.help)).collect();
+    let columns: Vec<_> =
+        COLUMNS.iter().map(|column| format!("{:>9}  {}", column.name, column.help)).collect();
     Command::new(TOOL.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Lists the namespaces of this machine and the processes in them.")
@@ -126,15 +127,22 @@ pub(crate) fn command() -> Command {
             switch(Some('J'), "json", "Print JSON").conflicts_with("raw"),
             switch(Some('l'), "list", "Print a list, not a tree").conflicts_with("tree"),
             switch(Some('n'), "noheadings", "Print no headings"),
-            valued(Some('o'), "output", "LIST", "Columns to print, with commas between; +LIST adds to the usual ones"),
-            valued(Some('p'), "task", "PID", "Only the namespaces of this process").conflicts_with("namespace"),
+            valued(
+                Some('o'),
+                "output",
+                "LIST",
+                "Columns to print, with commas between; +LIST adds to the usual ones",
+            ),
+            valued(Some('p'), "task", "PID", "Only the namespaces of this process")
+                .conflicts_with("namespace"),
             switch(Some('r'), "raw", "Print fields with one space between them, for scripts"),
             switch(Some('u'), "notruncate", "Do not cut the command to the width of the terminal"),
             valued(Some('t'), "type", "TYPE", "")
                 .help(format!("Only namespaces of this type; repeatable, or with commas between: {kinds}"))
                 .action(ArgAction::Append),
-            optional(Some('T'), "tree", "RELATION", "")
-                .help(format!("Print a tree of this relation, attached by '=': {relations} [default: owner]")),
+            optional(Some('T'), "tree", "RELATION", "").help(format!(
+                "Print a tree of this relation, attached by '=': {relations} [default: owner]"
+            )),
             switch(Some('H'), "list-columns", "List the columns that can be printed"),
             valued(None, "proc", "DIR", "Read this directory instead of /proc"),
             Arg::new("namespace")

@@ -22,11 +22,7 @@ pub(crate) fn grow<'a>(
 }
 
 /// Under the row of the namespace that `of` names.
-fn by_namespace(
-    snapshot: &Snapshot,
-    rows: &[Row],
-    of: fn(&Namespace) -> Option<u64>,
-) -> Vec<Option<usize>> {
+fn by_namespace(snapshot: &Snapshot, rows: &[Row], of: fn(&Namespace) -> Option<u64>) -> Vec<Option<usize>> {
     let numbered = rows.iter().enumerate();
     let places: HashMap<u64, usize> = numbered.map(|(at, row)| (row.ns(snapshot).id.ino, at)).collect();
     rows.iter().map(|row| places.get(&of(row.ns(snapshot))?).copied()).collect()

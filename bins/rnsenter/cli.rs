@@ -61,7 +61,8 @@ pub(crate) fn command() -> Command {
         .override_usage("rnsenter [OPTIONS] [PROGRAM [ARG]...]")
         .args([
             switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
-            valued(Some('t'), "target", "PID", "The process whose namespaces are entered").action(ArgAction::Append),
+            valued(Some('t'), "target", "PID", "The process whose namespaces are entered")
+                .action(ArgAction::Append),
         ])
         .args(args::kinds("FILE", |what| format!("Enter its namespace of {what}, or that of FILE")))
         .args([
@@ -71,7 +72,12 @@ pub(crate) fn command() -> Command {
             valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
             switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
             switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
-            valued(None, "preserve-fds", "N|all", "Pass on descriptors 3 to 2+N, or all, into mnt, user and pid namespaces too"),
+            valued(
+                None,
+                "preserve-fds",
+                "N|all",
+                "Pass on descriptors 3 to 2+N, or all, into mnt, user and pid namespaces too",
+            ),
         ])
         .arg(args::program())
 }
@@ -92,9 +98,8 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
             Some(Some(file)) => files.push((kind, PathBuf::from(file))),
         }
     }
-    let dir = |name| {
-        args::maybe(matches, name).map(|dir| dir.map_or(Dir::OfTarget, |dir| Dir::Path(dir.into())))
-    };
+    let dir =
+        |name| args::maybe(matches, name).map(|dir| dir.map_or(Dir::OfTarget, |dir| Dir::Path(dir.into())));
     let request = Request {
         target,
         kinds,
@@ -120,8 +125,9 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
         (matches!(request.wd, Some(Dir::OfTarget)), "--wd without a directory"),
     ];
     match needs.into_iter().find(|(asked, _)| *asked && request.target.is_none()) {
-        Some((_, what)) => Err(Error::refused(format!("{what} needs a target process"))
-            .with_hint("name it with -t PID")),
+        Some((_, what)) => {
+            Err(Error::refused(format!("{what} needs a target process")).with_hint("name it with -t PID"))
+        }
         None => Ok(request),
     }
 }

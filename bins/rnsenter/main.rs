@@ -48,7 +48,8 @@ impl Entry {
             None => None,
         };
         let proc = proc.ok();
-        let files = request.files.iter().map(|(kind, path)| open_file(path, *kind)).collect::<Result<Vec<_>>>()?;
+        let files =
+            request.files.iter().map(|(kind, path)| open_file(path, *kind)).collect::<Result<Vec<_>>>()?;
         let mut of_target = request.kinds;
         if let (true, Some(target), Some(proc)) = (request.all, &target, &proc) {
             join::differing(proc, target)?.iter().for_each(|kind| of_target.insert(kind));

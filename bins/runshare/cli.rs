@@ -57,8 +57,18 @@ pub(crate) fn command() -> Command {
             switch(Some('r'), "map-root-user", "Map our user and group to root; implies --user"),
             switch(Some('c'), "map-current-user", "Map our user and group to themselves; implies --user")
                 .overrides_with("map-root-user"),
-            optional(None, "kill-child", "SIGNAL", "Send the program this signal when we end, however we end; implies --fork [default: KILL]"),
-            optional(None, "mount-proc", "DIR", "Mount a new proc before the program runs; implies --mount [default: /proc]"),
+            optional(
+                None,
+                "kill-child",
+                "SIGNAL",
+                "Send the program this signal when we end, however we end; implies --fork [default: KILL]",
+            ),
+            optional(
+                None,
+                "mount-proc",
+                "DIR",
+                "Mount a new proc before the program runs; implies --mount [default: /proc]",
+            ),
             valued(None, "propagation", "MODE", "")
                 .help(format!("Propagation of mounts in a new mount namespace: {modes} [default: private]")),
             valued(Some('R'), "root", "DIR", "Set the root directory"),
@@ -115,8 +125,10 @@ fn signal(text: Option<&OsString>) -> Result<i32> {
 }
 
 fn propagation(name: &OsString) -> Result<Propagation> {
-    PROPAGATIONS.iter().find(|(known, ..)| name == known).map(|(_, propagation, _)| *propagation).ok_or_else(|| {
-        Error::refused([b"unknown propagation: ", name.as_bytes()].concat())
-            .with_hint(format!("one of: {}", names(PROPAGATIONS.iter().map(|(name, ..)| *name))))
-    })
+    PROPAGATIONS.iter().find(|(known, ..)| name == known).map(|(_, propagation, _)| *propagation).ok_or_else(
+        || {
+            Error::refused([b"unknown propagation: ", name.as_bytes()].concat())
+                .with_hint(format!("one of: {}", names(PROPAGATIONS.iter().map(|(name, ..)| *name))))
+        },
+    )
 }

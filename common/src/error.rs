@@ -167,7 +167,10 @@ mod tests {
         let error = Error::sys("setns", "net of 4242", Errno::EPERM);
         assert_eq!(error.to_string(), "setns net of 4242: Operation not permitted");
         assert!(error.hint().is_some_and(|hint| hint.contains("CAP_SYS_ADMIN")));
-        assert_eq!(Error::sys("fork", "", Errno::EAGAIN).to_string(), "fork: Resource temporarily unavailable");
+        assert_eq!(
+            Error::sys("fork", "", Errno::EAGAIN).to_string(),
+            "fork: Resource temporarily unavailable"
+        );
         assert_eq!(Error::refused("no \x1b[1mbold").to_string(), "no \\x1b[1mbold");
     }
 

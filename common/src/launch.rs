@@ -56,8 +56,12 @@ impl Program {
         let Err(errno) = nix::unistd::execvp(&self.file, &self.args);
         let error = Error::sys("exec", self.file.to_bytes(), errno);
         match errno {
-            Errno::ENOENT if self.file.to_bytes().is_empty() => error.with_hint("the program's name is empty"),
-            Errno::ENOENT if self.file.to_bytes().contains(&b'/') && std::fs::metadata(self.path()).is_ok() => {
+            Errno::ENOENT if self.file.to_bytes().is_empty() => {
+                error.with_hint("the program's name is empty")
+            }
+            Errno::ENOENT
+                if self.file.to_bytes().contains(&b'/') && std::fs::metadata(self.path()).is_ok() =>
+            {
                 error.with_hint("the file is there, but the interpreter or loader that it names is not")
             }
             _ => error,
@@ -189,9 +193,11 @@ impl Watch {
     fn begin() -> Result<Watch> {
         let mut mask: SigSet = PASSED_ON.iter().copied().collect();
         mask.add(Signal::SIGCHLD);
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC).map_err(|e| Error::sys("signalfd", "", e))?;
+        let signals =
+            SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC).map_err(|e| Error::sys("signalfd", "", e))?;
         // Were it ignored, the kernel would reap the child for us and its status would be lost.
-        let chld_ignored = sys::ignore(Signal::SIGCHLD, false).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
+        let chld_ignored =
+            sys::ignore(Signal::SIGCHLD, false).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
         let old_mask =
             mask.thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(|e| Error::sys("sigprocmask", "", e))?;
         Ok(Watch { signals, old_mask, chld_ignored })

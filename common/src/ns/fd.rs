@@ -42,8 +42,9 @@ impl NsFd {
                 .with_hint(format!("give it to --{}", found.row().long))),
             Ok(None) => Err(refuse(" is a namespace of an unknown kind".into())),
             // Each file system has its own word for "no such request".
-            Err(_) => Err(refuse(" is no namespace".into())
-                .with_hint("a namespace file is one of /proc/PID/ns, or a bind mount of one, as in /run/netns")),
+            Err(_) => Err(refuse(" is no namespace".into()).with_hint(
+                "a namespace file is one of /proc/PID/ns, or a bind mount of one, as in /run/netns",
+            )),
         }
     }
 
@@ -88,6 +89,7 @@ impl NsFd {
 
     /// The user id, as our user namespace numbers it, of who made this user namespace.
     pub fn owner_uid(&self) -> Result<u32> {
-        sys::ns_get_owner_uid(&self.fd).map_err(|e| Error::sys("NS_GET_OWNER_UID", format!("{} namespace", self.kind), e))
+        sys::ns_get_owner_uid(&self.fd)
+            .map_err(|e| Error::sys("NS_GET_OWNER_UID", format!("{} namespace", self.kind), e))
     }
 }

@@ -77,15 +77,19 @@ impl Proc {
     /// Takes hold of our own directory; its `pid` is what this /proc calls us.
     pub fn this(&self) -> Result<Task> {
         let mut name = [0; 12];
-        let link = sys::readlinkat(&self.root, c"self", &mut name).map_err(|e| Error::sys("read", "/proc/self", e))?;
-        let pid = parse_pid(link).ok_or_else(|| Error::refused("/proc/self is no process: is another file system mounted there?"))?;
+        let link = sys::readlinkat(&self.root, c"self", &mut name)
+            .map_err(|e| Error::sys("read", "/proc/self", e))?;
+        let pid = parse_pid(link).ok_or_else(|| {
+            Error::refused("/proc/self is no process: is another file system mounted there?")
+        })?;
         self.task(pid)
     }
 
     /// The number in a file of `/proc/sys`, as the user namespace we are in has it.
     pub fn sysctl(&self, name: &str) -> Option<u64> {
         let path = CString::new(format!("sys/{name}")).ok()?;
-        let file = openat(&self.root, path.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+        let file =
+            openat(&self.root, path.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
         let mut text = String::new();
         std::fs::File::from(file).take(64).read_to_string(&mut text).ok()?;
         text.trim().parse().ok()

@@ -151,7 +151,8 @@ fn cluster(
                 tail
             }
             Takes::Required => {
-                let next = if tail.is_empty() { words.next() } else { Some(OsString::from_vec(tail.to_vec())) };
+                let next =
+                    if tail.is_empty() { words.next() } else { Some(OsString::from_vec(tail.to_vec())) };
                 out.push(option(arg, None, next));
                 b""
             }
@@ -272,7 +273,8 @@ mod tests {
     }
 
     fn rewritten(dialect: &Dialect, line: &str) -> String {
-        let argv = format!("t {line}").split(' ').filter(|word| !word.is_empty()).map(OsString::from).collect();
+        let argv =
+            format!("t {line}").split(' ').filter(|word| !word.is_empty()).map(OsString::from).collect();
         match canonical(&mut command(), dialect, argv) {
             Ok(words) => words[1..].join(std::ffi::OsStr::new(" ")).into_string().expect("UTF-8"),
             Err(e) => format!("! {e}"),
@@ -331,7 +333,15 @@ mod tests {
 
     #[test]
     fn numbers_do_not_wrap() {
-        let cases = [("0", Some(0)), ("4294967295", Some(u32::MAX)), ("4294967296", None), ("-1", None), ("", None), ("1x", None), (" 1", None)];
+        let cases = [
+            ("0", Some(0)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("-1", None),
+            ("", None),
+            ("1x", None),
+            (" 1", None),
+        ];
         for (text, expected) in cases {
             assert_eq!(number::<u32>("uid", &text.into()).ok(), expected, "{text}");
         }

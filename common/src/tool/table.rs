@@ -282,7 +282,11 @@ fn close(out: &mut String, from: usize, to: usize) {
 }
 
 /// The columns that a list names, in any case, with commas between; `+` before it adds to the usual ones.
-pub fn choose<'a, M, R>(all: &'a [Column<M, R>], usual: &[&str], list: Option<&[u8]>) -> Result<Vec<&'a Column<M, R>>> {
+pub fn choose<'a, M, R>(
+    all: &'a [Column<M, R>],
+    usual: &[&str],
+    list: Option<&[u8]>,
+) -> Result<Vec<&'a Column<M, R>>> {
     let find = |name: &[u8]| all.iter().find(|column| column.name.as_bytes().eq_ignore_ascii_case(name));
     let usual: Vec<_> = usual.iter().filter_map(|name| find(name.as_bytes())).collect();
     let (mut chosen, list) = match list {
@@ -293,7 +297,8 @@ pub fn choose<'a, M, R>(all: &'a [Column<M, R>], usual: &[&str], list: Option<&[
     for name in list.split(|&b| b == b',').map(|name| name.trim_ascii()) {
         let column = find(name).ok_or_else(|| {
             let names: Vec<_> = all.iter().map(|column| column.name).collect();
-            Error::refused([b"unknown column: ", name].concat()).with_hint(format!("one of: {}", names.join(" ")))
+            Error::refused([b"unknown column: ", name].concat())
+                .with_hint(format!("one of: {}", names.join(" ")))
         })?;
         chosen.push(column);
     }
