@@ -221,9 +221,8 @@ impl Watch {
                     Ok(Some(Change::Exited(status))) => return Ok(Ended::Exited(status)),
                     Ok(Some(Change::Killed(signal))) => return Ok(Ended::Killed(signal)),
                     Ok(Some(Change::Stopped)) => {
-                        // Whoever watches us sees us stopped too; woken up, we wake the child.
+                        // Whoever watches us sees us stopped too. The SIGCONT that wakes us is passed on.
                         let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-                        let _ = sys::pidfd_send_signal(pidfd, libc::SIGCONT);
                     }
                     Ok(None) => {}
                     Err(e) => return Err(Error::sys("waitpid", "", e)),
