@@ -20,11 +20,15 @@ fn main() -> ExitCode {
 
 fn run(mut request: Request) -> anyhow::Result<u8> {
     let program = Program::new(std::mem::take(&mut request.words))?;
-    let proc = Proc::system()?;
+    // Without one, all but maps can still be had.
+    let proc = Proc::system();
     // The ids are asked now: in a new user namespace we have none until the map is written.
-    let maps = request.map.map(maps);
-    create::unshare(&proc, request.kinds)?;
-    let start = |gate: Option<&Gate>| match prepare(&request, &proc, maps, gate) {
+    let maps = match request.map.map(maps) {
+        Some(maps) => Some((maps, proc.as_ref().map_err(common::Error::clone)?)),
+        None => None,
+    };
+    create::unshare(proc.as_ref().ok(), request.kinds)?;
+    let start = |gate: Option<&Gate>| match prepare(&request, maps.as_ref(), gate) {
         Ok(()) => program.exec(),
         Err(e) => e,
     };
@@ -42,8 +46,8 @@ fn maps(map: Map) -> Maps {
 }
 
 /// Makes the world inside as it was asked, in the process that will be the program.
-fn prepare(request: &Request, proc: &Proc, maps: Option<Maps>, gate: Option<&Gate>) -> Result<()> {
-    if let Some(maps) = maps {
+fn prepare(request: &Request, maps: Option<&(Maps, &Proc)>, gate: Option<&Gate>) -> Result<()> {
+    if let Some((maps, proc)) = maps {
         maps.write(proc)?;
     }
     if request.kinds.contains(Kind::Mnt) {

@@ -34,8 +34,9 @@ pub const PROPAGATIONS: &[(&str, Propagation, &str)] = &[
     ("unchanged", Propagation::Unchanged, "leave it as it is"),
 ];
 
-/// Moves us into new namespaces of these kinds, all or none. Source: unshare(2).
-pub fn unshare(proc: &Proc, kinds: KindSet) -> Result<()> {
+/// Moves us into new namespaces of these kinds, all or none. /proc, where there is one, helps to say why it
+/// failed. Source: unshare(2).
+pub fn unshare(proc: Option<&Proc>, kinds: KindSet) -> Result<()> {
     if kinds.is_empty() {
         return Ok(());
     }
@@ -50,10 +51,10 @@ pub fn unshare(proc: &Proc, kinds: KindSet) -> Result<()> {
 }
 
 /// Why there is no room for another namespace. Source: namespaces(7), user_namespaces(7).
-fn limits(proc: &Proc, kinds: KindSet) -> String {
+fn limits(proc: Option<&Proc>, kinds: KindSet) -> String {
     let limit = |kind| {
         let name = format!("user/max_{kind}_namespaces");
-        proc.sysctl(&name).map(|limit| format!("{} is {limit}", name.replace('/', ".")))
+        proc?.sysctl(&name).map(|limit| format!("{} is {limit}", name.replace('/', ".")))
     };
     let limits: Vec<_> = kinds.iter().filter_map(limit).collect();
     format!("a limit is reached ({}), or user or pid namespaces are nested 32 deep", limits.join(", "))
