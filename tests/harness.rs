@@ -92,7 +92,7 @@ impl Test {
 
     /// A program of the machine, such as the original of a tool.
     pub fn program(&self, name: &str) -> Run<'_> {
-        Run::new(self, find(name).unwrap_or_else(|| panic!("{name} is not installed")).into())
+        Run::new(self, find(name).unwrap_or_else(|| panic!("{name} is not installed")))
     }
 
     /// Starts a launcher (ours by name, or the original) with these options; the program in it sleeps. It
@@ -175,6 +175,12 @@ fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(usual).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
+/// Copies a program with its mode. By another process: a file that we have open for writing is so for an
+/// instant in every process that another test starts, and cannot be executed meanwhile.
+pub fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-pL").args([from, to]).status().unwrap().success());
+}
+
 /// The folder of the project.
 pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -209,13 +215,14 @@ impl<'a> Run<'a> {
 
     /// As an ordinary user, if we are root. To be called before arguments are added. The tool is copied to
     /// where that user may execute it.
+    #[allow(clippy::wrong_self_convention)]
     pub fn as_user(mut self) -> Self {
         if Ring::here() == Ring::Host {
             let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
             let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(dir.path(), open).unwrap();
             let copy = dir.path().join(self.program.file_name().unwrap());
-            std::fs::copy(&self.program, &copy).unwrap();
+            copy_program(&self.program, &copy);
             self.command = Command::new(copy);
             self.prepare();
             self.command.uid(NOBODY).gid(NOBODY).current_dir("/").env("HOME", "/");
