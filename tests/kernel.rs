@@ -6,7 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Held, Ring, Run, Test, bytes, inode, tool_path};
+use crate::harness::{Held, Ring, Run, Test, bytes, copy_program, inode, tool_path};
+
+/// Shell code that says it is ready and then waits for signals, not for ever. What it waits for is short:
+/// a signal that comes just before a shell begins to wait does not wake it.
+pub const LISTEN: &str = "echo ready; n=0; while [ $((n += 1)) -lt 2000 ]; do sleep 0.05 & wait; done";
 
 /// One way to start a program.
 struct Way {
@@ -94,8 +98,10 @@ fn a_program_that_cannot_be_started_is_told_by_126_and_127() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str, mode| {
         let path = dir.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let draft = path.with_extension("draft");
+        std::fs::write(&draft, text).unwrap();
+        std::fs::set_permissions(&draft, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        copy_program(&draft, &path);
         path.to_str().unwrap().to_string()
     };
     let plain = file("plain", "exit 3\n", 0o644);
@@ -107,10 +113,7 @@ fn a_program_that_cannot_be_started_is_told_by_126_and_127() {
         // A folder that we may not search would make it "denied".
         let run = |program: &str| way.run(&t).env("PATH", "/usr/bin:/bin").arg(program).run();
         let fails = |program: &str, status, reason: &str| {
-            way.run(&t)
-                .args([program])
-                .run()
-                .fails(status, &format!("{}: exec {program}: {reason}", way.tool))
+            run(program).fails(status, &format!("{}: exec {program}: {reason}", way.tool))
         };
         assert_eq!(fails("nonexistent-program", 127, "No such file or directory"), "");
         assert_eq!(fails("/nonexistent/program", 127, "No such file or directory"), "");
@@ -143,12 +146,12 @@ fn signals_for_the_launcher_reach_the_program_exactly_once() {
     let t = rings!(Host, User);
     let (ways, _target) = ways(&t);
     let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1];
-    let script = "for s in TERM INT HUP QUIT USR1; do trap \"echo SIG$s\" $s; done
-        sleep 100 & trap 'kill $!; exit 7' USR2; echo ready; while kill -0 $!; do wait $!; done";
+    let traps = "for s in TERM INT HUP QUIT USR1; do trap \"echo SIG$s\" $s; done; trap 'exit 7' USR2";
+    let script = format!("{traps}; {LISTEN}");
     for way in ways {
         // A shell cannot trap what was ignored when it began.
         let env = t.program("env").arg("--default-signal").args(way.words());
-        let mut held = env.args(["sh", "-c", script]).hold();
+        let mut held = env.args(["sh", "-c", &script]).hold();
         let launcher = Pid::from_raw(held.pid());
         for signal in signals.iter().cycle().take(15) {
             kill(launcher, *signal).unwrap();

@@ -10,7 +10,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
 
-use crate::harness::{Held, Output, Ring, Run, Test, children, inode, tool_path, within};
+use crate::harness::{Held, Output, Ring, Run, Test, children, copy_program, inode, tool_path, within};
+use crate::kernel::LISTEN;
 
 /// Short option, long option, name in /proc/PID/ns.
 #[rustfmt::skip]
@@ -331,7 +332,9 @@ fn mounts_travel_as_the_propagation_says() {
     ];
     let dir = tempfile::tempdir().unwrap();
     let [inside, outside] = ["inside", "outside"].map(|name| dir.path().join(name));
-    [&inside, &outside].map(|dir| std::fs::create_dir(dir).unwrap());
+    for dir in [&inside, &outside] {
+        std::fs::create_dir(dir).unwrap();
+    }
     for (mode, around, out, into) in cases {
         let machine = machine(&t, around);
         let held = on(&t, &machine).args([runshare(), "-m", "--propagation", mode]).args(STAY).hold();
@@ -411,13 +414,13 @@ fn small_root() -> tempfile::TempDir {
 
 /// Copies a program into a root, with the libraries that it needs.
 fn put(root: &Path, program: &Path, name: &str) {
-    std::fs::copy(program, root.join(name)).unwrap();
+    copy_program(program, &root.join(name));
     let output = std::process::Command::new("ldd").arg(program).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     for library in text.split_whitespace().filter(|word| word.starts_with('/')) {
         let copy = root.join(library.trim_start_matches('/'));
         std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
-        std::fs::copy(library, copy).unwrap();
+        copy_program(Path::new(library), &copy);
     }
 }
 
@@ -570,8 +573,8 @@ fn a_program_that_crashes_leaves_no_core_file_of_ours() {
 #[test]
 fn a_program_that_stops_stops_us_and_goes_on_with_us() {
     let t = rings!(Host, User);
-    let script = "trap 'echo went on' CONT; trap 'kill $!; exit 7' USR1; sleep 100 & echo ready; while kill -0 $!; do wait $!; done";
-    let mut held = t.tool("runshare").args(["-f", "sh", "-c", script]).hold();
+    let script = format!("trap 'echo went on' CONT; trap 'exit 7' USR1; {LISTEN}");
+    let mut held = t.tool("runshare").args(["-f", "sh", "-c", &script]).hold();
     let (launcher, program) = (held.pid(), children(held.pid())[0]);
     for _ in 0..3 {
         signal(program, Signal::SIGSTOP);
@@ -590,8 +593,8 @@ fn a_program_that_stops_stops_us_and_goes_on_with_us() {
 #[test]
 fn a_stop_signal_for_us_reaches_the_program() {
     let t = rings!(Host, User);
-    let script = "trap 'echo asked to stop' TSTP; trap 'kill $!; exit 7' USR1; sleep 100 & echo ready; while kill -0 $!; do wait $!; done";
-    let mut held = t.tool("runshare").args(["-f", "sh", "-c", script]).hold();
+    let script = format!("trap 'echo asked to stop' TSTP; trap 'exit 7' USR1; {LISTEN}");
+    let mut held = t.tool("runshare").args(["-f", "sh", "-c", &script]).hold();
     signal(held.pid(), Signal::SIGTSTP);
     assert_eq!(held.next_line().as_deref(), Some("asked to stop"));
     signal(held.pid(), Signal::SIGUSR1);
@@ -607,7 +610,7 @@ struct Terminal {
 
 impl Terminal {
     /// Runs a command in a new session on a new terminal while `user` sits at it.
-    fn with<'a>(t: &'a Test, words: &[&str], user: impl FnOnce(&mut Terminal)) -> Output {
+    fn with(t: &Test, words: &[&str], user: impl FnOnce(&mut Terminal)) -> Output {
         let pty = nix::pty::openpty(None, None).unwrap();
         let mut screen = std::fs::File::from(pty.master.try_clone().unwrap());
         let seen = Arc::new(Mutex::new(String::new()));
@@ -653,12 +656,9 @@ const CTRL_BACKSLASH: u8 = 28;
 #[test]
 fn a_key_that_interrupts_reaches_the_program_once() {
     let t = rings!(Host, User);
-    // What runs beside it must be deaf to the keys from its first moment.
-    let script =
-        "trap '' INT QUIT; sleep 100 & trap 'echo got INT' INT; trap 'echo got QUIT; kill $!; exit 7' QUIT
-        echo ready; while kill -0 $!; do wait $!; done";
+    let script = format!("trap 'echo got INT' INT; trap 'echo got QUIT; exit 7' QUIT; {LISTEN}");
     for options in [&["-f"][..], &[], &["--kill-child", "-r"]] {
-        let words = [&[runshare()][..], options, &["sh", "-c", script]].concat();
+        let words = [&[runshare()][..], options, &["sh", "-c", &script]].concat();
         let mut got = (0, 0);
         let output = Terminal::with(&t, &words, |terminal| {
             terminal.wait_for("ready", 1);
@@ -725,11 +725,11 @@ fn the_program_gets_the_signal_that_was_asked_for_when_we_end() {
         ("TERM", 15), ("sigterm", 15), ("SigTerm", 15), ("15", 15), ("hup", 1), ("2", 2), ("SIGUSR1", 10), ("12", 12),
         ("RTMIN", 34), ("rtmin+3", 37), ("SIGRTMIN+3", 37), ("rt5", 39), ("SIGRTMAX-2", 62), ("RTMAX", 64), ("37", 37),
     ];
-    let script = "for n in 1 2 10 12 15 34 37 39 62 64; do trap \"echo got $n; kill \\$!; exit\" $n; done
-        sleep 100 & echo ready; while kill -0 $!; do wait $!; done";
+    let signals = "1 2 10 12 15 34 37 39 62 64";
+    let script = format!("for n in {signals}; do trap \"echo got $n; exit\" $n; done; {LISTEN}");
     for (name, number) in cases {
         let run = t.tool("runshare").arg(format!("--kill-child={name}"));
-        let mut held = run.args(["bash", "-c", script]).hold();
+        let mut held = run.args(["bash", "-c", &script]).hold();
         signal(held.pid(), Signal::SIGKILL);
         assert_eq!(held.next_line(), Some(format!("got {number}")), "{name}");
         held.wait();
