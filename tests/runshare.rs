@@ -1,4 +1,7 @@
 //! runshare on the live kernel, beside the installed unshare where both have an option.
+//!
+//! What could harm the machine if runshare failed to make a namespace (mounts, the host name, limits) is done
+//! with `-r`, in whose user namespace the kernel refuses it, or inside namespaces that the original made.
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -123,10 +126,9 @@ fn without_a_fork_the_first_child_of_the_program_is_process_1() {
 #[test]
 fn the_host_name_is_that_of_the_new_namespace_alone() {
     let t = rings!(Host, User);
-    let before = std::fs::read("/proc/sys/kernel/hostname").unwrap();
-    let run = t.tool("runshare").args(rights()).args(["-u", "sh", "-c", "hostname x; hostname"]);
-    assert_eq!(run.run().ok(), "x\n");
-    assert_eq!(std::fs::read("/proc/sys/kernel/hostname").unwrap(), before);
+    let script = "hostname outer; \"$1\" -u sh -c 'hostname x; hostname'; hostname";
+    let run = t.program("unshare").args(["-ru", "sh", "-c", script, "-", runshare()]);
+    assert_eq!(run.run().ok(), "x\nouter\n");
 }
 
 #[test]
@@ -256,18 +258,17 @@ fn on<'a>(t: &'a Test, machine: &Held) -> Run<'a> {
 fn ps_with_a_new_proc_sees_only_itself() {
     let t = rings!(Host, User);
     let ask =
-        |run: Run<'_>| run.args(rights()).args(["-fp", "--mount-proc", "ps", "ax", "-o", "pid=,args="]).run();
+        |run: Run<'_>| run.arg("-r").args(["-fp", "--mount-proc", "ps", "ax", "-o", "pid=,args="]).run();
     assert_eq!(same(&t, ask), "      1 ps ax -o pid=,args=\n");
     // Where none is named, the directory is /proc; an empty name is none.
-    let run = t.tool("runshare").args(rights()).args(["-fp", "--mount-proc=", "cat", "/proc/1/comm"]);
+    let run = t.tool("runshare").arg("-r").args(["-fp", "--mount-proc=", "cat", "/proc/1/comm"]);
     assert_eq!(run.run().ok(), "cat\n");
 }
 
 #[test]
 fn a_new_proc_lets_nothing_be_executed() {
     let t = rings!(Host, User);
-    let ask =
-        |run: Run<'_>| run.args(rights()).args(["-fp", "--mount-proc", "cat", "/proc/self/mountinfo"]).run();
+    let ask = |run: Run<'_>| run.arg("-r").args(["-fp", "--mount-proc", "cat", "/proc/self/mountinfo"]).run();
     for output in both(&t, ask) {
         let mounts = parse_mounts(&output.ok());
         let proc = mounts.iter().rfind(|mount| mount.at == "/proc").unwrap();
@@ -285,7 +286,7 @@ fn a_new_proc_can_be_mounted_elsewhere() {
     let script = "cat \"$1\"/1/comm; test -e /proc/$$/ns || echo old";
     let ask = |run: Run<'_>| {
         let option = format!("--mount-proc={at}");
-        run.args(rights()).args(["-fp", &option, "sh", "-c", script, "-", at]).run()
+        run.arg("-r").args(["-fp", &option, "sh", "-c", script, "-", at]).run()
     };
     let text = same(&t, ask);
     assert_eq!(text.lines().next(), Some("sh"));
@@ -475,7 +476,7 @@ fn a_new_proc_is_mounted_in_the_new_root() {
     let root = small_root();
     let script = "read -r pid rest </proc/self/stat; echo $pid";
     let ask = |run: Run<'_>| {
-        let run = run.args(rights()).args(["-fp", "--mount-proc", "-R"]).arg(root.path());
+        let run = run.arg("-r").args(["-fp", "--mount-proc", "-R"]).arg(root.path());
         run.args(["/bin/sh", "-c", script]).run()
     };
     assert_eq!(same(&t, ask), "1\n");
@@ -761,7 +762,7 @@ fn clusters_and_abbreviations_are_read_as_by_the_original() {
         "--fo --ne",
         "--for --ut",
         "-Cf --ti",
-        "--mount-p -fp",
+        "--mount-p -rfp",
         "--map-r",
         "--map-c",
         "--prop=slave -m",
@@ -820,7 +821,7 @@ fn a_directory_that_is_missing_or_none_is_named() {
     let t = rings!(Host, User);
     let with = |options: &[&str], line: &str| {
         for fork in [&[][..], &["-f"]] {
-            assert_eq!(refused(&t, &[rights(), fork, options, &["true"]].concat(), line), "", "{options:?}");
+            assert_eq!(refused(&t, &[&["-r"], fork, options, &["true"]].concat(), line), "", "{options:?}");
         }
     };
     with(&["-R", "/nonexistent"], "open /nonexistent: No such file or directory");
@@ -865,7 +866,8 @@ fn a_limit_that_is_reached_is_named_with_its_value() {
     let t = rings!(Host, User);
     for (short, _, kind) in KINDS {
         let script = format!("echo 0 >/proc/sys/user/max_{kind}_namespaces && exec \"$@\"");
-        let run = t.tool("runshare").args(["-Ur", "sh", "-c", &script, "-", runshare(), "-f", short, "true"]);
+        let run =
+            t.program("unshare").args(["-Ur", "sh", "-c", &script, "-", runshare(), "-f", short, "true"]);
         let hint = run.run().fails(125, &format!("runshare: unshare {kind}: No space left on device"));
         assert!(hint.starts_with(&format!("a limit is reached (user.max_{kind}_namespaces is 0)")), "{hint}");
     }
@@ -877,7 +879,7 @@ fn in_a_chroot_a_new_user_namespace_is_refused_with_the_reason() {
     let root = small_root();
     put(root.path(), tool_path("runshare"), "bin/runshare");
     let script = "mount --rbind /proc \"$1/proc\" && exec \"$2\" -R \"$1\" /bin/runshare -U /bin/sh -c :";
-    let run = t.tool("runshare").args(rights()).args(["-m", "sh", "-c", script, "-"]);
+    let run = t.program("unshare").args(["-rm", "sh", "-c", script, "-"]);
     let output = run.arg(root.path()).arg(runshare()).run();
     let hint = output.fails(125, "runshare: unshare user: Operation not permitted");
     assert!(hint.contains("chroot"), "{hint}");
