@@ -175,6 +175,12 @@ fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(usual).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
+/// Copies a program with its mode. By another process: a file that we have open for writing is so for an
+/// instant in every process that another test starts, and cannot be executed meanwhile.
+pub fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-pL").args([from, to]).status().unwrap().success());
+}
+
 /// The folder of the project.
 pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -223,9 +229,7 @@ impl<'a> Run<'a> {
             let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(dir.path(), open).unwrap();
             let copy = dir.path().join(self.program.file_name().unwrap());
-            // Not by ourselves: a descriptor open for writing, inherited by a process that another test
-            // starts meanwhile, would make the copy "busy".
-            assert!(Command::new("cp").arg(&self.program).arg(&copy).status().unwrap().success());
+            copy_program(&self.program, &copy);
             self.command = Command::new(copy);
             self.prepare();
             self.command.uid(NOBODY).gid(NOBODY).current_dir("/").env("HOME", "/");
@@ -318,12 +322,20 @@ impl<'a> Run<'a> {
     /// Starts it; its program has to print a line when it is ready, and then to stay.
     pub fn hold(self) -> Held {
         let shown = format!("{:?}", self.command);
+        let mut held = self.start();
+        held.line = held.next_line().unwrap_or_else(|| panic!("{shown}: ended early"));
+        held
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn start(self) -> Held {
+        let shown = format!("{:?}", self.command);
         let Run { mut command, _copy, .. } = self;
         let mut child = command.stderr(Stdio::inherit()).spawn().unwrap_or_else(|e| panic!("{shown}: {e}"));
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(!line.is_empty(), "{shown}: ended early");
-        Held { child, line: line.trim_end().into(), _copy }
+        let (to, lines) = std::sync::mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
+        Held { child, line: String::new(), lines, _copy }
     }
 }
 
@@ -380,8 +392,9 @@ impl Output {
 /// A process that was started and stays until this is dropped.
 pub struct Held {
     pub child: Child,
-    /// The line that it printed.
+    /// The line that it printed when it was ready.
     pub line: String,
+    lines: std::sync::mpsc::Receiver<String>,
     _copy: Option<tempfile::TempDir>,
 }
 
@@ -398,6 +411,16 @@ impl Held {
             pid = *child;
         }
         pid
+    }
+
+    /// The next line that it prints; nothing where it prints no more.
+    #[track_caller]
+    pub fn next_line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(LIMIT) {
+            Ok(line) => Some(line),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(e) => panic!("process {} prints nothing: {e}", self.pid()),
+        }
     }
 
     /// How it ended: by itself, within the time.
@@ -419,12 +442,18 @@ pub fn children(pid: i32) -> Vec<i32> {
     text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
+/// The children of a process and theirs.
+fn descendants(pid: i32) -> Vec<i32> {
+    children(pid).into_iter().flat_map(|child| [vec![child], descendants(child)].concat()).collect()
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
             return;
         }
-        for pid in [self.inner(), self.pid()] {
+        // What it started first: afterwards nothing leads there.
+        for pid in descendants(self.pid()).into_iter().chain([self.pid()]) {
             let _ =
                 nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
