@@ -44,7 +44,7 @@ fn man_path(tool: &Tool, section: u8) -> String {
 
 fn generators(tool: &Tool) -> [Box<dyn Generator>; 3] {
     let attached = tool.dialect.attached;
-    [Box::new(Bash { attached }), Box::new(Zsh { attached }), Box::new(Fish)]
+    [Box::new(Bash { attached }), Box::new(Zsh), Box::new(Fish)]
 }
 
 /// Every generated file: its path in the project and what must stand in it.

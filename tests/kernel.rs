@@ -264,3 +264,19 @@ fn a_signal_at_any_moment_ends_launcher_and_program() {
         }
     }
 }
+
+#[test]
+fn a_standard_descriptor_that_is_closed_stays_closed() {
+    let t = rings!(Host, User);
+    let (ways, _target) = ways(&t);
+    // A bit for each that is open. The program of a pid namespace cannot see itself in this /proc, so it
+    // tries them out.
+    let script = "n=0; for fd in 0 1 2; do ( true 9<&$fd ) && n=$((n + (1 << fd))); done; exit $n";
+    for way in ways {
+        for (closed, left) in [("<&-", 6), (">&-", 5), ("2>&-", 3), ("<&- >&- 2>&-", 0), ("", 7)] {
+            let line = format!("exec \"$@\" {closed}");
+            let run = t.program("sh").args(["-c", &line, "sh"]).args(way.words());
+            assert_eq!(run.args(["sh", "-c", script]).run().code, Some(left), "{} {closed}", way.name());
+        }
+    }
+}

@@ -51,8 +51,8 @@ impl Program {
 
     /// Becomes the program, looked for in PATH. Answers only by what went wrong.
     pub fn exec(&self) -> Error {
-        if let Err(e) = sys::restore_sigpipe() {
-            return Error::sys("sigaction", "SIGPIPE", e);
+        if let Err(e) = sys::give_back() {
+            return Error::sys("fcntl", "what we were given", e);
         }
         let Err(errno) = nix::unistd::execvp(&self.file, &self.args);
         let error = Error::sys("exec", self.file.to_bytes(), errno);

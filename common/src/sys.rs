@@ -5,7 +5,7 @@
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
@@ -198,27 +198,43 @@ pub fn terminal_columns(fd: impl AsFd) -> Option<usize> {
     (answer == 0 && size.ws_col > 0).then_some(size.ws_col.into())
 }
 
-/// Was SIGPIPE ignored when we were started? The runtime of Rust ignores it before `main`, so it is looked
-/// up earlier, and the program that we start gets back what we were given.
-static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// What the runtime of Rust changes before `main`: it ignores SIGPIPE, and opens `/dev/null` where standard
+/// input, output or error is closed. So it is looked up earlier, and the program that we start gets back what
+/// we were given. Bits 0 to 2: that descriptor was closed; bit 3: SIGPIPE was ignored.
+static GIVEN: AtomicU8 = AtomicU8::new(0);
+const SIGPIPE_IGNORED: u8 = 8;
 
-extern "C" fn look_at_sigpipe() {
+extern "C" fn look_at_given() {
+    let mut given = 0;
+    for fd in 0..3 {
+        // SAFETY: only asks.
+        given |= u8::from(unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1) << fd;
+    }
     // SAFETY: only asks; the structure is plain data and outlives the call.
     unsafe {
         let mut old = std::mem::zeroed::<libc::sigaction>();
-        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut old) == 0 {
-            SIGPIPE_IGNORED.store(old.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
+        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut old) == 0
+            && old.sa_sigaction == libc::SIG_IGN
+        {
+            given |= SIGPIPE_IGNORED;
         }
     }
+    GIVEN.store(given, Ordering::Relaxed);
 }
 
 // SAFETY: the linker gathers such pointers and the C library calls them before main (ELF, System V ABI);
 // the function has the right signature for being called without arguments.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static LOOK_AT_SIGPIPE: extern "C" fn() = look_at_sigpipe;
+static LOOK_AT_GIVEN: extern "C" fn() = look_at_given;
 
-/// Gives SIGPIPE back the disposition that we were started with. To be called just before exec.
-pub fn restore_sigpipe() -> Result<()> {
-    ignore(Signal::SIGPIPE, SIGPIPE_IGNORED.load(Ordering::Relaxed)).map(drop)
+/// Undoes what the runtime of Rust changed: SIGPIPE is as we were given it, and standard descriptors that were
+/// closed will be so in the program. To be called just before exec.
+pub fn give_back() -> Result<()> {
+    let given = GIVEN.load(Ordering::Relaxed);
+    for fd in (0..3).filter(|fd| given & (1 << fd) != 0) {
+        // SAFETY: takes integers; the descriptor is the runtime's /dev/null.
+        Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    }
+    ignore(Signal::SIGPIPE, given & SIGPIPE_IGNORED != 0).map(drop)
 }

@@ -272,10 +272,7 @@ impl Generator for Bash {
 }
 
 /// `_arguments`.
-pub struct Zsh {
-    /// May a short option have its optional value attached?
-    pub attached: bool,
-}
+pub struct Zsh;
 
 impl Zsh {
     fn action(tool: &str, option: &str, values: &Values) -> String {
