@@ -155,54 +155,26 @@ impl Gate {
 /// started. Waits for the child, passes signals on to it, stops when it stops, and answers how it ended.
 /// On an error no child is left.
 pub fn fork(child: impl FnOnce(&Gate) -> u8) -> Result<Ended> {
-    let (gate, release) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::sys("pipe", "", e))?;
-    let watch = Watch::begin()?;
-    match sys::fork().map_err(|e| Error::sys("fork", "", e))? {
-        ForkResult::Child => {
-            drop(release);
-            let gate = Gate { pipe: gate };
-            let ready = watch.undo().and_then(|()| gate.wait());
-            // Without a parent nobody could read a message.
-            std::process::exit(if ready.is_ok() { child(&gate).into() } else { 125 })
-        }
-        ForkResult::Parent { child } => {
-            drop(gate);
-            let pidfd = match sys::pidfd_open(child.as_raw()) {
-                Ok(pidfd) => pidfd,
-                Err(e) => {
-                    // The gate falls shut: the child ends before it has done anything.
-                    drop(release);
-                    let _ = nix::sys::wait::waitpid(child, None);
-                    return Err(Error::sys("pidfd_open", "our own child", e));
-                }
-            };
-            match nix::unistd::write(&release, &[1]) {
-                // The child was killed before it began: waiting tells how.
-                Ok(_) | Err(Errno::EPIPE) => watch.until_end(child, &pidfd),
-                Err(e) => Err(Error::sys("write", "the child's pipe", e)),
-            }
-            .inspect_err(|_| {
-                let _ = sys::pidfd_send_signal(&pidfd, libc::SIGKILL);
-                let _ = nix::sys::wait::waitpid(child, None);
-            })
-        }
-    }
+    Watch::begin()?.fork(child)
 }
 
-/// The state of a parent that waits: signals are collected through a descriptor, not handled.
-struct Watch {
+/// The state of a parent that waits: signals are collected through a descriptor, not handled. From its
+/// beginning on no signal but those of [`OUR_OWN`] ends us, so what is to be cleaned up can be made then.
+#[derive(Debug)]
+pub struct Watch {
     signals: SignalFd,
     old_mask: SigSet,
     chld_ignored: bool,
 }
 
 impl Watch {
-    fn begin() -> Result<Watch> {
+    /// Begins to collect signals.
+    pub fn begin() -> Result<Watch> {
         let mut mask = SigSet::all();
         OUR_OWN.iter().for_each(|signal| mask.remove(*signal));
         mask.add(Signal::SIGCHLD);
-        let signals =
-            SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC).map_err(|e| Error::sys("signalfd", "", e))?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let signals = SignalFd::with_flags(&mask, flags).map_err(|e| Error::sys("signalfd", "", e))?;
         // Were it ignored, the kernel would reap the child for us and its status would be lost.
         let chld_ignored =
             sys::ignore(Signal::SIGCHLD, false).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
@@ -211,18 +183,73 @@ impl Watch {
         Ok(Watch { signals, old_mask, chld_ignored })
     }
 
+    /// See [`fork`].
+    pub fn fork(self, child: impl FnOnce(&Gate) -> u8) -> Result<Ended> {
+        let (gate, release) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::sys("pipe", "", e))?;
+        // What came before there was a child is for the child, from whomever it came.
+        let mut early = Vec::new();
+        while let Some(info) = self.next()? {
+            early.push(info.ssi_signo as i32);
+        }
+        match sys::fork().map_err(|e| Error::sys("fork", "", e))? {
+            ForkResult::Child => {
+                drop(release);
+                let gate = Gate { pipe: gate };
+                let ready = self.undo().and_then(|()| gate.wait());
+                // Without a parent nobody could read a message.
+                std::process::exit(if ready.is_ok() { child(&gate).into() } else { 125 })
+            }
+            ForkResult::Parent { child } => {
+                drop(gate);
+                let pidfd = match sys::pidfd_open(child.as_raw()) {
+                    Ok(pidfd) => pidfd,
+                    Err(e) => {
+                        // The gate falls shut: the child ends before it has done anything.
+                        drop(release);
+                        let _ = nix::sys::wait::waitpid(child, None);
+                        return Err(Error::sys("pidfd_open", "our own child", e));
+                    }
+                };
+                for signal in early {
+                    // A child that has ended already needs none.
+                    let _ = sys::pidfd_send_signal(&pidfd, signal);
+                }
+                match nix::unistd::write(&release, &[1]) {
+                    // The child was killed before it began: waiting tells how.
+                    Ok(_) | Err(Errno::EPIPE) => self.until_end(child, &pidfd),
+                    Err(e) => Err(Error::sys("write", "the child's pipe", e)),
+                }
+                .inspect_err(|_| {
+                    let _ = sys::pidfd_send_signal(&pidfd, libc::SIGKILL);
+                    let _ = nix::sys::wait::waitpid(child, None);
+                })
+            }
+        }
+    }
+
     /// In the child: gives the program the signals as we got them.
     fn undo(self) -> Result<()> {
-        sys::ignore(Signal::SIGCHLD, self.chld_ignored).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
+        sys::ignore(Signal::SIGCHLD, self.chld_ignored)
+            .map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
         self.old_mask.thread_set_mask().map_err(|e| Error::sys("sigprocmask", "", e))
+    }
+
+    /// The next signal that has come, if one has.
+    fn next(&self) -> Result<Option<libc::signalfd_siginfo>> {
+        match self.signals.read_signal() {
+            Err(Errno::EINTR) => Ok(None),
+            answer => answer.map_err(|e| Error::sys("read", "signals", e)),
+        }
     }
 
     fn until_end(self, child: Pid, pidfd: &OwnedFd) -> Result<Ended> {
         loop {
-            let info = match self.signals.read_signal() {
-                Ok(Some(info)) => info,
-                Ok(None) | Err(Errno::EINTR) => continue,
-                Err(e) => return Err(Error::sys("read", "signals", e)),
+            let Some(info) = self.next()? else {
+                let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+                match nix::poll::poll(&mut fds, PollTimeout::NONE) {
+                    Ok(_) | Err(Errno::EINTR) => continue,
+                    Err(e) => return Err(Error::sys("poll", "signals", e)),
+                }
             };
             let signal = info.ssi_signo as i32;
             match Signal::try_from(signal) {
