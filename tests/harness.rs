@@ -163,6 +163,7 @@ pub fn inode(pid: impl std::fmt::Display, kind: &str) -> u64 {
 pub fn tool_path(name: &str) -> &'static Path {
     Path::new(match name {
         "rlsns" => env!("CARGO_BIN_EXE_rlsns"),
+        "rcgexec" => env!("CARGO_BIN_EXE_rcgexec"),
         "rnsenter" => env!("CARGO_BIN_EXE_rnsenter"),
         "runshare" => env!("CARGO_BIN_EXE_runshare"),
         _ => panic!("{name} is none of our tools"),

@@ -67,6 +67,12 @@ pub const HINTS: &[Hint] = &[
     Hint { call: "setgid", on: "", errno: Errno::EINVAL, text: "this group is not mapped in the user namespace (see /proc/PID/gid_map): choose one that is, or keep yours with --preserve-credentials" },
     Hint { call: "setuid", on: "", errno: Errno::EINVAL, text: "this user is not mapped in the user namespace (see /proc/PID/uid_map): choose one that is, or keep yours with --preserve-credentials" },
     Hint { call: "write", on: "uid_map", errno: Errno::EPERM, text: "a security module may confine new user namespaces: see the sysctl kernel.apparmor_restrict_unprivileged_userns" },
+    Hint { call: "write", on: "cpu.cfs_", errno: Errno::EINVAL, text: "a group cannot have a larger share of CPU time than the one above it, nor less than 1000 microseconds" },
+    Hint { call: "write", on: "memory.limit_in_bytes", errno: Errno::EBUSY, text: "more than this is in use: memory.usage_in_bytes in the same place" },
+    Hint { call: "write", on: "cgroup.subtree_control", errno: Errno::EBUSY, text: "the group has processes, and only the root may have those and hand on controllers: name another with --parent" },
+    Hint { call: "write", on: "cgroup.subtree_control", errno: Errno::ENOENT, text: "the controller is not handed on to this group by the one above, or is on a hierarchy of version 1" },
+    Hint { call: "write", on: "cgroup", errno: Errno::EACCES, text: "only who owns a group may change it: root, or the user it was delegated to" },
+    Hint { call: "write", on: "cgroup", errno: Errno::EROFS, text: "this cgroup mount is read-only, as in most containers" },
     Hint { call: "fork", on: "", errno: Errno::ENOMEM, text: "the first process of the pid namespace has ended, and no other can be made in it" },
     Hint { call: "fork", on: "", errno: Errno::EAGAIN, text: "a limit on processes is reached: see `ulimit -u`, the cgroup's pids.max and /proc/sys/kernel/pid_max" },
 ];

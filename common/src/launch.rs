@@ -229,8 +229,7 @@ impl Watch {
 
     /// In the child: gives the program the signals as we got them.
     fn undo(self) -> Result<()> {
-        sys::ignore(Signal::SIGCHLD, self.chld_ignored)
-            .map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
+        sys::ignore(Signal::SIGCHLD, self.chld_ignored).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
         self.old_mask.thread_set_mask().map_err(|e| Error::sys("sigprocmask", "", e))
     }
 
@@ -270,6 +269,22 @@ impl Watch {
             }
         }
     }
+}
+
+/// From now on those whose parents have ended become our children, not those of the first process, so that
+/// none of them stays behind as a zombie. Source: PR_SET_CHILD_SUBREAPER(2const).
+pub fn adopt_orphans() -> Result<()> {
+    nix::sys::prctl::set_child_subreaper(true).map_err(|e| Error::sys("prctl", "PR_SET_CHILD_SUBREAPER", e))
+}
+
+/// Collects every child that has ended.
+pub fn bury_children() {
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    // nix cannot tell of every signal, but it has collected the child all the same.
+    while !matches!(
+        waitpid(None, Some(WaitPidFlag::WNOHANG)),
+        Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD)
+    ) {}
 }
 
 /// The child was stopped: from its terminal, so whoever watches us sees us stopped too; the SIGCONT that wakes

@@ -14,7 +14,8 @@
 // floor: what every tool has
 pub mod tool;
 
-// floor: namespaces
+// floor: namespaces, control groups
+pub mod cgroup;
 pub mod ns;
 
 // floor: starting and watching a program

@@ -102,6 +102,20 @@ pub fn set_undumpable() -> crate::Result<()> {
     nix::sys::prctl::set_dumpable(false).map_err(|e| crate::Error::sys("prctl", "PR_SET_DUMPABLE", e))
 }
 
+/// The id of the mount that a descriptor was opened through, as the first field of mountinfo has it. Not
+/// known before Linux 5.8. Source: statx(2).
+pub fn mount_id(fd: impl AsFd) -> Option<u64> {
+    // SAFETY: the structure is plain data, the path is empty and ends with a NUL, and the kernel writes one
+    // statx through the pointer, which outlives the call.
+    let (answer, stat) = unsafe {
+        let mut stat = std::mem::zeroed::<libc::statx>();
+        let fd = fd.as_fd().as_raw_fd();
+        let answer = libc::statx(fd, c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID, &raw mut stat);
+        (answer, stat)
+    };
+    (answer == 0 && stat.stx_mask & libc::STATX_MNT_ID != 0).then_some(stat.stx_mnt_id)
+}
+
 /// Marks every descriptor from this number on to be closed on exec. Source: close_range(2), Linux 5.9;
 /// the flag since 5.11, so on 5.10 they are closed at once: for callers only that are about to exec and use
 /// none of them any more.

@@ -1,0 +1,93 @@
+//! rcgexec: runs a program in control groups.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use cli::{Controllers, Request, Spec, TOOL, What};
+use common::cgroup::group::Group;
+use common::cgroup::layout::Layout;
+use common::cgroup::plan::Plan;
+use common::error::{Error, Result};
+use common::launch::{self, Ended, Program, Watch};
+use common::proc::Proc;
+use common::text::{Charset, show};
+use common::tool::{self, complain, print};
+
+fn main() -> ExitCode {
+    tool::main(&TOOL, cli::request, run)
+}
+
+fn run(request: Request) -> anyhow::Result<u8> {
+    let layout = Layout::take(&Proc::system()?)?;
+    let program = Program::new(request.words)?;
+    match request.what {
+        What::Join(specs) => {
+            let groups = groups(&layout, &specs)?;
+            if request.dry_run {
+                let line = |group: &Group| [b"write 0 to ", &group.file("cgroup.procs")[..]].concat();
+                return say(groups.iter().map(line).collect());
+            }
+            groups.iter().try_for_each(Group::join)?;
+            Err(program.exec().into())
+        }
+        What::Limit(wanted) => {
+            let plan = Plan::new(&layout, &wanted, format!("rcgexec-{}", std::process::id()))?;
+            match request.dry_run {
+                true => say(plan.describe()),
+                false => limit(plan, &program),
+            }
+        }
+    }
+}
+
+/// The groups that are to be joined, open.
+fn groups(layout: &Layout, specs: &[Spec]) -> Result<Vec<Group>> {
+    let mut groups = Vec::new();
+    for Spec { controllers, path } in specs {
+        match controllers {
+            Controllers::All => {
+                for hierarchy in layout.hierarchies() {
+                    groups.push(hierarchy.top.descend(path)?);
+                }
+            }
+            Controllers::V2 => {
+                let v2 = layout.v2().ok_or_else(|| Error::refused("no hierarchy of version 2 is mounted"))?;
+                groups.push(v2.top.descend(path)?);
+            }
+            Controllers::Named(names) => {
+                for name in names {
+                    groups.push(layout.of(name)?.top.descend(path)?);
+                }
+            }
+        }
+    }
+    Ok(groups)
+}
+
+/// Runs the program in transient groups. What is left in them when it has ended is ended too, and they are
+/// removed.
+fn limit(plan: Plan, program: &Program) -> anyhow::Result<u8> {
+    // From here on no signal ends us, so the groups are removed whatever comes.
+    let watch = Watch::begin()?;
+    launch::adopt_orphans()?;
+    let groups = plan.make()?;
+    let ended = watch.fork(|_| {
+        let error = groups.join().err().unwrap_or_else(|| program.exec());
+        tool::report(&TOOL, &error.into())
+    });
+    for failure in groups.end() {
+        complain(TOOL.name, &failure.to_string(), Some("the group was left behind: remove it with rmdir"));
+    }
+    launch::bury_children();
+    Ok(match ended? {
+        Ended::Exited(status) => status,
+        Ended::Killed(signal) => 128 + signal as u8,
+    })
+}
+
+fn say(lines: Vec<Vec<u8>>) -> anyhow::Result<u8> {
+    let text: String = lines.iter().map(|line| show(line, Charset::from_env()) + "\n").collect();
+    print(&text)?;
+    Ok(0)
+}

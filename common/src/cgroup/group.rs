@@ -1,0 +1,284 @@
+//! One group, held by a descriptor of its directory: made, written, joined, emptied and removed.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::stat::{Mode, fstat, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::error::{Error, Result};
+use crate::sys;
+
+/// How long an ended group may take to let go of its last process: tens of milliseconds where much memory
+/// is given back (man cgroups(7) says only that it can be EBUSY).
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Below a cgroup mount nothing is followed that leads elsewhere. Source: openat2(2), Linux 5.6.
+const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
+    .union(ResolveFlag::RESOLVE_NO_SYMLINKS)
+    .union(ResolveFlag::RESOLVE_NO_MAGICLINKS)
+    .union(ResolveFlag::RESOLVE_NO_XDEV);
+
+/// The two interfaces of the kernel. Source: Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// A hierarchy for some controllers each.
+    V1,
+    /// One hierarchy for all.
+    V2,
+}
+
+/// A group's directory.
+#[derive(Debug)]
+pub struct Group {
+    dir: OwnedFd,
+    /// Where it is, for people.
+    pub path: Vec<u8>,
+    /// Which interface it has.
+    pub version: Version,
+}
+
+impl Group {
+    /// Takes a directory that was opened at a mount point.
+    pub(super) fn at_mount(dir: OwnedFd, path: Vec<u8>, version: Version) -> Group {
+        Group { dir, path, version }
+    }
+
+    /// The group with this path below this one; a leading `/` changes nothing, and `..` and symbolic links
+    /// are refused.
+    pub fn descend(&self, relative: &[u8]) -> Result<Group> {
+        let pieces: Vec<&[u8]> = relative.split(|&b| b == b'/').filter(|piece| !piece.is_empty()).collect();
+        let path = pieces.iter().fold(self.path.clone(), |path, piece| join(&path, piece));
+        if pieces.contains(&&b".."[..]) {
+            return Err(Error::refused([b"a group's path may not hold ..: ", relative].concat()));
+        }
+        let below = if pieces.is_empty() { b".".to_vec() } else { pieces.join(&b'/') };
+        let how =
+            OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(BENEATH);
+        match openat2(&self.dir, &below[..], how) {
+            Ok(dir) => Ok(Group { dir, path, version: self.version }),
+            Err(e) => {
+                let error = Error::sys("open", [b"group ", &path[..]].concat(), e);
+                Err(match e {
+                    Errno::ENOENT => error
+                        .with_hint("there is no such group; one that is joined must have been made before"),
+                    Errno::ELOOP | Errno::EXDEV => error.with_hint(
+                        "symbolic links and other file systems are not followed below a cgroup mount",
+                    ),
+                    _ => error,
+                })
+            }
+        }
+    }
+
+    /// Makes a group below this one; it must not exist.
+    pub fn make(&self, name: &str) -> Result<Group> {
+        let path = join(&self.path, name.as_bytes());
+        mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755)).map_err(|e| {
+            let error = Error::sys("mkdir", &path, e);
+            match e {
+                Errno::EACCES | Errno::EPERM => {
+                    error.with_hint("groups are made by root, or below one that was delegated to this user")
+                }
+                Errno::EROFS => error.with_hint("this cgroup mount is read-only, as in most containers"),
+                Errno::EAGAIN => {
+                    error.with_hint("cgroup.max.depth or cgroup.max.descendants of a group above is reached")
+                }
+                _ => error,
+            }
+        })?;
+        self.descend(name.as_bytes()).inspect_err(|_| {
+            let _ = unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir);
+        })
+    }
+
+    /// Device and inode number of the directory: co-mounted controllers are one.
+    pub fn id(&self) -> Result<(u64, u64)> {
+        let stat = fstat(&self.dir).map_err(|e| Error::sys("stat", &self.path, e))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// The path of one of its files, for people.
+    pub fn file(&self, name: &str) -> Vec<u8> {
+        join(&self.path, name.as_bytes())
+    }
+
+    /// The text of one of its files, without the last newline. Text of the kernel, but names of groups in it
+    /// can be any bytes.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let fail = |e| Error::sys("read", self.file(name), e);
+        let fd = openat(&self.dir, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail)?;
+        let mut text = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            match nix::unistd::read(&fd, &mut buffer).map_err(fail)? {
+                0 => break,
+                length => text.extend(&buffer[..length]),
+            }
+        }
+        text.truncate(text.trim_ascii_end().len());
+        Ok(text)
+    }
+
+    /// Writes a value to one of its files, in one write and never making the file.
+    pub fn write(&self, name: &str, value: &str) -> Result<()> {
+        let fail = |e| Error::sys("write", [value.as_bytes(), b" to ", &self.file(name)].concat(), e);
+        let fd = openat(&self.dir, name, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail)?;
+        nix::unistd::write(&fd, value.as_bytes()).map(drop).map_err(fail)
+    }
+
+    /// Does it have this file? Which files there are depends on kernel, version and enabled controllers.
+    pub fn has(&self, name: &str) -> bool {
+        nix::sys::stat::fstatat(&self.dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// Moves our process into it.
+    pub fn join(&self) -> Result<()> {
+        self.write("cgroup.procs", "0").map_err(|e| {
+            let hint = match e.errno() {
+                Some(Errno::ENOSPC) => "its cpuset.cpus or cpuset.mems is empty: fill both first",
+                Some(Errno::EBUSY) => "it hands controllers on to groups below it, and such a group cannot have processes of its own",
+                Some(Errno::EOPNOTSUPP) => "it is in a threaded subtree: see cgroup.type there and above",
+                Some(Errno::EACCES | Errno::EPERM) => "this needs write access to cgroup.procs here and in the group above both, the old one and the new one",
+                Some(Errno::ENODEV) => "the group was removed",
+                Some(Errno::ENOENT) if self.version == Version::V2 => "moving across the border of a cgroup namespace is refused",
+                _ => return e,
+            };
+            e.with_hint(hint)
+        })
+    }
+
+    /// The PIDs in it, without those below; 0 for processes outside of our pid namespace.
+    pub fn processes(&self) -> Result<Vec<i32>> {
+        let text = self.read("cgroup.procs")?;
+        let lines =
+            text.split(|&b| b == b'\n').filter_map(|line| std::str::from_utf8(line).ok()?.parse().ok());
+        Ok(lines.collect())
+    }
+
+    /// The groups directly below it.
+    pub fn children(&self) -> Result<Vec<Group>> {
+        let fail = |e| Error::sys("list", &self.path, e);
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut dir =
+            Dir::from_fd(openat(&self.dir, c".", flags, Mode::empty()).map_err(fail)?).map_err(fail)?;
+        let mut children = Vec::new();
+        for entry in dir.iter() {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name().to_bytes();
+            if entry.file_type() == Some(Type::Directory) && name != b"." && name != b".." {
+                match self.descend(name) {
+                    Err(e) if e.is_gone() => {}
+                    child => children.push(child?),
+                }
+            }
+        }
+        Ok(children)
+    }
+
+    /// Ends every process in it and below, and waits until they have ended; an error if some have not after
+    /// five seconds.
+    pub fn kill(&self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        // Since Linux 5.14, and for the whole subtree at once.
+        let at_once = self.version == Version::V2 && self.write("cgroup.kill", "1").is_ok();
+        // Where there is such a limit, nothing can be born between two sweeps.
+        if !at_once && self.has("pids.max") {
+            let _ = self.write("pids.max", "0");
+        }
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if !self.sweep(!at_once)? {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                return Err(Error::sys(
+                    "kill",
+                    [b"the processes in ", &self.path[..]].concat(),
+                    Errno::ETIMEDOUT,
+                ));
+            }
+            self.wait_for_change(pause);
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    /// Is there a process in it or below? With `kill` each gets SIGKILL.
+    fn sweep(&self, kill: bool) -> Result<bool> {
+        let mut some = false;
+        for child in self.children()? {
+            match child.sweep(kill) {
+                Err(e) if is_removed(&e) => {}
+                answer => some |= answer?,
+            }
+        }
+        let pids = match self.processes() {
+            Err(e) if is_removed(&e) => return Ok(some),
+            pids => pids?,
+        };
+        if kill && !pids.is_empty() {
+            let held: Vec<_> =
+                pids.iter().filter_map(|&pid| Some((pid, sys::pidfd_open(pid).ok()?))).collect();
+            // A PID can be somebody else's by now; who is still listed is held by the right pidfd.
+            let still = self.processes()?;
+            for (pid, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
+                let _ = (pid, sys::pidfd_send_signal(pidfd, libc::SIGKILL));
+            }
+        }
+        Ok(some || !pids.is_empty())
+    }
+
+    /// Sleeps so long, or until the kernel says that something changed in it.
+    fn wait_for_change(&self, pause: Duration) {
+        let events = openat(&self.dir, "cgroup.events", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
+        match events {
+            Ok(events) => {
+                let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+                let limit = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
+                let _ = nix::poll::poll(&mut fds, limit);
+            }
+            Err(_) => std::thread::sleep(pause),
+        }
+    }
+
+    /// Removes this group of `parent` and those below it, once they are empty. The kernel can take a moment
+    /// after the last process has ended.
+    pub fn remove(self, parent: &Group) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        let name = self.path.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            for child in self.children()? {
+                match child.remove(&self) {
+                    Err(e) if is_removed(&e) => {}
+                    answer => answer?,
+                }
+            }
+            match unlinkat(&parent.dir, &name[..], UnlinkatFlags::RemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+                Err(Errno::EBUSY) if Instant::now() < end => std::thread::sleep(pause),
+                Err(e) => return Err(Error::sys("rmdir", &self.path, e)),
+            }
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Did the group vanish under our hands?
+fn is_removed(e: &Error) -> bool {
+    e.is_gone() || e.errno() == Some(Errno::ENODEV)
+}
+
+fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+    [path.strip_suffix(b"/").unwrap_or(path), b"/", name].concat()
+}
+
+impl AsRawFd for Group {
+    fn as_raw_fd(&self) -> i32 {
+        self.dir.as_raw_fd()
+    }
+}

@@ -1,0 +1,251 @@
+//! Which hierarchy has which controller, decided controller by controller: machines with version 1, with
+//! version 2 and with both are all alike then.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
+
+use super::group::{Group, Version};
+use crate::error::{Error, Result};
+use crate::proc::{Proc, Task, mounts};
+use crate::sys;
+
+/// A hierarchy that is mounted where we can reach it.
+#[derive(Debug)]
+pub struct Hierarchy {
+    /// The group at the mount point.
+    pub top: Group,
+    /// The controllers of a version 1 hierarchy; one with only a name has that, as `name=systemd`.
+    pub controllers: Vec<Vec<u8>>,
+    /// Is the mount point the hierarchy's real root, or at least that of our cgroup namespace?
+    whole: bool,
+    /// What the mount point is in the hierarchy, as /proc/PID/cgroup writes paths.
+    root: Vec<u8>,
+}
+
+/// A line of `/proc/PID/cgroup`: a hierarchy's controllers and the process's group in it.
+/// Source: cgroups(7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Empty for version 2.
+    pub controllers: Vec<Vec<u8>>,
+    /// From the root of the reader's cgroup namespace. Begins with `/..` for what lies outside of it.
+    pub path: Vec<u8>,
+}
+
+impl Line {
+    /// Reads the lines of the file. A path may hold any byte but a newline, `:` as well.
+    pub fn parse(text: &[u8]) -> Vec<Line> {
+        let line = |line: &[u8]| {
+            let mut fields = line.splitn(3, |&b| b == b':');
+            let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+            let controllers = controllers.split(|&b| b == b',').filter(|name| !name.is_empty());
+            Some(Line { controllers: controllers.map(<[u8]>::to_vec).collect(), path: path.to_vec() })
+        };
+        text.split(|&b| b == b'\n').filter_map(line).collect()
+    }
+
+    /// Those of a process.
+    pub fn of(task: &Task) -> Result<Vec<Line>> {
+        Ok(Line::parse(&task.read(c"cgroup")?))
+    }
+
+    /// Was the group removed while the process was in it?
+    pub fn is_deleted(&self) -> bool {
+        self.path.ends_with(b" (deleted)")
+    }
+}
+
+/// All hierarchies.
+#[derive(Debug)]
+pub struct Layout {
+    hierarchies: Vec<Hierarchy>,
+    own: Vec<Line>,
+}
+
+impl Layout {
+    /// Finds the hierarchies by the mount table. A mount that another one hides is none, whatever the table
+    /// says: what is found at the mount point must be it.
+    pub fn take(proc: &Proc) -> Result<Layout> {
+        let this = proc.this()?;
+        let own = Line::of(&this)?;
+        let mut hierarchies: Vec<Hierarchy> = Vec::new();
+        for mount in mounts::of(&this)? {
+            let version = match &mount.fs_type[..] {
+                b"cgroup" => Version::V1,
+                b"cgroup2" => Version::V2,
+                _ => continue,
+            };
+            let words: Vec<&[u8]> = mount.super_options.split(|&b| b == b',').collect();
+            let belongs = |line: &&Line| match version {
+                Version::V1 => {
+                    !line.controllers.is_empty()
+                        && line.controllers.iter().all(|name| words.contains(&&name[..]))
+                }
+                Version::V2 => line.controllers.is_empty(),
+            };
+            let Some(line) = own.iter().find(belongs) else { continue };
+            let Some(dir) = open_if_visible(&mount, version) else { continue };
+            let found = Hierarchy {
+                top: Group::at_mount(dir, mount.point.clone(), version),
+                controllers: line.controllers.clone(),
+                whole: mount.root == b"/",
+                root: mount.root.clone(),
+            };
+            // One may be mounted several times: the whole is better than a part.
+            match hierarchies.iter_mut().find(|known| known.controllers == found.controllers) {
+                Some(known) if !known.whole && found.whole => *known = found,
+                Some(_) => {}
+                None => hierarchies.push(found),
+            }
+        }
+        Ok(Layout { hierarchies, own })
+    }
+
+    /// Every hierarchy.
+    pub fn hierarchies(&self) -> impl Iterator<Item = &Hierarchy> {
+        self.hierarchies.iter()
+    }
+
+    /// The hierarchy that has this controller.
+    pub fn of(&self, controller: &[u8]) -> Result<&Hierarchy> {
+        let v1 = self
+            .hierarchies
+            .iter()
+            .find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller));
+        if let Some(v1) = v1 {
+            return Ok(v1);
+        }
+        let named = |what: &str| [what.as_bytes(), controller].concat();
+        if self.own.iter().any(|line| line.controllers.iter().any(|name| name == controller)) {
+            return Err(Error::refused(named("no mount of version 1 can be reached for controller "))
+                .with_hint("mount its hierarchy, or look whether something is mounted over it"));
+        }
+        match self.v2() {
+            Some(v2) if v2.top.controllers()?.iter().any(|name| name == controller) => Ok(v2),
+            Some(v2) => {
+                let known: Vec<Vec<u8>> = self
+                    .hierarchies
+                    .iter()
+                    .flat_map(|h| h.controllers.clone())
+                    .chain(v2.top.controllers()?)
+                    .collect();
+                Err(Error::refused(named("this machine has no controller "))
+                    .with_hint(format!("it has: {}", list(&known))))
+            }
+            None if self.hierarchies.is_empty() => {
+                Err(Error::refused(named("no cgroup file system is mounted: there is no controller "))
+                    .with_hint("mount -t cgroup2 none /sys/fs/cgroup"))
+            }
+            None => {
+                let known: Vec<Vec<u8>> =
+                    self.hierarchies.iter().flat_map(|h| h.controllers.clone()).collect();
+                Err(Error::refused(named("this machine has no controller "))
+                    .with_hint(format!("it has: {}", list(&known))))
+            }
+        }
+    }
+
+    /// The hierarchy of version 2.
+    pub fn v2(&self) -> Option<&Hierarchy> {
+        self.hierarchies.iter().find(|hierarchy| hierarchy.top.version == Version::V2)
+    }
+
+    /// The hierarchy of a line.
+    pub fn of_line(&self, line: &Line) -> Option<&Hierarchy> {
+        self.hierarchies.iter().find(|hierarchy| hierarchy.controllers == line.controllers)
+    }
+
+    /// Our own group in a hierarchy.
+    pub fn own_group(&self, hierarchy: &Hierarchy) -> Result<Group> {
+        let line = self.own.iter().find(|line| line.controllers == hierarchy.controllers);
+        let line =
+            line.ok_or_else(|| Error::refused("our own group is not known: /proc/self/cgroup lacks a line"))?;
+        hierarchy.group_of(line)
+    }
+}
+
+fn list(names: &[Vec<u8>]) -> String {
+    String::from_utf8_lossy(&names.join(&b' ')).into_owned()
+}
+
+impl Hierarchy {
+    /// The group that a line of `/proc/PID/cgroup` names, below this mount.
+    pub fn group_of(&self, line: &Line) -> Result<Group> {
+        let outside = || {
+            Error::refused(
+                [b"the group ", &line.path[..], b" cannot be reached by the mount at ", &self.top.path]
+                    .concat(),
+            )
+            .with_hint(
+                "it lies outside of this cgroup namespace or of what is mounted: name another with --parent",
+            )
+        };
+        if line.path.starts_with(b"/..") || line.is_deleted() {
+            return Err(outside());
+        }
+        let below = match &self.root[..] {
+            b"/" => &line.path[..],
+            root => match line.path.strip_prefix(root) {
+                Some(rest) if rest.is_empty() || rest.starts_with(b"/") => rest,
+                _ => return Err(outside()),
+            },
+        };
+        self.top.descend(below)
+    }
+}
+
+impl Group {
+    /// The controllers that groups of version 2 below this one can have.
+    pub fn controllers(&self) -> Result<Vec<Vec<u8>>> {
+        let text = self.read("cgroup.controllers")?;
+        Ok(text.split(|&b| b == b' ').filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+    }
+
+    /// Is it the root of the whole version 2 hierarchy, which alone may have processes and hand on controllers?
+    /// Only the root has no `cgroup.type`. Source: cgroup-v2.rst.
+    pub fn is_real_root(&self) -> bool {
+        !self.has("cgroup.type")
+    }
+}
+
+/// The directory at a mount point, if this mount is what is seen there.
+fn open_if_visible(mount: &mounts::Mount, version: Version) -> Option<std::os::fd::OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let dir = nix::fcntl::open(Path::new(OsStr::from_bytes(&mount.point)), flags, Mode::empty()).ok()?;
+    let magic = match version {
+        Version::V1 => CGROUP_SUPER_MAGIC,
+        Version::V2 => CGROUP2_SUPER_MAGIC,
+    };
+    let seen =
+        fstatfs(&dir).ok()?.filesystem_type() == magic && sys::mount_id(&dir).is_none_or(|id| id == mount.id);
+    seen.then_some(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_keep_colons_in_paths() {
+        let line = |controllers: &[&str], path: &[u8]| Line {
+            controllers: controllers.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            path: path.to_vec(),
+        };
+        let text = b"9:name=systemd:/\n2:cpu,cpuacct:/a:b\xff\n0::/x (deleted)\nbroken\n";
+        let lines = Line::parse(text);
+        assert_eq!(
+            lines,
+            [
+                line(&["name=systemd"], b"/"),
+                line(&["cpu", "cpuacct"], b"/a:b\xff"),
+                line(&[], b"/x (deleted)")
+            ]
+        );
+        assert!(lines[2].is_deleted() && !lines[1].is_deleted());
+    }
+}

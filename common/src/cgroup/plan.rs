@@ -1,0 +1,282 @@
+//! Transient groups: planned whole, then made, limited, joined, emptied and removed.
+
+use std::path::Path;
+
+use super::group::{Group, Version};
+use super::knobs::{Limits, Spelling};
+use super::layout::{Hierarchy, Layout};
+use crate::error::{Error, Result};
+
+/// What is wanted of the groups.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// The limits.
+    pub limits: Limits,
+    /// Controllers, each with the group below which its transient one is to be.
+    pub below: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Where the others are to be, from the root of each hierarchy.
+    pub parent: Option<Vec<u8>>,
+}
+
+/// A transient group in one hierarchy, before it is made.
+struct Branch {
+    parent: Group,
+    /// Version 2: the groups from the top down that do not yet hand on these controllers.
+    enable: Vec<(Group, Vec<Vec<u8>>)>,
+    /// Controller, file and value, in order.
+    writes: Vec<(&'static str, &'static str, String)>,
+}
+
+/// All that will be done, and nothing of it done yet.
+pub struct Plan {
+    name: String,
+    branches: Vec<Branch>,
+}
+
+impl Plan {
+    /// Decides where the groups go and what is written to them, one group for each hierarchy. `name` is what
+    /// they will be called, with a number behind it where that exists.
+    pub fn new(layout: &Layout, wanted: &Wanted, name: String) -> Result<Plan> {
+        let mut plan = Plan { name, branches: Vec::new() };
+        for (controller, path) in &wanted.below {
+            let hierarchy = layout.of(controller)?;
+            let parent = hierarchy.top.descend(path)?;
+            plan.branch(hierarchy, parent, controller)?;
+        }
+        for knob in wanted.limits.knobs() {
+            let controller = knob.controller.as_bytes();
+            let hierarchy = layout.of(controller)?;
+            let named = wanted.below.iter().find(|(named, _)| named == controller).map(|(_, path)| path);
+            let parent = match named.or(wanted.parent.as_ref()) {
+                Some(path) => hierarchy.top.descend(path)?,
+                None => usual_parent(layout, hierarchy)?,
+            };
+            let Spelling { file, text } = match hierarchy.top.version {
+                Version::V1 => knob.v1,
+                Version::V2 => knob.v2,
+            };
+            let branch = plan.branch(hierarchy, parent, controller)?;
+            // Some limits share a file, which is written once.
+            if !branch.writes.iter().any(|(_, known, _)| *known == file) {
+                branch.writes.push((knob.controller, file, text(&wanted.limits)));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The group below this parent for this controller: a new one, or that of a controller in the same
+    /// hierarchy.
+    fn branch(&mut self, hierarchy: &Hierarchy, parent: Group, controller: &[u8]) -> Result<&mut Branch> {
+        let id = parent.id()?;
+        let mut at = None;
+        for (known, branch) in self.branches.iter().enumerate() {
+            match branch.parent.id()? {
+                other if other == id => at = Some(known),
+                other if other.0 == id.0 => {
+                    let what = [
+                        b"controller ",
+                        controller,
+                        b" is in one hierarchy with another that is to be below ",
+                    ]
+                    .concat();
+                    return Err(Error::refused([what, branch.parent.path.clone()].concat())
+                        .with_hint("name one group for both"));
+                }
+                _ => {}
+            }
+        }
+        let at = at.unwrap_or_else(|| {
+            self.branches.push(Branch { parent, enable: Vec::new(), writes: Vec::new() });
+            self.branches.len() - 1
+        });
+        let branch = &mut self.branches[at];
+        if hierarchy.top.version == Version::V2 {
+            branch.enable(hierarchy, controller)?;
+        }
+        Ok(branch)
+    }
+
+    /// Every directory and write, as a person would type them.
+    pub fn describe(&self) -> Vec<Vec<u8>> {
+        let mut lines = Vec::new();
+        for branch in &self.branches {
+            for (group, controllers) in &branch.enable {
+                lines.push(
+                    [b"write ", &enabling(controllers)[..], b" to ", &group.file("cgroup.subtree_control")]
+                        .concat(),
+                );
+            }
+            let path = branch.parent.file(&self.name);
+            lines.push([b"mkdir ", &path[..]].concat());
+            for (_, file, value) in &branch.writes {
+                lines.push([b"write ", value.as_bytes(), b" to ", &path, b"/", file.as_bytes()].concat());
+            }
+            lines.push([b"write 0 to ", &path[..], b"/cgroup.procs"].concat());
+        }
+        for branch in &self.branches {
+            lines.push([b"rmdir ", &branch.parent.file(&self.name)[..]].concat());
+        }
+        lines
+    }
+
+    /// Makes the groups and sets their limits. On an error none of them is left.
+    pub fn make(self) -> Result<Transient> {
+        let mut made = Transient { groups: Vec::new() };
+        let name = self.name;
+        match self.branches.into_iter().try_for_each(|branch| made.grow(branch, &name)) {
+            Ok(()) => Ok(made),
+            Err(e) => {
+                made.end();
+                Err(e)
+            }
+        }
+    }
+}
+
+/// Where a transient group goes if nobody says so: below our own, so that our limits hold for it too. On
+/// version 2 our own group has processes, us, so below it nothing can be limited unless it is the root.
+fn usual_parent(layout: &Layout, hierarchy: &Hierarchy) -> Result<Group> {
+    let own = layout.own_group(hierarchy)?;
+    // Source: sd_booted(3).
+    let systemd = Path::new("/run/systemd/system").is_dir();
+    if own.version == Version::V1 || (own.is_real_root() && !systemd) {
+        return Ok(own);
+    }
+    let refused = Error::refused([b"no group can be made below our own one, ", &own.path[..]].concat());
+    Err(match systemd {
+        true => refused.with_hint("systemd manages these groups: run this by `systemd-run --scope -p Delegate=yes`, or name a delegated group with --parent"),
+        false => refused.with_hint("it has processes, so on version 2 it cannot hand on controllers: name another with --parent"),
+    })
+}
+
+impl Branch {
+    /// Plans to hand a controller on from the top down to the parent. A group with processes in it must not do
+    /// that: some controllers would turn it, and all below, into threaded ones, in which nobody can do
+    /// anything any more. Source: cgroup-v2.rst, "No Internal Process Constraint".
+    fn enable(&mut self, hierarchy: &Hierarchy, controller: &[u8]) -> Result<()> {
+        let top = &hierarchy.top.path;
+        let below = self.parent.path.strip_prefix(&top[..]).unwrap_or_default().to_vec();
+        let mut path = Vec::new();
+        let pieces = below.split(|&b| b == b'/').filter(|piece| !piece.is_empty());
+        for piece in std::iter::once(&b""[..]).chain(pieces) {
+            path = [&path[..], b"/", piece].concat();
+            let group = hierarchy.top.descend(&path)?;
+            let handed_on = group.read("cgroup.subtree_control")?;
+            if handed_on.split(|&b| b == b' ').any(|name| name == controller) {
+                continue;
+            }
+            if !group.is_real_root() && !group.processes()?.is_empty() {
+                let what =
+                    [b"controller ", controller, b" cannot be handed on by ", &group.path[..]].concat();
+                return Err(Error::refused([what, b": it has processes".to_vec()].concat())
+                    .with_hint("name a group without processes with --parent"));
+            }
+            match self.enable.iter_mut().find(|(known, _)| known.path == group.path) {
+                Some((_, controllers)) if controllers.iter().any(|known| known == controller) => {}
+                Some((_, controllers)) => controllers.push(controller.to_vec()),
+                None => self.enable.push((group, vec![controller.to_vec()])),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn enabling(controllers: &[Vec<u8>]) -> Vec<u8> {
+    let signed: Vec<Vec<u8>> = controllers.iter().map(|name| [b"+", &name[..]].concat()).collect();
+    signed.join(&b' ')
+}
+
+/// Groups that exist for one program.
+pub struct Transient {
+    /// Parent and group.
+    groups: Vec<(Group, Group)>,
+}
+
+impl Transient {
+    fn grow(&mut self, branch: Branch, name: &str) -> Result<()> {
+        for (group, controllers) in &branch.enable {
+            group.write("cgroup.subtree_control", &String::from_utf8_lossy(&enabling(controllers)))?;
+        }
+        let group = make_free(&branch.parent, name)?;
+        self.groups.push((branch.parent, group));
+        let (_, group) = &self.groups[self.groups.len() - 1];
+        for (controller, file, value) in &branch.writes {
+            limit(group, controller, file, value)?;
+        }
+        Ok(())
+    }
+
+    /// Moves our process into all of them.
+    pub fn join(&self) -> Result<()> {
+        self.groups.iter().try_for_each(|(_, group)| group.join())
+    }
+
+    /// Ends what is left in them and removes them; answers what could not be done.
+    pub fn end(self) -> Vec<Error> {
+        // All are emptied first: a process is in one group of each hierarchy.
+        let mut failures: Vec<Error> =
+            self.groups.iter().filter_map(|(_, group)| group.kill().err()).collect();
+        for (parent, group) in self.groups {
+            failures.extend(group.remove(&parent).err());
+        }
+        failures
+    }
+}
+
+/// Makes a group with this name, or with a number behind it if there is one.
+fn make_free(parent: &Group, name: &str) -> Result<Group> {
+    let mut answer = parent.make(name);
+    for number in 2..100 {
+        match &answer {
+            Err(e) if e.errno() == Some(nix::errno::Errno::EEXIST) => {
+                answer = parent.make(&format!("{name}-{number}"))
+            }
+            _ => break,
+        }
+    }
+    answer
+}
+
+/// Writes a limit and looks whether the kernel has it so.
+fn limit(group: &Group, controller: &str, file: &'static str, value: &str) -> Result<()> {
+    let name = |e: Error| match e {
+        Error::Sys { call, on, errno, hint } => Error::Sys {
+            call,
+            on: [&on[..], b" (controller ", controller.as_bytes(), b")"].concat(),
+            errno,
+            hint,
+        },
+        other => other,
+    };
+    if !group.has(file) {
+        return Err(name(Error::sys("open", group.file(file), nix::errno::Errno::ENOENT)).with_hint(
+            "this kernel does not have this limit, or the controller is not handed on to this group",
+        ));
+    }
+    group.write(file, value).map_err(name)?;
+    let stored = group.read(file)?;
+    let numbers = std::str::from_utf8(&stored)
+        .ok()
+        .and_then(|text| Some((text.parse::<u64>().ok()?, value.parse::<u64>().ok()?)));
+    let kept = match numbers {
+        // Memory is rounded down to whole pages.
+        Some((stored, asked)) => stored <= asked && asked - stored < 1 << 16,
+        None => stored == value.as_bytes() || value == "-1",
+    };
+    match kept {
+        true => Ok(()),
+        false => {
+            let what = [
+                &group.file(file)[..],
+                b" holds ",
+                &stored,
+                b" after ",
+                value.as_bytes(),
+                b" was written (controller ",
+                controller.as_bytes(),
+                b")",
+            ];
+            Err(Error::refused(what.concat()))
+        }
+    }
+}
