@@ -11,12 +11,16 @@ use std::sync::OnceLock;
 
 use clap::Command;
 use clap_complete::Generator;
+use common::cgroup::knobs::KNOBS;
 use common::kind::KINDS;
 use common::tool::Tool;
 
 use crate::harness::{Test, project};
 use completions::{Bash, Fish, Takes, Zsh};
 
+#[allow(dead_code)]
+#[path = "../bins/rcgexec/cli.rs"]
+mod rcgexec;
 #[allow(dead_code)]
 #[path = "../bins/rlsns/cli.rs"]
 mod rlsns;
@@ -28,7 +32,8 @@ mod rnsenter;
 mod runshare;
 
 /// Every tool, and the section of the manual that it is in: a line here for each.
-const TOOLS: &[(Tool, u8)] = &[(rlsns::TOOL, 8), (rnsenter::TOOL, 1), (runshare::TOOL, 1)];
+const TOOLS: &[(Tool, u8)] =
+    &[(rcgexec::TOOL, 1), (rlsns::TOOL, 8), (rnsenter::TOOL, 1), (runshare::TOOL, 1)];
 
 /// A tool's options, with those that clap adds.
 fn built(tool: &Tool) -> Command {
@@ -175,8 +180,8 @@ fn documents(t: &Test, tool: &Tool, section: u8) -> Vec<(String, String)> {
 #[test]
 fn every_kind_of_namespace_is_an_option_of_the_launchers_and_a_type_of_the_lister_everywhere() {
     let t = rings!(Host, User);
-    for (tool, section) in TOOLS {
-        for (path, text) in documents(&t, tool, *section) {
+    for (tool, section) in [(&rlsns::TOOL, 8), (&rnsenter::TOOL, 1), (&runshare::TOOL, 1)] {
+        for (path, text) in documents(&t, tool, section) {
             for row in KINDS {
                 let word = match (tool.name, path.contains("fish/")) {
                     ("rlsns", _) => row.name.to_string(),
@@ -185,6 +190,22 @@ fn every_kind_of_namespace_is_an_option_of_the_launchers_and_a_type_of_the_liste
                 };
                 assert!(has_word(&text, &word), "{word} is not in {path} of {}", tool.name);
             }
+        }
+    }
+}
+
+#[test]
+fn every_limit_is_an_option_everywhere_and_its_files_are_in_the_man_page() {
+    let t = rings!(Host, User);
+    for (path, text) in documents(&t, &rcgexec::TOOL, 1) {
+        for knob in KNOBS {
+            let word = match path.contains("fish/") {
+                true => format!("-l {}", knob.option),
+                false => format!("--{}", knob.option),
+            };
+            assert!(has_word(&text, &word), "{word} is not in {path}");
+            let files = [knob.v1.file, knob.v2.file];
+            assert!(!path.starts_with("man/") || files.iter().all(|file| text.contains(file)), "{path}");
         }
     }
 }

@@ -81,6 +81,8 @@ fn kinds_are_named_in_one_table() {
         for line in code(&text) {
             assert!(!line.contains("CLONE_NEW"), "{file}: {line}");
             for row in KINDS {
+                // A name of a file or a file system is no name of a kind.
+                let line = line.replace("c\"cgroup\"", "").replace("b\"cgroup\"", "");
                 assert!(!line.contains(&format!("\"{}\"", row.name)), "{file}: {line}");
             }
         }
@@ -98,7 +100,7 @@ fn tools_leave_the_kernel_to_the_library() {
         }
     }
     for (file, text) in sources("common/src") {
-        let may_open = ["common/src/proc/", "common/src/sys.rs", "common/src/ns/fd.rs"];
+        let may_open = ["common/src/proc/", "common/src/cgroup/", "common/src/sys.rs", "common/src/ns/fd.rs"];
         if !may_open.iter().any(|place| file.starts_with(place)) {
             let opens = code(&text).find(|line| line.contains("File::") || line.contains("fcntl::open"));
             assert_eq!(opens, None, "{file}");
@@ -137,7 +139,7 @@ fn files_begin_with_what_they_are() {
 /// Adds a row to each table in a copy of the project, builds it, lets it write its documents, and looks
 /// whether options, help, man pages and completions have followed.
 #[test]
-fn a_kind_and_a_column_are_one_row_each() {
+fn a_kind_a_column_and_a_limit_are_one_row_each() {
     let t = rings!(Host, User);
     let copy = tempfile::tempdir().unwrap();
     for part in ["Cargo.toml", "Cargo.lock", "bins", "common", "man", "completions", "tests", "benches"] {
@@ -152,6 +154,14 @@ fn a_kind_and_a_column_are_one_row_each() {
         &copy.path().join("bins/rlsns/cli.rs"),
         "    Column { name: \"NS\"",
         "    Column { name: \"ODDNESS\", help: \"how odd it is\", shape: Shape::Number, cell: |_, _| Cell::Number(7) },",
+    );
+    insert_row(
+        &copy.path().join("common/src/cgroup/knobs.rs"),
+        "pub const KNOBS",
+        "    Knob { option: \"odd-limit\", short: None, value: \"N\", help: \"Oddness\", controller: \"pids\", \
+         parse: |text| range(text, 1, 9), takes: \"1 to 9\", \
+         v1: Spelling { file: \"pids.odd\", text: |limits| max_or_number(limits, \"odd-limit\") }, \
+         v2: Spelling { file: \"pids.odd\", text: |limits| max_or_number(limits, \"odd-limit\") } },",
     );
 
     // Kept from run to run, so that only the first one compiles everything.
@@ -176,6 +186,16 @@ fn a_kind_and_a_column_are_one_row_each() {
     assert!(help("rlsns").contains("odd") && help("rlsns").contains("how odd it is"));
     let json = t.program("env").arg(tool("rlsns")).args(["-Jlo", "oddness", "-t", "net,odd"]).run().text();
     assert!(json.contains("\"oddness\": 7"), "{json}");
+    let limit = |value: &str| {
+        t.program("env")
+            .arg(tool("rcgexec"))
+            .args(["--odd-limit", value, "--dry-run", "--parent=/", "true"])
+            .run()
+    };
+    if limit("7").code == Some(0) {
+        assert!(limit("7").text().contains("write 7 to ") && limit("7").text().contains("/pids.odd\n"));
+    }
+    assert!(limit("10").errors().contains("it takes 1 to 9"));
     let holds = |file: PathBuf, word: &str| {
         let text = std::fs::read_to_string(&file).unwrap().replace("\\-", "-");
         assert!(text.contains(word), "{} lacks {word}", file.display());
@@ -184,6 +204,7 @@ fn a_kind_and_a_column_are_one_row_each() {
         ("rnsenter", 1, &["oddity", "odd things"][..]),
         ("runshare", 1, &["oddity", "odd things"]),
         ("rlsns", 8, &["ODDNESS", "odd"]),
+        ("rcgexec", 1, &["odd-limit", "Oddness", "pids.odd"]),
     ] {
         for word in words {
             holds(copy.path().join(format!("man/{tool}.{section}")), word);

@@ -44,7 +44,7 @@ pub fn values(name: &str) -> Values {
         "DIR" => Values::Directories,
         "FILE" => Values::Files,
         "PID" => Values::Processes,
-        "UID" | "GID" => Values::Unknown,
+        "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "CONTROLLERS:PATH" => Values::Unknown,
         "N|all" => Values::Words(vec![word("all", "every descriptor")]),
         "TYPE" => Values::List(KINDS.iter().map(|row| word(row.name, row.what)).collect()),
         "LIST" => Values::List(COLUMNS.iter().map(|column| word(column.name, column.help)).collect()),

@@ -1,6 +1,7 @@
 //! Man pages: prose by hand in `man/TOOL.SECTION.in`, with lines that stand for what the tables know.
 
 use clap::Command;
+use common::cgroup::knobs::KNOBS;
 use common::kind::KINDS;
 use common::ns::create::PROPAGATIONS;
 
@@ -15,11 +16,19 @@ pub fn page(template: &str, command: Command) -> String {
     }));
     let columns = list(COLUMNS.iter().map(|column| (column.name, roff(column.help))));
     let modes = list(PROPAGATIONS.iter().map(|(name, _, what)| (*name, roff(what))));
+    let limits = list(KNOBS.iter().map(|knob| {
+        let files = format!("\\fI{}\\fR on version 1, \\fI{}\\fR on version 2", knob.v1.file, knob.v2.file);
+        (
+            knob.option,
+            format!("{}: {}. Controller {}: {files}.", roff(knob.help), roff(knob.takes), knob.controller),
+        )
+    }));
     template
         .replace("@VERSION@", &version)
         .replace("@OPTIONS@\n", &options)
         .replace("@KINDS@\n", &kinds)
         .replace("@COLUMNS@\n", &columns)
+        .replace("@LIMITS@\n", &limits)
         .replace("@PROPAGATIONS@\n", &modes)
 }
 
