@@ -197,6 +197,18 @@ impl Hierarchy {
         };
         self.top.descend(below)
     }
+
+    /// The groups from the mount point down to this one of the hierarchy, both included.
+    pub fn chain(&self, group: &Group) -> Result<Vec<Group>> {
+        let below = group.path.strip_prefix(&self.top.path[..]).unwrap_or_default();
+        let mut chain = vec![self.top.descend(b"")?];
+        let mut path = Vec::new();
+        for piece in below.split(|&b| b == b'/').filter(|piece| !piece.is_empty()) {
+            path = [&path[..], b"/", piece].concat();
+            chain.push(self.top.descend(&path)?);
+        }
+        Ok(chain)
+    }
 }
 
 impl Group {

@@ -154,13 +154,7 @@ impl Branch {
     /// that: some controllers would turn it, and all below, into threaded ones, in which nobody can do
     /// anything any more. Source: cgroup-v2.rst, "No Internal Process Constraint".
     fn enable(&mut self, hierarchy: &Hierarchy, controller: &[u8]) -> Result<()> {
-        let top = &hierarchy.top.path;
-        let below = self.parent.path.strip_prefix(&top[..]).unwrap_or_default().to_vec();
-        let mut path = Vec::new();
-        let pieces = below.split(|&b| b == b'/').filter(|piece| !piece.is_empty());
-        for piece in std::iter::once(&b""[..]).chain(pieces) {
-            path = [&path[..], b"/", piece].concat();
-            let group = hierarchy.top.descend(&path)?;
+        for group in hierarchy.chain(&self.parent)? {
             let handed_on = group.read("cgroup.subtree_control")?;
             if handed_on.split(|&b| b == b' ').any(|name| name == controller) {
                 continue;

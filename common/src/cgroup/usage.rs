@@ -1,6 +1,59 @@
-//! What a group has used: one row a counter, with its place in both versions.
+//! What holds for the processes of a group, and what they have used.
 
 use super::group::{Group, Version};
+use super::knobs::{KNOBS, Knob};
+use super::layout::Hierarchy;
+use crate::error::Result;
+
+/// A limit that a group has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// The file that says so.
+    pub file: &'static str,
+    /// What it says.
+    pub value: Vec<u8>,
+    /// The group that has it: the process's own, or one above, whose limits hold for all below.
+    pub group: Vec<u8>,
+}
+
+/// The limits of [`KNOBS`] that hold for the processes of a group, its own last. Files that cannot be read,
+/// as of controllers that are not handed on, set no limit.
+pub fn in_force(hierarchy: &Hierarchy, group: &Group) -> Result<Vec<InForce>> {
+    let mut found: Vec<InForce> = Vec::new();
+    for group in hierarchy.chain(group)? {
+        for knob in KNOBS {
+            let file = file(knob, group.version);
+            let Ok(value) = group.read(file) else { continue };
+            let known = found.iter().any(|known| known.file == file && known.group == group.path);
+            if !known && is_limit(&value) && !is_circumstance(knob, &group) {
+                found.push(InForce { file, value, group: group.path.clone() });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn file(knob: &Knob, version: Version) -> &'static str {
+    match version {
+        Version::V1 => knob.v1.file,
+        Version::V2 => knob.v2.file,
+    }
+}
+
+/// Does this text of a limit's file set one? Version 1 says "none" of memory by the highest number of pages.
+fn is_limit(value: &[u8]) -> bool {
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
+    let highest = number.is_some_and(|number| number > i64::MAX as u64 - (1 << 16));
+    !(highest || value == b"-1" || value.starts_with(b"max"))
+}
+
+/// A value that is never "none", such as a period, limits nothing where no other limit of its controller does.
+fn is_circumstance(knob: &Knob, group: &Group) -> bool {
+    let can_be_none = |knob: &Knob| (knob.parse)("max").is_some();
+    let others = KNOBS.iter().filter(|other| other.controller == knob.controller && can_be_none(other));
+    let limiting = |other: &Knob| group.read(file(other, group.version)).is_ok_and(|value| is_limit(&value));
+    !can_be_none(knob) && !others.into_iter().any(limiting)
+}
 
 /// A counter. A row of [`COUNTERS`].
 pub struct Counter {
@@ -55,6 +108,16 @@ fn value(text: &[u8], key: Option<&str>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_limit_has_many_spellings() {
+        for none in [&b"max"[..], b"max 100000", b"-1", b"9223372036854771712"] {
+            assert!(!is_limit(none), "{}", String::from_utf8_lossy(none));
+        }
+        for some in [&b"20000 100000"[..], b"67108864", b"0", b"50"] {
+            assert!(is_limit(some), "{}", String::from_utf8_lossy(some));
+        }
+    }
 
     #[test]
     fn values_stand_alone_or_behind_their_key() {
