@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// A way to run the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ring {
@@ -55,6 +58,10 @@ impl Test {
         let marker = format!("NSKIT_TEST_MARK={name}.{}", std::process::id());
         let test = Test { name, marker };
         if rings.contains(&Ring::here()) {
+            // Whoever runs the tests in the background may have these ignored, and so would all that we start.
+            for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+                common::sys::ignore(signal, false).unwrap();
+            }
             test.log("ran");
             return Some(test);
         }
@@ -102,7 +109,11 @@ impl Test {
             "runshare" | "rnsenter" => self.tool(launcher),
             _ => self.program(launcher),
         };
-        run.args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold()
+        let held = run.args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
+        let asleep =
+            || std::fs::read(format!("/proc/{}/comm", held.inner())).is_ok_and(|name| name == b"sleep\n");
+        assert!(within(LIMIT, asleep), "{launcher} {options:?}: no sleep");
+        held
     }
 
     /// The processes that this test started and that still run.
@@ -118,6 +129,14 @@ impl Test {
         left
     }
 
+    /// Ends what a test that fails would leave behind.
+    fn end_what_is_left(&self) {
+        for line in self.left() {
+            let pid = line.split(':').next().and_then(|pid| pid.parse().ok());
+            pid.map(|pid| kill(Pid::from_raw(pid), Signal::SIGKILL));
+        }
+    }
+
     /// Waits until no process of this test is left.
     pub fn assert_nothing_left(&self) {
         let left = || self.left();
@@ -127,8 +146,9 @@ impl Test {
 
 impl Drop for Test {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.assert_nothing_left();
+        match std::thread::panicking() {
+            false => self.assert_nothing_left(),
+            true => self.end_what_is_left(),
         }
     }
 }
@@ -278,7 +298,7 @@ impl<'a> Run<'a> {
     /// Runs it to its end.
     pub fn run(self) -> Output {
         let shown = format!("{:?}", self.command);
-        let Run { mut command, input, limit, _copy, .. } = self;
+        let Run { test, mut command, input, limit, _copy, .. } = self;
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{shown}: {e}"));
         let mut stdin = child.stdin.take();
         let writer = std::thread::spawn(move || {
@@ -294,6 +314,7 @@ impl<'a> Run<'a> {
         });
         let Some(status) = status else {
             let _ = child.kill();
+            test.end_what_is_left();
             panic!("{shown}: did not end");
         };
         writer.join().unwrap();
@@ -455,8 +476,7 @@ impl Drop for Held {
         }
         // What it started first: afterwards nothing leads there.
         for pid in descendants(self.pid()).into_iter().chain([self.pid()]) {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         let _ = self.child.wait();
     }

@@ -17,7 +17,7 @@ use common::tool::{LISTER, Tool};
 pub(crate) const TOOL: Tool = Tool {
     name: "rlsns",
     command,
-    dialect: Dialect { ours: &["proc"], attached: true, program: false },
+    dialect: Dialect { ours: &["proc", "list-columns"], attached: true, program: false },
     failure: LISTER,
 };
 
@@ -178,7 +178,7 @@ pub(crate) fn command() -> Command {
 
 /// Reads the options into a request.
 pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
-    let ns = args::value(matches, "namespace").map(|text| number("namespace", text)).transpose()?;
+    let ns = args::value(matches, "namespace").map(operand).transpose()?;
     let list = args::value(matches, "output").map(|list| list.as_bytes());
     let usual = if ns.is_some() { USUAL_OF_ONE } else { USUAL };
     let columns = choose(COLUMNS, usual, list)?;
@@ -205,6 +205,14 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
         tree,
         explain: matches.get_flag("list-columns"),
         proc: args::value(matches, "proc").map_or("/proc".into(), PathBuf::from),
+    })
+}
+
+/// The inode number of a namespace.
+fn operand(text: &OsString) -> Result<u64> {
+    number("namespace", text).map_err(|e| match RELATIONS.iter().find(|(known, _)| text == known) {
+        Some((name, _)) => e.with_hint(format!("attach it: --tree={name}")),
+        None => e,
     })
 }
 

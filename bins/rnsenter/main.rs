@@ -103,8 +103,8 @@ impl Entry {
         let default = self.takes_ids().then_some(0);
         if let Some(gid) = self.request.gid.or(default) {
             match credentials::drop_groups() {
-                // Who may not do this can change to no other group either, and keeps what they had all along:
-                // in a user namespace that has given setgroups up for good, that is everybody.
+                // Who may not do this keeps the groups that they had all along: in a user namespace that has given
+                // setgroups up for good, that is everybody.
                 Err(e) if e.is_denied() => {}
                 answer => answer?,
             }

@@ -63,10 +63,9 @@ impl Cell {
 }
 
 /// The forms of output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Aligned, for people.
-    #[default]
     Human,
     /// Fields with one space between them.
     Raw,

@@ -125,29 +125,25 @@ impl Found {
         &mut namespaces[at]
     }
 
-    /// Asks an open namespace for its owner and parent, and those for theirs, upward.
-    fn relate(&mut self, ns: NsFd) {
+    /// Asks an open namespace for its owner and parent, and those for theirs, upward. What lies outside of our
+    /// view is no error.
+    fn relate(&mut self, ns: NsFd) -> Result<()> {
         let mut open = vec![ns];
         while let Some(ns) = open.pop() {
-            // Of a user namespace the parent is the owner: the kernel answers both with one.
-            let relatives = [ns.owner(), ns.parent()].map(|relative| {
-                let relative = relative.ok().flatten()?;
-                Some((relative.id().ok()?, relative))
-            });
-            let Ok(id) = ns.id() else { continue };
-            self.related.insert(id.ino);
-            let known = self.namespace(id, ns.kind);
-            let [owner, parent] =
-                relatives.each_ref().map(|relative| relative.as_ref().map(|(id, _)| id.ino));
-            known.owner = owner;
-            known.parent = parent;
-            known.owner_uid = if ns.kind == Kind::User { ns.owner_uid().ok() } else { None };
-            for (id, relative) in relatives.into_iter().flatten() {
-                self.namespace(id, relative.kind);
-                if !self.related.contains(&id.ino) {
-                    open.push(relative);
-                }
+            let id = ns.id()?;
+            if !self.related.insert(id.ino) {
+                continue;
             }
+            // Of a user namespace the parent is the owner: the kernel answers both with one.
+            let (owner, parent) = (ns.owner()?, ns.parent()?);
+            let number = |ns: &Option<NsFd>| ns.as_ref().map(|ns| ns.id().map(|id| id.ino)).transpose();
+            let (owner_ino, parent_ino) = (number(&owner)?, number(&parent)?);
+            let known = self.namespace(id, ns.kind);
+            known.owner = owner_ino;
+            known.parent = parent_ino;
+            known.owner_uid = if ns.kind == Kind::User { ns.owner_uid().ok() } else { None };
+            open.extend(owner.into_iter().chain(parent));
         }
+        Ok(())
     }
 }

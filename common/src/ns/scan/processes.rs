@@ -39,7 +39,10 @@ fn add(task: &Task, dev: u64, want: &Want, found: &mut Found) -> Result<()> {
         ns.first.get_or_insert(task.pid);
         // Not known yet, or the process that was asked before ended under it.
         if want.relations && !found.related.contains(&ino) {
-            NsFd::of(task, kind).into_iter().for_each(|ns| found.relate(ns));
+            match NsFd::of(task, kind).and_then(|ns| found.relate(ns)) {
+                Err(e) if e.is_exhaustion() => return Err(e),
+                Ok(()) | Err(_) => {}
+            }
         }
     }
     found.snapshot.members.push((task.pid, inodes));
