@@ -5,6 +5,7 @@
 
 pub mod credentials;
 pub mod idmap;
+pub mod mounts;
 pub mod place;
 pub mod users;
 
@@ -117,6 +118,14 @@ fn parse_pid(name: &[u8]) -> Option<i32> {
     match name.first() {
         Some(b'1'..=b'9') => std::str::from_utf8(name).ok()?.parse().ok(),
         _ => None,
+    }
+}
+
+/// A decimal number without a sign; nothing else, and none that does not fit.
+fn digits<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    match !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
+        true => std::str::from_utf8(text).ok()?.parse().ok(),
+        false => None,
     }
 }
 

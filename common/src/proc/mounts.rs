@@ -1,0 +1,219 @@
+//! The mounts that a process sees: `/proc/PID/mountinfo` over bytes.
+
+use super::{Task, digits};
+use crate::error::Result;
+
+/// One mount. Source: proc_pid_mountinfo(5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Its number, which another mount may get after it is gone.
+    pub id: u64,
+    /// The number of the mount it is mounted on; it need not be in the list: what lies above the process's
+    /// root is left out.
+    pub parent: u64,
+    /// Major and minor device number of the file system, as stat(2) gives it for its files.
+    pub dev: (u32, u32),
+    /// The directory or file of the file system that is the root of this mount; `//deleted` stands at its end
+    /// where it was removed.
+    pub root: Vec<u8>,
+    /// The mount point, below the process's root. A process in a chroot that is no mount has no `/`.
+    pub point: Vec<u8>,
+    /// Options of this mount, with commas between, as the kernel writes them: see [`words`].
+    pub options: Vec<u8>,
+    /// The peer group in which it shares mount events; none where it is not shared.
+    pub peer_group: Option<u64>,
+    /// The peer group from which it receives mount events; none where it is no slave.
+    pub master: Option<u64>,
+    /// Can it not be bind mounted?
+    pub unbindable: bool,
+    /// The type of the file system, with its subtype: `fuse.sshfs`.
+    pub fs_type: Vec<u8>,
+    /// What is mounted: a device, or any word; may be empty.
+    pub source: Vec<u8>,
+    /// Options of the file system, as [`Mount::options`].
+    pub super_options: Vec<u8>,
+}
+
+/// The mounts that this process sees, in the kernel's order. Lines that cannot be read are left out.
+pub fn of(task: &Task) -> Result<Vec<Mount>> {
+    Ok(parse(&task.read(c"mountinfo")?).0)
+}
+
+/// Reads a mountinfo file: the mounts, and how many lines were skipped since they make no sense.
+pub fn parse(text: &[u8]) -> (Vec<Mount>, usize) {
+    let lines = || text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+    let mounts: Vec<_> = lines().filter_map(mount).collect();
+    let skipped = lines().count() - mounts.len();
+    (mounts, skipped)
+}
+
+/// Options one by one. A comma that belongs to a value is escaped, so they are split before the escapes are
+/// undone.
+pub fn words(options: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    options.split(|&b| b == b',').filter(|word| !word.is_empty()).map(unescape)
+}
+
+fn mount(line: &[u8]) -> Option<Mount> {
+    // One space between two fields: an empty source has one on either side.
+    let mut fields = line.splitn(7, |&b| b == b' ');
+    let id = digits(fields.next()?)?;
+    let parent = digits(fields.next()?)?;
+    let dev = fields.next()?;
+    let colon = dev.iter().position(|&b| b == b':')?;
+    let mut mount = Mount {
+        id,
+        parent,
+        dev: (digits(&dev[..colon])?, digits(&dev[colon + 1..])?),
+        root: unescape(fields.next()?),
+        point: unescape(fields.next()?),
+        options: fields.next()?.to_vec(),
+        peer_group: None,
+        master: None,
+        unbindable: false,
+        fs_type: Vec::new(),
+        source: Vec::new(),
+        super_options: Vec::new(),
+    };
+    let mut rest = fields.next()?;
+    // The optional fields end at a hyphen. Unknown ones are to be passed over.
+    loop {
+        let end = rest.iter().position(|&b| b == b' ')?;
+        let (field, after) = (&rest[..end], &rest[end + 1..]);
+        rest = after;
+        if field == b"-" {
+            break;
+        } else if let Some(group) = field.strip_prefix(b"shared:") {
+            mount.peer_group = Some(digits(group)?);
+        } else if let Some(group) = field.strip_prefix(b"master:") {
+            mount.master = Some(digits(group)?);
+        } else if field == b"unbindable" {
+            mount.unbindable = true;
+        }
+    }
+    let mut fields = rest.splitn(3, |&b| b == b' ');
+    mount.fs_type = unescape(fields.next()?);
+    mount.source = unescape(fields.next()?);
+    mount.super_options = fields.next()?.to_vec();
+    Some(mount)
+}
+
+/// Undoes `\040` and its like: a backslash and three octal digits. The kernel escapes the backslash too.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, after)) = rest.split_first() {
+        match rest {
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] => {
+                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest = after;
+            }
+            _ => {
+                out.push(first);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(id: u64, parent: u64, point: &[u8]) -> Mount {
+        Mount {
+            id,
+            parent,
+            dev: (0, 5),
+            root: b"/".to_vec(),
+            point: point.to_vec(),
+            options: b"rw".to_vec(),
+            peer_group: None,
+            master: None,
+            unbindable: false,
+            fs_type: b"tmpfs".to_vec(),
+            source: b"none".to_vec(),
+            super_options: b"rw".to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_mount_or_is_skipped() {
+        let base = || plain(7, 1, b"/x");
+        let cases: [(&[u8], Option<Mount>); 17] = [
+            (b"7 1 0:5 / /x rw - tmpfs none rw", Some(base())),
+            (b"7 1 0:5 / /x rw shared:3 - tmpfs none rw", Some(Mount { peer_group: Some(3), ..base() })),
+            (
+                b"7 1 0:5 / /x rw shared:3 master:2 propagate_from:9 - tmpfs none rw",
+                Some(Mount { peer_group: Some(3), master: Some(2), ..base() }),
+            ),
+            (b"7 1 0:5 / /x rw unbindable - tmpfs none rw", Some(Mount { unbindable: true, ..base() })),
+            // Field names that came later.
+            (b"7 1 0:5 / /x rw novel:1 odd - tmpfs none rw", Some(base())),
+            (
+                b"7 1 8:17 /a\\040b//deleted /x\\011\\012\\134\\043\\\\040 rw - fuse.a\\040b a\\040b rw",
+                Some(Mount {
+                    dev: (8, 17),
+                    root: b"/a b//deleted".to_vec(),
+                    point: b"/x\t\n\\#\\ ".to_vec(),
+                    fs_type: b"fuse.a b".to_vec(),
+                    source: b"a b".to_vec(),
+                    ..base()
+                }),
+            ),
+            (
+                b"7 1 0:5 / /\xff\x1b rw - tmpfs none rw",
+                Some(Mount { point: b"/\xff\x1b".to_vec(), ..base() }),
+            ),
+            (
+                b"7 1 0:5 / /- rw - tmpfs - rw",
+                Some(Mount { point: b"/-".to_vec(), source: b"-".to_vec(), ..base() }),
+            ),
+            (b"7 1 0:5 / /x rw - tmpfs  rw", Some(Mount { source: b"".to_vec(), ..base() })),
+            (
+                b"7 1 0:5 / /x rw - tmpfs none rw,a=b\\054c d",
+                Some(Mount { super_options: b"rw,a=b\\054c d".to_vec(), ..base() }),
+            ),
+            (b"7 1 0:5 / /x rw shared:x - tmpfs none rw", None),
+            (b"7 1 05 / /x rw - tmpfs none rw", None),
+            (b"+7 1 0:5 / /x rw - tmpfs none rw", None),
+            (b"7 1 0:5 / /x rw tmpfs none rw", None),
+            (b"7 1 0:5 / /x rw - tmpfs none", None),
+            (b"7 1 0:5 / /x rw", None),
+            (b"7", None),
+        ];
+        for (line, expected) in cases {
+            let skipped = usize::from(expected.is_none());
+            let found = (expected.into_iter().collect(), skipped);
+            assert_eq!(parse(line), found, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn a_broken_line_takes_no_other_with_it() {
+        let text = b"7 1 0:5 / /x rw - tmpfs none rw\nodd\n\n8 7 0:5 / /x/y rw - tmpfs none rw\n";
+        assert_eq!(parse(text), (vec![plain(7, 1, b"/x"), plain(8, 7, b"/x/y")], 1));
+        assert_eq!(parse(b""), (vec![], 0));
+    }
+
+    #[test]
+    fn options_are_split_before_their_escapes_are_undone() {
+        let split: Vec<_> = words(b"rw,name=a\\054cpu,,size=1k").collect();
+        assert_eq!(split, [&b"rw"[..], b"name=a,cpu", b"size=1k"]);
+    }
+
+    #[test]
+    fn escapes_are_three_octal_digits() {
+        let cases: [(&[u8], &[u8]); 6] = [
+            (b"\\040", b" "),
+            (b"\\377", b"\xff"),
+            (b"\\400", b"\\400"),
+            (b"\\04", b"\\04"),
+            (b"\\089", b"\\089"),
+            (b"\\", b"\\"),
+        ];
+        for (escaped, plain) in cases {
+            assert_eq!(unescape(escaped), plain);
+        }
+    }
+}
