@@ -21,11 +21,6 @@ pub enum Value {
 }
 
 impl Value {
-    /// Text that may be missing.
-    pub fn text(text: Option<impl Into<Vec<u8>>>) -> Value {
-        text.map_or(Value::Null, |text| Value::Text(text.into()))
-    }
-
     /// A number that may be missing.
     pub fn number(number: Option<impl Into<u64>>) -> Value {
         number.map_or(Value::Null, |number| Value::Number(number.into()))
