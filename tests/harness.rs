@@ -162,6 +162,7 @@ pub fn inode(pid: impl std::fmt::Display, kind: &str) -> u64 {
 /// Where our tools were built.
 pub fn tool_path(name: &str) -> &'static Path {
     Path::new(match name {
+        "nsinfo" => env!("CARGO_BIN_EXE_nsinfo"),
         "rlsns" => env!("CARGO_BIN_EXE_rlsns"),
         "rnsenter" => env!("CARGO_BIN_EXE_rnsenter"),
         "runshare" => env!("CARGO_BIN_EXE_runshare"),
