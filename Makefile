@@ -5,8 +5,8 @@ DESTDIR  ?=
 # Where the built tools lie; install builds them if they are not there.
 BINARIES ?= target/release
 
-TOOLS = rcgexec rlsns rnsenter runshare
-MAN1  = rcgexec.1 rnsenter.1 runshare.1
+TOOLS = rcgexec rlsns rnsenter runshare nsinfo
+MAN1  = rcgexec.1 rnsenter.1 runshare.1 nsinfo.1
 MAN8  = rlsns.8
 
 ROOT  = $(DESTDIR)$(PREFIX)

@@ -182,6 +182,7 @@ pub fn inode(pid: impl std::fmt::Display, kind: &str) -> u64 {
 /// Where our tools were built.
 pub fn tool_path(name: &str) -> &'static Path {
     Path::new(match name {
+        "nsinfo" => env!("CARGO_BIN_EXE_nsinfo"),
         "rlsns" => env!("CARGO_BIN_EXE_rlsns"),
         "rcgexec" => env!("CARGO_BIN_EXE_rcgexec"),
         "rnsenter" => env!("CARGO_BIN_EXE_rnsenter"),

@@ -11,6 +11,7 @@ mod harness;
 mod docs;
 mod house;
 mod kernel;
+mod nsinfo;
 mod parity;
 mod rlsns;
 mod rnsenter;

@@ -61,6 +61,7 @@ pub const HINTS: &[Hint] = &[
     Hint { call: "open", on: "process", errno: Errno::ESRCH, text: "no process has this PID in /proc; it may have ended, or be hidden" },
     Hint { call: "open", on: "namespace", errno: Errno::EACCES, text: "namespaces are shown to those who may trace the process: its own user, or CAP_SYS_PTRACE; a container or security module can refuse root too" },
     Hint { call: "open", on: "namespace", errno: Errno::EPERM, text: "this /proc hides the processes of others (hidepid, proc(5))" },
+    Hint { call: "open", on: "status", errno: Errno::EPERM, text: "this /proc hides the processes of others (hidepid, proc(5))" },
     Hint { call: "mount", on: "proc", errno: Errno::EPERM, text: "in a user namespace a new proc needs a new pid namespace (add -p -f) and a /proc without masked files (containers mask some)" },
     Hint { call: "mount", on: "proc", errno: Errno::EBUSY, text: "something is mounted there already: give another directory to --mount-proc=DIR" },
     Hint { call: "chroot", on: "", errno: Errno::EPERM, text: "this needs CAP_SYS_CHROOT: run it as root, or enter or create a user namespace as well" },
@@ -134,6 +135,14 @@ impl Error {
         }
     }
 
+    /// Why it failed, without what was tried: for a place that says that itself.
+    pub fn reason(&self) -> String {
+        match self {
+            Error::Sys { errno, .. } => reason(*errno),
+            Error::Refused { .. } => self.to_string(),
+        }
+    }
+
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -179,6 +188,7 @@ mod tests {
     fn an_error_reads_like_a_line_of_strace() {
         let error = Error::sys("setns", "net of 4242", Errno::EPERM);
         assert_eq!(error.to_string(), "setns net of 4242: Operation not permitted");
+        assert_eq!(error.reason(), "Operation not permitted");
         assert!(error.hint().is_some_and(|hint| hint.contains("CAP_SYS_ADMIN")));
         assert_eq!(
             Error::sys("fork", "", Errno::EAGAIN).to_string(),

@@ -129,6 +129,11 @@ fn letters(options: &[Opt<'_>], ways: &[Takes]) -> String {
     options.iter().filter(|option| ways.contains(&option.takes)).filter_map(|option| option.short).collect()
 }
 
+/// A regular expression for one of these letters; for none, one that nothing matches.
+fn one_of(letters: &str) -> String {
+    if letters.is_empty() { "$.".into() } else { format!("[{letters}]") }
+}
+
 fn join<S: AsRef<str>>(words: impl IntoIterator<Item = S>, between: &str) -> String {
     words.into_iter().map(|word| word.as_ref().to_string()).collect::<Vec<_>>().join(between)
 }
@@ -193,9 +198,9 @@ impl Bash {
             &BASH
                 .replace("@NAME@", name)
                 .replace("@FLAGS@", &flags)
-                .replace("@REQUIRED@", &required)
+                .replace("@REQUIRED@", &one_of(&required))
                 .replace("@REQUIRED_LONG@", &required_long)
-                .replace("@VALUED@", &valued)
+                .replace("@VALUED@", &one_of(&valued))
                 .replace("@LONGS@", &longs)
                 .replace("@CASES@\n", &cases)
                 .replace("@AT_OPERAND@", at_operand)
@@ -217,7 +222,7 @@ const BASH: &str = r#"_@NAME@() {
             option= last=
         elif [[ $word == -- ]]; then
             ended=1; ((at++)); break
-        elif [[ $word =~ ^-[@FLAGS@]*[@REQUIRED@]$ ]]; then
+        elif [[ $word =~ ^-[@FLAGS@]*@REQUIRED@$ ]]; then
             option=-${word: -1} last=$option
         elif [[ $word =~ ^--(@REQUIRED_LONG@)$ ]]; then
             option=$word last=$word
@@ -229,7 +234,7 @@ const BASH: &str = r#"_@NAME@() {
     done
     if [[ -z $ended && $cur == "=" && $last ]]; then
         option=$last cur=
-    elif [[ -z $ended$option && $cur =~ ^-[@FLAGS@]*([@VALUED@])(.+)$ ]]; then
+    elif [[ -z $ended$option && $cur =~ ^-[@FLAGS@]*(@VALUED@)(.+)$ ]]; then
         option=-${BASH_REMATCH[1]} before=${cur%"${BASH_REMATCH[2]}"} cur=${BASH_REMATCH[2]}
     fi
     if [[ $option ]]; then
@@ -430,6 +435,9 @@ impl Fish {
             Operand::Program => writeln!(out, "complete -c {name} -f -a '(__{name}_complete_program)'"),
             Operand::Values(Values::Printed(command)) => {
                 writeln!(out, "complete -c {name} -f -a '({command} 2>/dev/null)'")
+            }
+            Operand::Values(Values::Processes) => {
+                writeln!(out, "complete -c {name} -f -a '(__fish_complete_pids)'")
             }
             Operand::Values(_) => panic!("an operand of a new kind: say how fish completes it"),
         };

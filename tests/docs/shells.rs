@@ -20,6 +20,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("rlsns --output=PN", &["PNS"]),
     ("rlsns --tree=o", &["owner"]),
     ("rlsns --proc /pro", &["/proc/"]),
+    ("nsinfo --js", &["--json"]),
+    ("nsinfo --proc /pro", &["/proc/"]),
     ("rnsenter --us", &["--user"]),
     ("rnsenter --net=/proc/self/ns/ne", &["/proc/self/ns/net"]),
     ("rnsenter --preserve-fds a", &["all"]),

@@ -2,5 +2,7 @@
 
 pub mod create;
 pub mod fd;
+pub mod initial;
 pub mod join;
 pub mod scan;
+pub mod visit;

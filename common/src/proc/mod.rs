@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod idmap;
 pub mod mounts;
 pub mod place;
+pub mod status;
 pub mod users;
 
 use std::ffi::{CStr, CString};
@@ -104,6 +105,14 @@ impl Proc {
         text.trim().parse().ok()
     }
 
+    /// The file in which every process reads the name of its own host, held open. Source: proc_sys_kernel(5).
+    pub fn host_name(&self) -> Result<HostName> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let file = openat(&self.root, c"sys/kernel/hostname", flags, Mode::empty())
+            .map_err(|e| Error::sys("open", "sys/kernel/hostname", e))?;
+        Ok(HostName(file.into()))
+    }
+
     fn open_task(&self, pid: i32, name: &CStr) -> Result<Task> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         match openat(&self.root, name, flags, Mode::empty()) {
@@ -111,6 +120,23 @@ impl Proc {
             Err(Errno::ENOENT) => Err(Error::sys("open", format!("process {pid}"), Errno::ESRCH)),
             Err(e) => Err(Error::sys("open", format!("process {pid}"), e)),
         }
+    }
+}
+
+/// The host name of the uts namespace in which it is read.
+#[derive(Debug)]
+pub struct HostName(std::fs::File);
+
+impl HostName {
+    /// The name, any bytes.
+    pub fn read(self) -> Result<Vec<u8>> {
+        let mut name = Vec::new();
+        self.0
+            .take(LIMIT)
+            .read_to_end(&mut name)
+            .map_err(|e| Error::io("read", "sys/kernel/hostname", &e))?;
+        name.pop_if(|last| *last == b'\n');
+        Ok(name)
     }
 }
 
@@ -153,7 +179,12 @@ pub struct Stat {
     pub comm: Vec<u8>,
     /// PID of the parent; 0 where it is outside this /proc's pid namespace.
     pub ppid: i32,
+    /// Is it a thread of the kernel? No program can make itself look like one.
+    pub of_kernel: bool,
 }
+
+/// The flag of a kernel thread, PF_KTHREAD of the kernel's sched.h.
+const OF_KERNEL: u64 = 0x0020_0000;
 
 impl Stat {
     /// Reads a line of `/proc/PID/stat`. The name may hold any byte, `)` and newline too, so it ends at the
@@ -164,7 +195,8 @@ impl Stat {
         let comm = line.get(open + 1..close)?.to_vec();
         let mut fields = line[close + 1..].split(|&b| b == b' ').filter(|field| !field.is_empty());
         let ppid = std::str::from_utf8(fields.nth(1)?).ok()?.trim_end().parse().ok()?;
-        Some(Stat { comm, ppid })
+        let flags: u64 = fields.nth(4).and_then(digits).unwrap_or(0);
+        Some(Stat { comm, ppid, of_kernel: flags & OF_KERNEL != 0 })
     }
 }
 
@@ -300,8 +332,11 @@ mod tests {
 
     #[test]
     fn a_stat_line_ends_its_name_at_the_last_bracket() {
-        let stat = |comm: &[u8], ppid| Some(Stat { comm: comm.to_vec(), ppid });
-        let cases: [(&[u8], _); 6] = [
+        let stat = |comm: &[u8], ppid| Some(Stat { comm: comm.to_vec(), ppid, of_kernel: false });
+        let kthreadd = Some(Stat { comm: b"kthreadd".to_vec(), ppid: 0, of_kernel: true });
+        let cases: [(&[u8], _); 8] = [
+            (b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0", kthreadd),
+            (b"2 (kthreadd) S 0 0 0 0 -1 4194304 0 0", stat(b"kthreadd", 0)),
             (b"12 (sh) S 7 12 12 0", stat(b"sh", 7)),
             (b"12 (a) R 1) Z 7 1", stat(b"a) R 1", 7)),
             (b"12 (\xff\n(x) S 0\n", stat(b"\xff\n(x", 0)),

@@ -34,6 +34,22 @@ pub struct Mount {
     pub super_options: Vec<u8>,
 }
 
+impl Mount {
+    /// What its propagation is, in words: `private`, `shared (peer group 3)`, `slave (of 2)`, the last two
+    /// together, or `unbindable`. Source: mount_namespaces(7).
+    pub fn propagation(&self) -> String {
+        let words: Vec<_> = [
+            self.peer_group.map(|group| format!("shared (peer group {group})")),
+            self.master.map(|group| format!("slave (of {group})")),
+            self.unbindable.then(|| "unbindable".into()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if words.is_empty() { "private".into() } else { words.join(", ") }
+    }
+}
+
 /// The mounts that this process sees, in the kernel's order. Lines that cannot be read are left out.
 pub fn of(task: &Task) -> Result<Vec<Mount>> {
     Ok(parse(&task.read(c"mountinfo")?).0)

@@ -1,6 +1,7 @@
 //! What every tool has: the way from the command line to an exit status, and one way to print and to fail.
 
 pub mod args;
+pub mod json;
 pub mod table;
 
 use std::io::{ErrorKind, Write};

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::error::{Error, Result};
-use crate::text::{Charset, base64, cut, json_string, show, show_raw, width};
+use crate::text::{Charset, cut, json_string, show, show_raw, width};
+use crate::tool::json::{Value, indent, member};
 
 /// One column: everything that is known of it. `M` is the whole picture, `R` one row's thing.
 pub struct Column<M, R> {
@@ -58,6 +59,16 @@ impl Cell {
             Cell::Number(number) => number.to_string(),
             Cell::Text(bytes) => show(bytes),
             Cell::Empty => String::new(),
+        }
+    }
+}
+
+impl From<Cell> for Value {
+    fn from(cell: Cell) -> Value {
+        match cell {
+            Cell::Number(number) => Value::Number(number),
+            Cell::Text(bytes) => Value::Text(bytes),
+            Cell::Empty => Value::Null,
         }
     }
 }
@@ -249,18 +260,9 @@ fn json<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style:
         for column in &columns {
             let key = column.name.to_ascii_lowercase();
             let cell = (column.cell)(model, row);
-            let value = match &cell {
-                Cell::Number(number) => number.to_string(),
-                Cell::Text(bytes) => json_string(bytes),
-                Cell::Empty => "null".into(),
-            };
-            out.push_str(&format!("{comma}\n{indent}\"{key}\": {value}"));
+            out.push_str(&format!("{comma}\n{indent}"));
+            member(&mut out, 2 * depth + 3, &key, &cell.into());
             comma = ",";
-            if let Cell::Text(bytes) = &cell
-                && std::str::from_utf8(bytes).is_err()
-            {
-                out.push_str(&format!(",\n{indent}\"{key}_b64\": \"{}\"", base64(bytes)));
-            }
         }
     }
     if !rows.is_empty() {
@@ -272,11 +274,6 @@ fn json<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style:
     }
     out.push_str("\n}\n");
     out
-}
-
-/// Deep trees are indented only so far: a chain of thousands would be mostly spaces.
-fn indent(steps: usize) -> String {
-    " ".repeat(3 * steps.min(64))
 }
 
 /// Ends the object of this depth, and those above it whose children it was the last of, down to `to`.

@@ -1,0 +1,31 @@
+//! nsinfo: shows the world of one process.
+
+mod cli;
+mod report;
+mod world;
+
+use std::process::ExitCode;
+
+use cli::{Request, TOOL};
+use common::proc::Proc;
+use common::text::Charset;
+use common::tool::{self, print};
+use world::World;
+
+fn main() -> ExitCode {
+    tool::main(&TOOL, cli::request, run)
+}
+
+fn run(request: Request) -> anyhow::Result<u8> {
+    let proc = Proc::open(&request.proc)?;
+    let task = match request.process {
+        Some(pid) => proc.task(pid)?,
+        None => proc.this()?,
+    };
+    let world = World::take(&proc, &task)?;
+    print(&match request.json {
+        true => report::json(&world).document(),
+        false => report::page(&world, Charset::from_env()),
+    })?;
+    Ok(0)
+}

@@ -1,0 +1,181 @@
+//! What is known of a process: read once, each part by itself, so that one that may not be read takes no
+//! other with it.
+
+use common::error::{Error, Result};
+use common::kind::{Kind, KindMap, KindSet};
+use common::ns::initial::initial;
+use common::ns::visit;
+use common::proc::idmap::{self, IdMap};
+use common::proc::mounts::{self, Mount};
+use common::proc::status::Status;
+use common::proc::{Proc, Task};
+
+/// The world of one process: plain data. A part that could not be read is the error that says why.
+pub(crate) struct World {
+    pub(crate) pid: i32,
+    /// The command line, or the name where that is empty.
+    pub(crate) command: Vec<u8>,
+    pub(crate) status: Status,
+    /// Inode numbers; 0 for a kind that it is in no namespace of.
+    pub(crate) namespaces: Result<KindMap<u64>>,
+    /// Those of the initial namespaces.
+    pub(crate) initial: Result<KindMap<u64>>,
+    /// Those of our own.
+    pub(crate) ours: Result<KindMap<u64>>,
+    pub(crate) users: Result<IdMap>,
+    pub(crate) groups: Result<IdMap>,
+    /// The maps of our own user namespace.
+    pub(crate) our_users: Result<IdMap>,
+    pub(crate) our_groups: Result<IdMap>,
+    pub(crate) setgroups: Result<Vec<u8>>,
+    pub(crate) host_name: Result<Vec<u8>>,
+    pub(crate) mounts: Result<Vec<Mount>>,
+    /// Lines of mountinfo that made no sense.
+    pub(crate) mounts_skipped: usize,
+    pub(crate) cgroups: Result<Vec<Cgroup>>,
+}
+
+/// A line of `/proc/PID/cgroup`. Source: cgroups(7).
+pub(crate) struct Cgroup {
+    /// The hierarchy: 0 is cgroup v2.
+    pub(crate) hierarchy: u64,
+    /// Controllers with commas between, or `name=` and the hierarchy's name; empty for cgroup v2.
+    pub(crate) controllers: Vec<u8>,
+    pub(crate) path: Vec<u8>,
+}
+
+/// An id of the process in two user namespaces; none where it has no number there, or that is not known.
+#[derive(Clone, Copy)]
+pub(crate) struct Id {
+    pub(crate) outside: Option<u32>,
+    pub(crate) inside: Option<u32>,
+}
+
+impl World {
+    /// Reads it all. An error if there is no such process, or it ends meanwhile, or is hidden from us.
+    pub(crate) fn take(proc: &Proc, task: &Task) -> Result<World> {
+        let status = Status::of(task)?;
+        let namespaces = task.namespaces(KindSet::all());
+        let us = proc.this();
+        let ours = us.as_ref().map_err(Error::clone).and_then(|us| us.namespaces(KindSet::all()));
+        let our_map = |of: fn(&Task) -> Result<IdMap>| us.as_ref().map_err(Error::clone).and_then(of);
+        let text = task.read(c"mountinfo");
+        let (mounts, mounts_skipped) = text.as_ref().map_or((Vec::new(), 0), |text| mounts::parse(text));
+        let mut world = World {
+            pid: task.pid,
+            command: task.command_line().unwrap_or_default(),
+            status,
+            host_name: host_name(proc, task, &namespaces, &ours),
+            namespaces,
+            initial: initial(proc),
+            ours,
+            users: IdMap::of_users(task),
+            groups: IdMap::of_groups(task),
+            our_users: our_map(IdMap::of_users),
+            our_groups: our_map(IdMap::of_groups),
+            setgroups: idmap::setgroups(task),
+            mounts: text.map(|_| mounts),
+            mounts_skipped,
+            cgroups: task.read(c"cgroup").map(|text| cgroups(&text)),
+        };
+        // Read last: that this can be read says that the process was there all the time.
+        let stat = task.stat()?;
+        if world.command.is_empty() {
+            world.command = stat.comm;
+        }
+        Ok(world)
+    }
+
+    /// Its PIDs, from the pid namespace of the /proc that was read down to its own.
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        match &self.status.pids[..] {
+            // An old kernel tells only one.
+            [] => vec![self.pid],
+            pids => pids.to_vec(),
+        }
+    }
+
+    /// The inode number of its namespace of this kind.
+    pub(crate) fn namespace(&self, kind: Kind) -> Option<u64> {
+        self.namespaces.as_ref().ok().map(|inodes| inodes[kind]).filter(|ino| *ino != 0)
+    }
+
+    /// Is its namespace of this kind the same as in `others`? None where one of them is not known.
+    pub(crate) fn shares(&self, kind: Kind, others: &Result<KindMap<u64>>) -> Option<bool> {
+        let other = others.as_ref().ok().map(|inodes| inodes[kind]).filter(|ino| *ino != 0)?;
+        self.namespace(kind).map(|ino| ino == other)
+    }
+
+    /// A user id of it, outside and inside its user namespace.
+    pub(crate) fn user(&self, id: u32) -> Id {
+        self.id(id, &self.users, &self.our_users)
+    }
+
+    /// The same of a group id.
+    pub(crate) fn group(&self, id: u32) -> Id {
+        self.id(id, &self.groups, &self.our_groups)
+    }
+
+    /// The kernel tells ids as our user namespace numbers them. If the process is in it, that is inside, and
+    /// the map leads outward; else it is outside, and the map leads inward. Where we are in a user namespace
+    /// that does not know the id, the number stands for none. Source: user_namespaces(7).
+    fn id(&self, seen: u32, map: &Result<IdMap>, ours: &Result<IdMap>) -> Id {
+        let known = ours.as_ref().map_or(true, |ours| ours.knows(seen)).then_some(seen);
+        let map = map.as_ref().ok();
+        match self.shares(Kind::User, &self.ours) {
+            _ if map.is_some_and(IdMap::is_identity) => Id { outside: known, inside: known },
+            Some(true) => Id { inside: known, outside: known.and_then(|id| map?.outside(id)) },
+            Some(false) => Id { outside: known, inside: known.and_then(|id| map?.inside(id)) },
+            None => Id { outside: known, inside: None },
+        }
+    }
+
+    /// Can it not be told what its ids are inside?
+    pub(crate) fn inside_unknown(&self) -> bool {
+        let identity = |map: &Result<IdMap>| map.as_ref().is_ok_and(IdMap::is_identity);
+        self.shares(Kind::User, &self.ours).is_none() && !(identity(&self.users) && identity(&self.groups))
+    }
+
+    /// The parts that could not be read, by their keys in JSON, and why.
+    pub(crate) fn missing(&self) -> Vec<(&'static str, &Error)> {
+        [
+            ("namespaces", self.namespaces.as_ref().err()),
+            ("initial", self.initial.as_ref().err()),
+            ("ours", self.ours.as_ref().err()),
+            ("uid_map", self.users.as_ref().err()),
+            ("gid_map", self.groups.as_ref().err()),
+            ("setgroups", self.setgroups.as_ref().err()),
+            ("host_name", self.host_name.as_ref().err()),
+            ("mounts", self.mounts.as_ref().err()),
+            ("cgroups", self.cgroups.as_ref().err()),
+        ]
+        .into_iter()
+        .filter_map(|(key, error)| Some((key, error?)))
+        .collect()
+    }
+}
+
+/// Our own host name if the process has it too, else that inside its uts namespace.
+fn host_name(
+    proc: &Proc,
+    task: &Task,
+    theirs: &Result<KindMap<u64>>,
+    ours: &Result<KindMap<u64>>,
+) -> Result<Vec<u8>> {
+    let theirs = theirs.as_ref().map_err(Error::clone)?;
+    match ours {
+        Ok(ours) if ours[Kind::Uts] == theirs[Kind::Uts] => proc.host_name()?.read(),
+        _ => visit::host_name(proc, task),
+    }
+}
+
+fn cgroups(text: &[u8]) -> Vec<Cgroup> {
+    let line = |line: &[u8]| {
+        // A path may hold colons.
+        let mut fields = line.splitn(3, |&b| b == b':');
+        let hierarchy = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+        let (controllers, path) = (fields.next()?.to_vec(), fields.next()?.to_vec());
+        Some(Cgroup { hierarchy, controllers, path })
+    };
+    text.split(|&b| b == b'\n').filter_map(line).collect()
+}

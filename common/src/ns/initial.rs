@@ -1,0 +1,33 @@
+//! The initial namespaces: those that the machine started with.
+
+use nix::errno::Errno;
+
+use crate::error::{Error, Result};
+use crate::kind::{Kind, KindMap, KindSet};
+use crate::proc::Proc;
+
+/// Who is in the initial namespaces: kthreadd, which even root may look at where PID 1 is closed, and PID 1.
+const FIRST: &[i32] = &[2, 1];
+
+/// The inode number of the initial pid namespace. Source: PID_NS_INIT_INO of linux/nsfs.h; so since Linux 3.8.
+const INITIAL_PID: u64 = 0xEFFF_FFFC;
+
+/// The inode numbers of the initial namespaces. An error where those who are in them cannot be seen: their
+/// namespaces are closed to us, or this /proc is that of another pid namespace, in which other processes have
+/// these PIDs.
+pub fn initial(proc: &Proc) -> Result<KindMap<u64>> {
+    let mut refusal = None;
+    for &pid in FIRST {
+        let found = proc.task(pid).and_then(|task| {
+            let inodes = task.namespaces(KindSet::all())?;
+            Ok((inodes, inodes[Kind::Pid] == INITIAL_PID || task.stat()?.of_kernel))
+        });
+        match found {
+            Ok((inodes, true)) => return Ok(inodes),
+            Ok((_, false)) => {}
+            Err(e) if e.is_gone() => {}
+            Err(e) => drop(refusal.get_or_insert(e)),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Error::sys("open", "the initial namespaces", Errno::ESRCH)))
+}

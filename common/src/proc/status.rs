@@ -1,0 +1,100 @@
+//! What `/proc/PID/status` says of a process, over bytes.
+
+use nix::errno::Errno;
+
+use super::{Task, digits};
+use crate::error::{Error, Result};
+
+/// Ids and PIDs of a process. Source: proc_pid_status(5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The process that it belongs to: another number than its own where it is a thread.
+    pub process: i32,
+    /// User ids, as our user namespace numbers them; 65534 by default where it has no number for them.
+    pub uids: Ids,
+    /// Group ids, likewise.
+    pub gids: Ids,
+    /// Its PIDs, from the pid namespace of this /proc down to its own. Linux 4.1.
+    pub pids: Vec<i32>,
+}
+
+/// The four ids that a process has of a sort. Source: credentials(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// Who it is.
+    pub real: u32,
+    /// By which most permissions are checked.
+    pub effective: u32,
+    /// To which it may go back.
+    pub saved: u32,
+    /// By which access to files is checked.
+    pub fs: u32,
+}
+
+impl Ids {
+    /// Each by its name.
+    pub fn named(&self) -> [(&'static str, u32); 4] {
+        [("real", self.real), ("effective", self.effective), ("saved", self.saved), ("fs", self.fs)]
+    }
+}
+
+impl Status {
+    /// Reads the status of a process. It needs no right, except where /proc hides processes (hidepid).
+    pub fn of(task: &Task) -> Result<Status> {
+        let text = task.read(c"status")?;
+        Status::parse(&text)
+            .ok_or_else(|| Error::sys("parse", format!("status of {}", task.pid), Errno::EINVAL))
+    }
+
+    /// Reads a status file. The name in its first line has its newlines escaped, so it can forge no other.
+    pub fn parse(text: &[u8]) -> Option<Status> {
+        let values = |key: &[u8]| {
+            let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key))?;
+            Some(line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()))
+        };
+        let ids = |key| {
+            let mut numbers = values(key)?.map(digits);
+            let mut next = || numbers.next()?;
+            Some(Ids { real: next()?, effective: next()?, saved: next()?, fs: next()? })
+        };
+        let pids = values(b"NSpid:").map(|words| words.map(digits).collect::<Option<Vec<i32>>>());
+        Some(Status {
+            process: digits(values(b"Tgid:")?.next()?)?,
+            uids: ids(b"Uid:")?,
+            gids: ids(b"Gid:")?,
+            pids: pids.unwrap_or_else(|| Some(Vec::new()))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_whatever_the_name_is() {
+        let ids = |real, effective, saved, fs| Ids { real, effective, saved, fs };
+        let status = |process, pids: &[i32]| {
+            Some(Status { process, uids: ids(1, 2, 3, 4), gids: ids(5, 6, 7, 8), pids: pids.to_vec() })
+        };
+        let cases: [(&[u8], _); 8] = [
+            (
+                b"Name:\tx\nTgid:\t9\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nNSpid:\t9\t3\t1\n",
+                status(9, &[9, 3, 1]),
+            ),
+            (
+                b"Name:\t\xff\\nUid:\t7\nTgid:\t9\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t \n",
+                status(9, &[]),
+            ),
+            (b"Tgid:\t9\nUid:\t1\t2\t3\nGid:\t5\t6\t7\t8\n", None),
+            (b"Tgid:\t9\nUid:\t1\t2\t3\t-4\nGid:\t5\t6\t7\t8\n", None),
+            (b"Tgid:\t9\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nNSpid:\t9\tx\n", None),
+            (b"Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n", None),
+            (b"Tgid:\t9\nUid:\t1\t2\t3\t4\n", None),
+            (b"", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Status::parse(text), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! nsinfo: from a directory that looks like /proc, and on the live kernel.
