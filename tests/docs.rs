@@ -19,11 +19,11 @@ use crate::harness::{Test, project};
 use completions::{Bash, Fish, Takes, Zsh};
 
 #[allow(dead_code)]
-#[path = "../bins/rcgexec/cli.rs"]
-mod rcgexec;
-#[allow(dead_code)]
 #[path = "../bins/nsinfo/cli.rs"]
 mod nsinfo;
+#[allow(dead_code)]
+#[path = "../bins/rcgexec/cli.rs"]
+mod rcgexec;
 #[allow(dead_code)]
 #[path = "../bins/rlsns/cli.rs"]
 mod rlsns;
@@ -35,7 +35,8 @@ mod rnsenter;
 mod runshare;
 
 /// Every tool, and the section of the manual that it is in: a line here for each.
-const TOOLS: &[(Tool, u8)] = &[(rcgexec::TOOL, 1), (rlsns::TOOL, 8), (rnsenter::TOOL, 1), (runshare::TOOL, 1), (nsinfo::TOOL, 1)];
+const TOOLS: &[(Tool, u8)] =
+    &[(rcgexec::TOOL, 1), (rlsns::TOOL, 8), (rnsenter::TOOL, 1), (runshare::TOOL, 1), (nsinfo::TOOL, 1)];
 
 /// A tool's options, with those that clap adds.
 fn built(tool: &Tool) -> Command {

@@ -1,5 +1,6 @@
 //! The report: a page for people, and the same as JSON. Both ask the picture, never the kernel.
 
+use common::cgroup::usage::{Counter, InForce};
 use common::error::{Error, Result};
 use common::kind::Kind;
 use common::proc::idmap::{IdMap, Range};
@@ -222,21 +223,52 @@ fn options(mount: &Mount) -> Vec<u8> {
 
 #[rustfmt::skip]
 const CGROUPS: &[Column<World, Cgroup>] = &[
-    Column { name: "HIERARCHY", help: "", shape: Shape::Number, cell: |_, cgroup| Cell::Number(cgroup.hierarchy) },
+    Column { name: "HIERARCHY", help: "", shape: Shape::Number, cell: |_, cgroup| Cell::Number(cgroup.line.hierarchy) },
     Column { name: "CONTROLLERS", help: "", shape: Shape::Text, cell: |_, cgroup| Cell::text(Some(controllers(cgroup))) },
-    Column { name: "PATH", help: "", shape: Shape::Text, cell: |_, cgroup| Cell::text(Some(cgroup.path.clone())) },
+    Column { name: "PATH", help: "", shape: Shape::Text, cell: |_, cgroup| Cell::text(Some(cgroup.line.path.clone())) },
+];
+
+#[rustfmt::skip]
+const LIMITS: &[Column<World, InForce>] = &[
+    Column { name: "LIMIT", help: "", shape: Shape::Text, cell: |_, limit| Cell::text(Some(limit.file)) },
+    Column { name: "VALUE", help: "", shape: Shape::Text, cell: |_, limit| Cell::text(Some(limit.value.clone())) },
+    Column { name: "SET BY", help: "", shape: Shape::Text, cell: |_, limit| Cell::text(Some(limit.group.clone())) },
+];
+
+#[rustfmt::skip]
+const USED: &[Column<World, (&'static Counter, u64)>] = &[
+    Column { name: "USED", help: "", shape: Shape::Text, cell: |_, (counter, _)| Cell::text(Some(counter.name)) },
+    Column { name: "VALUE", help: "", shape: Shape::Number, cell: |_, (_, value)| Cell::Number(*value) },
+    Column { name: "UNIT", help: "", shape: Shape::Text, cell: |_, (counter, _)| Cell::text(Some(counter.unit)) },
 ];
 
 fn cgroups(page: &mut Page, world: &World) {
     page.heading("cgroups");
     page.table(CGROUPS, world, &world.cgroups);
+    let groups: Vec<&Cgroup> = world.cgroups.iter().flatten().collect();
+    for (cgroup, error) in groups.iter().filter_map(|cgroup| Some((cgroup, cgroup.limits.as_ref().err()?))) {
+        let name = show(&controllers(cgroup), page.charset);
+        page.remark(&format!("limits of {name}: {}", not_readable(error)));
+    }
+    let limits: Vec<InForce> =
+        groups.iter().flat_map(|cgroup| cgroup.limits.iter().flatten().cloned()).collect();
+    page.heading("limits in force");
+    match limits.is_empty() {
+        true => page.remark("none"),
+        false => page.table(LIMITS, world, &Ok(limits)),
+    }
+    let used: Vec<_> = groups.iter().flat_map(|cgroup| cgroup.used.iter().copied()).collect();
+    if !used.is_empty() {
+        page.heading("used by its groups");
+        page.table(USED, world, &Ok(used));
+    }
 }
 
 /// The controllers of a hierarchy; that of cgroup v2 names none.
 fn controllers(cgroup: &Cgroup) -> Vec<u8> {
-    match &cgroup.controllers[..] {
-        b"" => b"(v2)".to_vec(),
-        controllers => controllers.to_vec(),
+    match cgroup.line.controllers.is_empty() {
+        true => b"(v2)".to_vec(),
+        false => cgroup.line.controllers.join(&b','),
     }
 }
 
@@ -328,9 +360,19 @@ fn mount_json(mount: &Mount) -> Value {
 }
 
 fn cgroup_json(cgroup: &Cgroup) -> Value {
+    let limit = |limit: &InForce| {
+        Value::Object(vec![
+            ("file", text(limit.file)),
+            ("value", text(limit.value.as_slice())),
+            ("set_by", text(limit.group.as_slice())),
+        ])
+    };
+    let used = cgroup.used.iter().map(|(counter, value)| (counter.name, Value::Number(*value))).collect();
     Value::Object(vec![
-        ("hierarchy", Value::Number(cgroup.hierarchy)),
-        ("controllers", text(cgroup.controllers.as_slice())),
-        ("path", text(cgroup.path.as_slice())),
+        ("hierarchy", Value::Number(cgroup.line.hierarchy)),
+        ("controllers", list(&cgroup.line.controllers, |name| text(name.as_slice()))),
+        ("path", text(cgroup.line.path.as_slice())),
+        ("limits", or_null(&cgroup.limits, |limits| list(limits, limit))),
+        ("used", Value::Object(used)),
     ])
 }

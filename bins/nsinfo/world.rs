@@ -1,6 +1,9 @@
 //! What is known of a process: read once, each part by itself, so that one that may not be read takes no
 //! other with it.
 
+use common::cgroup::group::Group;
+use common::cgroup::layout::{Layout, Line};
+use common::cgroup::usage::{self, COUNTERS, Counter, InForce};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::initial::initial;
@@ -35,13 +38,13 @@ pub(crate) struct World {
     pub(crate) cgroups: Result<Vec<Cgroup>>,
 }
 
-/// A line of `/proc/PID/cgroup`. Source: cgroups(7).
+/// A group that the process is in.
 pub(crate) struct Cgroup {
-    /// The hierarchy: 0 is cgroup v2.
-    pub(crate) hierarchy: u64,
-    /// Controllers with commas between, or `name=` and the hierarchy's name; empty for cgroup v2.
-    pub(crate) controllers: Vec<u8>,
-    pub(crate) path: Vec<u8>,
+    pub(crate) line: Line,
+    /// What limits it, or why that is not known.
+    pub(crate) limits: Result<Vec<InForce>>,
+    /// What its group has used; not that of the root, which is the whole machine.
+    pub(crate) used: Vec<(&'static Counter, u64)>,
 }
 
 /// An id of the process in two user namespaces; none where it has no number there, or that is not known.
@@ -76,7 +79,7 @@ impl World {
             setgroups: idmap::setgroups(task),
             mounts: text.map(|_| mounts),
             mounts_skipped,
-            cgroups: task.read(c"cgroup").map(|text| cgroups(&text)),
+            cgroups: cgroups(proc, task),
         };
         // Read last: that this can be read says that the process was there all the time.
         let stat = task.stat()?;
@@ -169,13 +172,20 @@ fn host_name(
     }
 }
 
-fn cgroups(text: &[u8]) -> Vec<Cgroup> {
-    let line = |line: &[u8]| {
-        // A path may hold colons.
-        let mut fields = line.splitn(3, |&b| b == b':');
-        let hierarchy = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-        let (controllers, path) = (fields.next()?.to_vec(), fields.next()?.to_vec());
-        Some(Cgroup { hierarchy, controllers, path })
+/// The groups of a process. Where the hierarchies cannot be found, their paths are told all the same.
+fn cgroups(proc: &Proc, task: &Task) -> Result<Vec<Cgroup>> {
+    let layout = Layout::take(proc);
+    let one = |line: Line| {
+        let found = layout.as_ref().map_err(Error::clone).and_then(|layout| layout.locate(&line));
+        let used = match &found {
+            Ok((_, group)) if line.path != b"/" => counters(group),
+            _ => Vec::new(),
+        };
+        Cgroup { limits: found.and_then(|(hierarchy, group)| usage::in_force(hierarchy, &group)), used, line }
     };
-    text.split(|&b| b == b'\n').filter_map(line).collect()
+    Ok(Line::of(task)?.into_iter().map(one).collect())
+}
+
+fn counters(group: &Group) -> Vec<(&'static Counter, u64)> {
+    COUNTERS.iter().filter_map(|counter| Some((counter, counter.read(group)?))).collect()
 }

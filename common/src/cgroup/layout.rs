@@ -31,6 +31,8 @@ pub struct Hierarchy {
 /// Source: cgroups(7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// The hierarchy's number; 0 for version 2.
+    pub hierarchy: u64,
     /// Empty for version 2.
     pub controllers: Vec<Vec<u8>>,
     /// From the root of the reader's cgroup namespace. Begins with `/..` for what lies outside of it.
@@ -42,9 +44,14 @@ impl Line {
     pub fn parse(text: &[u8]) -> Vec<Line> {
         let line = |line: &[u8]| {
             let mut fields = line.splitn(3, |&b| b == b':');
-            let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+            let hierarchy = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+            let (controllers, path) = (fields.next()?, fields.next()?);
             let controllers = controllers.split(|&b| b == b',').filter(|name| !name.is_empty());
-            Some(Line { controllers: controllers.map(<[u8]>::to_vec).collect(), path: path.to_vec() })
+            Some(Line {
+                hierarchy,
+                controllers: controllers.map(<[u8]>::to_vec).collect(),
+                path: path.to_vec(),
+            })
         };
         text.split(|&b| b == b'\n').filter_map(line).collect()
     }
@@ -155,9 +162,12 @@ impl Layout {
         self.hierarchies.iter().find(|hierarchy| hierarchy.top.version == Version::V2)
     }
 
-    /// The hierarchy of a line.
-    pub fn of_line(&self, line: &Line) -> Option<&Hierarchy> {
-        self.hierarchies.iter().find(|hierarchy| hierarchy.controllers == line.controllers)
+    /// The hierarchy of a line, and the group in it.
+    pub fn locate(&self, line: &Line) -> Result<(&Hierarchy, Group)> {
+        let hierarchy = self.hierarchies.iter().find(|hierarchy| hierarchy.controllers == line.controllers);
+        let hierarchy =
+            hierarchy.ok_or_else(|| Error::refused("its hierarchy is mounted nowhere that we can reach"))?;
+        Ok((hierarchy, hierarchy.group_of(line)?))
     }
 
     /// Our own group in a hierarchy.
@@ -244,7 +254,8 @@ mod tests {
 
     #[test]
     fn lines_keep_colons_in_paths() {
-        let line = |controllers: &[&str], path: &[u8]| Line {
+        let line = |hierarchy, controllers: &[&str], path: &[u8]| Line {
+            hierarchy,
             controllers: controllers.iter().map(|name| name.as_bytes().to_vec()).collect(),
             path: path.to_vec(),
         };
@@ -253,9 +264,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                line(&["name=systemd"], b"/"),
-                line(&["cpu", "cpuacct"], b"/a:b\xff"),
-                line(&[], b"/x (deleted)")
+                line(9, &["name=systemd"], b"/"),
+                line(2, &["cpu", "cpuacct"], b"/a:b\xff"),
+                line(0, &[], b"/x (deleted)")
             ]
         );
         assert!(lines[2].is_deleted() && !lines[1].is_deleted());
