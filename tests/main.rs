@@ -16,3 +16,4 @@ mod parity;
 mod rlsns;
 mod rnsenter;
 mod runshare;
+mod walkthrough;
