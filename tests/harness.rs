@@ -489,3 +489,19 @@ impl Drop for Held {
 pub fn bytes(text: &[u8]) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(text.to_vec())
 }
+
+#[test]
+fn the_virtual_machine_gives_root_all_rights_and_cgroup_v2_alone() {
+    let t = rings!(Uml);
+    let read = |file: &str| std::fs::read_to_string(file).unwrap();
+    let cgroups = read("/proc/self/mountinfo").lines().filter(|line| line.contains("cgroup")).count();
+    assert_eq!(cgroups, 1);
+    let controllers = read("/sys/fs/cgroup/cgroup.controllers");
+    assert!(["cpu", "memory", "pids"].iter().all(|name| controllers.contains(name)), "{controllers}");
+    assert_eq!(read("/sys/fs/cgroup/cgroup.subtree_control"), controllers);
+    let last: u32 = read("/proc/sys/kernel/cap_last_cap").trim().parse().unwrap();
+    let all = format!("CapEff:\t{:016x}\n", (1u64 << (last + 1)) - 1);
+    assert!(read("/proc/self/status").contains(&all), "{all}");
+    // Its root is no chroot: a user namespace can be made.
+    t.program("unshare").args(["-U", "true"]).run().ok();
+}
