@@ -1,4 +1,4 @@
-# make check | docs | bench | build | install | uninstall
+# make check | vm | docs | bench | build | install | uninstall
 
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -16,12 +16,15 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check docs bench build install uninstall
+.PHONY: check vm docs bench build install uninstall
 
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
+
+vm:
+	tests/vm/test
 
 docs:
 	BLESS=1 cargo test --test main docs

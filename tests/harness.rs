@@ -1,8 +1,9 @@
 //! What every test uses: rings, running the tools and the originals, processes to look at, and the proof
 //! that none is left behind.
 //!
-//! A ring is a way to run the tests: as root (`Host`), as an ordinary user (`User`). A test begins with
-//! `let t = rings!(Host, User);`. In a ring that it does not name it ends at once, which is said on stderr.
+//! A ring is a way to run the tests: as root (`Host`), as an ordinary user (`User`), as root of a virtual machine
+//! (`Uml`). A test begins with `let t = rings!(Host, User);`. In a ring that it does not name it ends at once,
+//! which is said on stderr.
 //! With `NSKIT_TESTS=all`, a test that misses something in a ring of its own fails instead of skipping.
 //! `NSKIT_RING_LOG=FILE` gathers a line for each test: ring, name, what happened.
 
@@ -23,11 +24,24 @@ pub enum Ring {
     Host,
     /// As an ordinary user on this machine.
     User,
+    /// As root of a virtual machine: on another kernel, with all capabilities and cgroup v2 alone.
+    Uml,
 }
 
 impl Ring {
     pub fn here() -> Ring {
-        if nix::unistd::geteuid().is_root() { Ring::Host } else { Ring::User }
+        // `tests/vm/run` sets it.
+        match std::env::var("NSKIT_RING") {
+            Ok(ring) if ring == "uml" => Ring::Uml,
+            Ok(ring) if !ring.is_empty() => panic!("NSKIT_RING={ring}: there is no such ring to choose"),
+            _ if nix::unistd::geteuid().is_root() => Ring::Host,
+            _ => Ring::User,
+        }
+    }
+
+    /// Are we root in this ring?
+    pub fn is_root(self) -> bool {
+        self != Ring::User
     }
 }
 
@@ -66,7 +80,12 @@ impl Test {
             return Some(test);
         }
         // Straight to the descriptor: the test runner keeps what a passing test prints.
-        let why = if rings == [Ring::Host] { "needs root" } else { "is for an ordinary user" };
+        let why = if Ring::here() == Ring::User && rings.contains(&Ring::Host) {
+            "needs root".to_string()
+        } else {
+            let names: Vec<_> = rings.iter().map(|ring| format!("{ring:?}")).collect();
+            format!("is for the ring{} {}", if names.len() > 1 { "s" } else { "" }, names.join(", "))
+        };
         let _ = std::io::stderr().write_all(format!("skipped: {}: {why}\n", test.name).as_bytes());
         test.log("other ring");
         None
@@ -179,6 +198,11 @@ pub fn inode(pid: impl std::fmt::Display, kind: &str) -> u64 {
     link.to_str().unwrap().split(['[', ']']).nth(1).unwrap().parse().unwrap()
 }
 
+/// Has this kernel this kind of namespace?
+pub fn has_kind(kind: &str) -> bool {
+    Path::new("/proc/self/ns").join(kind).exists()
+}
+
 /// Where our tools were built.
 pub fn tool_path(name: &str) -> &'static Path {
     Path::new(match name {
@@ -246,7 +270,7 @@ impl<'a> Run<'a> {
     /// As an ordinary user, if we are root. To be called before arguments are added. The tool is copied to
     /// where that user may execute it.
     pub fn as_user(mut self) -> Self {
-        if Ring::here() == Ring::Host {
+        if Ring::here().is_root() {
             let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
             let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(dir.path(), open).unwrap();
@@ -486,4 +510,20 @@ impl Drop for Held {
 /// Words as arguments that need not be text.
 pub fn bytes(text: &[u8]) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(text.to_vec())
+}
+
+#[test]
+fn the_virtual_machine_gives_root_all_rights_and_cgroup_v2_alone() {
+    let t = rings!(Uml);
+    let read = |file: &str| std::fs::read_to_string(file).unwrap();
+    let cgroups = read("/proc/self/mountinfo").lines().filter(|line| line.contains("cgroup")).count();
+    assert_eq!(cgroups, 1);
+    let controllers = read("/sys/fs/cgroup/cgroup.controllers");
+    assert!(["cpu", "memory", "pids"].iter().all(|name| controllers.contains(name)), "{controllers}");
+    assert_eq!(read("/sys/fs/cgroup/cgroup.subtree_control"), controllers);
+    let last: u32 = read("/proc/sys/kernel/cap_last_cap").trim().parse().unwrap();
+    let all = format!("CapEff:\t{:016x}\n", (1u64 << (last + 1)) - 1);
+    assert!(read("/proc/self/status").contains(&all), "{all}");
+    // Its root is no chroot: a user namespace can be made.
+    t.program("unshare").args(["-U", "true"]).run().ok();
 }
