@@ -101,13 +101,18 @@ impl Test {
 
     /// Is this program installed? Where it is not the test is skipped, or fails with `NSKIT_TESTS=all`.
     pub fn has(&self, program: &str) -> bool {
-        if find(program).is_some() {
+        self.needs(find(program).is_some(), &format!("{program} to be installed"))
+    }
+
+    /// Does this machine have what the test needs? Skips and fails like [`Test::has`].
+    pub fn needs(&self, there: bool, what: &str) -> bool {
+        if there {
             return true;
         }
-        assert!(std::env::var_os("NSKIT_TESTS").is_none_or(|all| all != "all"), "{program} is not installed");
-        let line = format!("skipped: {}: {program} is not installed\n", self.name);
+        assert!(std::env::var_os("NSKIT_TESTS").is_none_or(|all| all != "all"), "this test needs {what}");
+        let line = format!("skipped: {}: needs {what}\n", self.name);
         let _ = std::io::stderr().write_all(line.as_bytes());
-        self.log(&format!("skipped: no {program}"));
+        self.log(&format!("skipped: needs {what}"));
         false
     }
 
