@@ -6,6 +6,7 @@ use common::kind::{Kind, KindMap, KindSet};
 use common::ns::initial::initial;
 use common::ns::visit;
 use common::proc::idmap::{self, IdMap};
+use common::proc::membership::{self, Membership};
 use common::proc::mounts::{self, Mount};
 use common::proc::status::Status;
 use common::proc::{Proc, Task};
@@ -29,19 +30,9 @@ pub(crate) struct World {
     pub(crate) our_groups: Result<IdMap>,
     pub(crate) setgroups: Result<Vec<u8>>,
     pub(crate) host_name: Result<Vec<u8>>,
-    pub(crate) mounts: Result<Vec<Mount>>,
-    /// Lines of mountinfo that made no sense.
-    pub(crate) mounts_skipped: usize,
-    pub(crate) cgroups: Result<Vec<Cgroup>>,
-}
-
-/// A line of `/proc/PID/cgroup`. Source: cgroups(7).
-pub(crate) struct Cgroup {
-    /// The hierarchy: 0 is cgroup v2.
-    pub(crate) hierarchy: u64,
-    /// Controllers with commas between, or `name=` and the hierarchy's name; empty for cgroup v2.
-    pub(crate) controllers: Vec<u8>,
-    pub(crate) path: Vec<u8>,
+    /// And how many lines of mountinfo made no sense.
+    pub(crate) mounts: Result<(Vec<Mount>, usize)>,
+    pub(crate) cgroups: Result<Vec<Membership>>,
 }
 
 /// An id of the process in two user namespaces; none where it has no number there, or that is not known.
@@ -54,13 +45,11 @@ pub(crate) struct Id {
 impl World {
     /// Reads it all. An error if there is no such process, or it ends meanwhile, or is hidden from us.
     pub(crate) fn take(proc: &Proc, task: &Task) -> Result<World> {
-        let status = Status::of(task)?;
+        let status = Status::of(task).map_err(|e| task.or_gone(e))?;
         let namespaces = task.namespaces(KindSet::all());
         let us = proc.this();
         let ours = us.as_ref().map_err(Error::clone).and_then(|us| us.namespaces(KindSet::all()));
         let our_map = |of: fn(&Task) -> Result<IdMap>| us.as_ref().map_err(Error::clone).and_then(of);
-        let text = task.read(c"mountinfo");
-        let (mounts, mounts_skipped) = text.as_ref().map_or((Vec::new(), 0), |text| mounts::parse(text));
         let mut world = World {
             pid: task.pid,
             command: task.command_line().unwrap_or_default(),
@@ -74,12 +63,11 @@ impl World {
             our_users: our_map(IdMap::of_users),
             our_groups: our_map(IdMap::of_groups),
             setgroups: idmap::setgroups(task),
-            mounts: text.map(|_| mounts),
-            mounts_skipped,
-            cgroups: task.read(c"cgroup").map(|text| cgroups(&text)),
+            mounts: mounts::counted(task),
+            cgroups: membership::of(task),
         };
         // Read last: that this can be read says that the process was there all the time.
-        let stat = task.stat()?;
+        let stat = task.stat().map_err(|e| task.or_gone(e))?;
         if world.command.is_empty() {
             world.command = stat.comm;
         }
@@ -167,15 +155,4 @@ fn host_name(
         Ok(ours) if ours[Kind::Uts] == theirs[Kind::Uts] => proc.host_name()?.read(),
         _ => visit::host_name(proc, task),
     }
-}
-
-fn cgroups(text: &[u8]) -> Vec<Cgroup> {
-    let line = |line: &[u8]| {
-        // A path may hold colons.
-        let mut fields = line.splitn(3, |&b| b == b':');
-        let hierarchy = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-        let (controllers, path) = (fields.next()?.to_vec(), fields.next()?.to_vec());
-        Some(Cgroup { hierarchy, controllers, path })
-    };
-    text.split(|&b| b == b'\n').filter_map(line).collect()
 }
