@@ -34,7 +34,12 @@ impl Page {
     }
 
     /// A table, or why there is none.
-    fn table<R>(&mut self, columns: &[Column<World, R>], world: &World, rows: &Result<Vec<R>>) {
+    fn table<R>(
+        &mut self,
+        columns: &[Column<World, R>],
+        world: &World,
+        rows: std::result::Result<&[R], &Error>,
+    ) {
         let rows: Vec<_> = match rows {
             Ok(rows) => rows.iter().map(|row| (0, row)).collect(),
             Err(e) => return self.remark(&not_readable(e)),
@@ -94,8 +99,8 @@ const NAMESPACES: &[Column<World, Kind>] = &[
 
 fn namespaces(page: &mut Page, world: &World) {
     page.heading("namespaces");
-    let kinds = world.namespaces.as_ref().map(|_| Kind::all().collect()).map_err(Error::clone);
-    page.table(NAMESPACES, world, &kinds);
+    let kinds: Vec<_> = Kind::all().collect();
+    page.table(NAMESPACES, world, world.namespaces.as_ref().map(|_| &kinds[..]));
     for (whose, inodes) in [("initial", &world.initial), ("our own", &world.ours)] {
         if let (Err(e), Ok(_)) = (inodes, &world.namespaces) {
             page.remark(&format!("which are {whose} is unknown: {}", not_readable(e)));
@@ -121,11 +126,13 @@ fn whose(world: &World, kind: Kind) -> &'static str {
 
 fn users_and_groups(page: &mut Page, world: &World) {
     page.heading("users and groups");
-    ids(page, "uid", &world.status.uids, |id| world.user(id));
-    ids(page, "gid", &world.status.gids, |id| world.group(id));
-    if world.inside_unknown() {
-        page.remark("what they are inside is unknown: its user namespace or ours is not readable");
-    }
+    let spelled = |id: Id| {
+        let number = |id: Option<u32>| id.map_or("none".to_string(), |id| id.to_string());
+        let inside = if world.inside_unknown() { "unknown".into() } else { number(id.inside) };
+        format!("{} outside, {inside} inside", number(id.outside))
+    };
+    ids(page, "uid", &world.status.uids, |id| spelled(world.user(id)));
+    ids(page, "gid", &world.status.gids, |id| spelled(world.group(id)));
     map(page, "uid map", &world.users);
     map(page, "gid map", &world.groups);
     match &world.setgroups {
@@ -135,16 +142,11 @@ fn users_and_groups(page: &mut Page, world: &World) {
 }
 
 /// The effective id, and others only where they differ from it.
-fn ids(page: &mut Page, label: &str, ids: &Ids, id: impl Fn(u32) -> Id) {
-    page.line(label, &both(id(ids.effective)));
+fn ids(page: &mut Page, label: &str, ids: &Ids, spelled: impl Fn(u32) -> String) {
+    page.line(label, &spelled(ids.effective));
     for (name, other) in ids.named().into_iter().filter(|(_, other)| *other != ids.effective) {
-        page.line("", &format!("{name}: {}", both(id(other))));
+        page.line("", &format!("{name}: {}", spelled(other)));
     }
-}
-
-fn both(id: Id) -> String {
-    let number = |id: Option<u32>| id.map_or("none".to_string(), |id| id.to_string());
-    format!("{} outside, {} inside", number(id.outside), number(id.inside))
 }
 
 fn map(page: &mut Page, label: &str, map: &Result<IdMap>) {
@@ -187,12 +189,9 @@ const MOUNTS: &[Column<World, Mount>] = &[
 
 fn mounts(page: &mut Page, world: &World) {
     page.heading("mounts");
-    page.table(MOUNTS, world, &world.mounts);
-    if world.mounts_skipped > 0 {
-        page.remark(&format!(
-            "lines of mountinfo that make no sense and are left out: {}",
-            world.mounts_skipped
-        ));
+    page.table(MOUNTS, world, world.mounts.as_ref().map(|(mounts, _)| &mounts[..]));
+    if let Ok((_, skipped @ 1..)) = &world.mounts {
+        page.remark(&format!("lines of mountinfo that make no sense and are left out: {}", skipped));
     }
 }
 
@@ -244,23 +243,26 @@ const USED: &[Column<World, (&'static Counter, u64)>] = &[
 
 fn cgroups(page: &mut Page, world: &World) {
     page.heading("cgroups");
-    page.table(CGROUPS, world, &world.cgroups);
+    page.table(CGROUPS, world, world.cgroups.as_ref().map(|cgroups| &cgroups[..]));
     let groups: Vec<&Cgroup> = world.cgroups.iter().flatten().collect();
-    for (cgroup, error) in groups.iter().filter_map(|cgroup| Some((cgroup, cgroup.limits.as_ref().err()?))) {
-        let name = show(&controllers(cgroup), page.charset);
-        page.remark(&format!("limits of {name}: {}", not_readable(error)));
-    }
     let limits: Vec<InForce> =
         groups.iter().flat_map(|cgroup| cgroup.limits.iter().flatten().cloned()).collect();
+    let unknown: Vec<_> =
+        groups.iter().filter_map(|cgroup| Some((cgroup, cgroup.limits.as_ref().err()?))).collect();
     page.heading("limits in force");
     match limits.is_empty() {
-        true => page.remark("none"),
-        false => page.table(LIMITS, world, &Ok(limits)),
+        true if unknown.is_empty() => page.remark("none"),
+        true => {}
+        false => page.table(LIMITS, world, Ok(&limits)),
+    }
+    for (cgroup, error) in unknown {
+        let name = show(&controllers(cgroup), page.charset);
+        page.remark(&format!("unknown of {name}: {}", error.reason()));
     }
     let used: Vec<_> = groups.iter().flat_map(|cgroup| cgroup.used.iter().copied()).collect();
     if !used.is_empty() {
         page.heading("used by its groups");
-        page.table(USED, world, &Ok(used));
+        page.table(USED, world, Ok(&used));
     }
 }
 
@@ -291,8 +293,8 @@ pub(crate) fn json(world: &World) -> Value {
         ("gid_map", or_null(&world.groups, |map| list(&map.ranges, range_json))),
         ("setgroups", or_null(&world.setgroups, |word| text(word.as_slice()))),
         ("host_name", or_null(&world.host_name, |name| text(name.as_slice()))),
-        ("mounts", or_null(&world.mounts, |mounts| list(mounts, mount_json))),
-        ("mounts_skipped", Value::Number(world.mounts_skipped as u64)),
+        ("mounts", or_null(&world.mounts, |(mounts, _)| list(mounts, mount_json))),
+        ("mounts_skipped", or_null(&world.mounts, |(_, skipped)| Value::Number(*skipped as u64))),
         ("cgroups", or_null(&world.cgroups, |cgroups| list(cgroups, cgroup_json))),
         ("unreadable", Value::List(missing.collect())),
     ])

@@ -32,9 +32,8 @@ pub(crate) struct World {
     pub(crate) our_groups: Result<IdMap>,
     pub(crate) setgroups: Result<Vec<u8>>,
     pub(crate) host_name: Result<Vec<u8>>,
-    pub(crate) mounts: Result<Vec<Mount>>,
-    /// Lines of mountinfo that made no sense.
-    pub(crate) mounts_skipped: usize,
+    /// And how many lines of mountinfo made no sense.
+    pub(crate) mounts: Result<(Vec<Mount>, usize)>,
     pub(crate) cgroups: Result<Vec<Cgroup>>,
 }
 
@@ -57,13 +56,11 @@ pub(crate) struct Id {
 impl World {
     /// Reads it all. An error if there is no such process, or it ends meanwhile, or is hidden from us.
     pub(crate) fn take(proc: &Proc, task: &Task) -> Result<World> {
-        let status = Status::of(task)?;
+        let status = Status::of(task).map_err(|e| task.or_gone(e))?;
         let namespaces = task.namespaces(KindSet::all());
         let us = proc.this();
         let ours = us.as_ref().map_err(Error::clone).and_then(|us| us.namespaces(KindSet::all()));
         let our_map = |of: fn(&Task) -> Result<IdMap>| us.as_ref().map_err(Error::clone).and_then(of);
-        let text = task.read(c"mountinfo");
-        let (mounts, mounts_skipped) = text.as_ref().map_or((Vec::new(), 0), |text| mounts::parse(text));
         let mut world = World {
             pid: task.pid,
             command: task.command_line().unwrap_or_default(),
@@ -77,12 +74,11 @@ impl World {
             our_users: our_map(IdMap::of_users),
             our_groups: our_map(IdMap::of_groups),
             setgroups: idmap::setgroups(task),
-            mounts: text.map(|_| mounts),
-            mounts_skipped,
+            mounts: mounts::counted(task),
             cgroups: cgroups(proc, task),
         };
         // Read last: that this can be read says that the process was there all the time.
-        let stat = task.stat()?;
+        let stat = task.stat().map_err(|e| task.or_gone(e))?;
         if world.command.is_empty() {
             world.command = stat.comm;
         }

@@ -252,6 +252,15 @@ impl Task {
         Ok(inodes)
     }
 
+    /// What it means that a file which every process has could not be read: where the file is not there, it
+    /// is the process that has ended, or is hidden.
+    pub fn or_gone(&self, error: Error) -> Error {
+        match error.is_gone() {
+            true => Error::sys("open", format!("process {}", self.pid), Errno::ESRCH),
+            false => error,
+        }
+    }
+
     /// `/proc/PID/stat`.
     pub fn stat(&self) -> Result<Stat> {
         let line = self.read(c"stat")?;

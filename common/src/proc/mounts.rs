@@ -52,7 +52,12 @@ impl Mount {
 
 /// The mounts that this process sees, in the kernel's order. Lines that cannot be read are left out.
 pub fn of(task: &Task) -> Result<Vec<Mount>> {
-    Ok(parse(&task.read(c"mountinfo")?).0)
+    counted(task).map(|(mounts, _)| mounts)
+}
+
+/// The same, and how many lines were left out.
+pub fn counted(task: &Task) -> Result<(Vec<Mount>, usize)> {
+    Ok(parse(&task.read(c"mountinfo")?))
 }
 
 /// Reads a mountinfo file: the mounts, and how many lines were skipped since they make no sense.
