@@ -12,6 +12,7 @@ mod docs;
 mod house;
 mod kernel;
 mod parity;
+mod rcgexec;
 mod rlsns;
 mod rnsenter;
 mod runshare;
