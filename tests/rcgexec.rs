@@ -157,7 +157,8 @@ fn remove(group: &Path) {
 
 /// The directories below, those above first.
 fn below(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).map(|entries| entries.flatten().collect()).unwrap_or(Vec::new());
+    let entries: Vec<_> =
+        std::fs::read_dir(dir).map(|entries| entries.flatten().collect()).unwrap_or_default();
     let dirs = entries.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     dirs.flat_map(|entry| [vec![entry.path()], below(&entry.path())].concat()).collect()
 }
