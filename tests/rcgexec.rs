@@ -247,8 +247,8 @@ fn code(status: ExitStatus) -> Option<i32> {
 // Joining.
 
 #[test]
+// ring Uml
 fn a_group_is_joined_for_the_controllers_that_are_named() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let [a, b] = ["a", "b"].map(|name| parent.sub(name));
@@ -279,8 +279,8 @@ fn a_group_is_joined_for_the_controllers_that_are_named() {
 }
 
 #[test]
+// ring Uml
 fn joining_makes_no_process_and_gives_the_group_no_limit() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["pids"]);
     let run = t.tool("rcgexec").args(["-g", &format!("pids:{}", parent.name)]);
@@ -296,8 +296,8 @@ fn joining_makes_no_process_and_gives_the_group_no_limit() {
 }
 
 #[test]
+// ring Uml
 fn a_star_joins_in_every_hierarchy_and_no_name_in_that_of_version_2() {
-    // ring Uml
     let t = rings!(Host);
     let all = hierarchies();
     let parent = Parent::below(all.iter().map(|hierarchy| hierarchy.point.clone()).collect());
@@ -362,8 +362,8 @@ fn groups_are_joined_as_by_cgexec() {
 // Limits.
 
 #[test]
+// ring Uml
 fn limits_stand_in_the_files_of_the_programs_own_group() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let all = [cpu("20000", "100000"), memory("33554432"), pids("9")].concat();
@@ -399,8 +399,8 @@ fn limits_stand_in_the_files_of_the_programs_own_group() {
 }
 
 #[test]
+// ring Uml
 fn only_the_hierarchies_of_the_limits_are_touched() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["pids"]);
     let without = std::fs::read_to_string("/proc/self/cgroup").unwrap();
@@ -411,8 +411,8 @@ fn only_the_hierarchies_of_the_limits_are_touched() {
 }
 
 #[test]
+// ring Uml
 fn with_a_limit_a_group_that_is_named_is_the_parent_for_its_controllers() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let a = parent.sub("a");
@@ -441,8 +441,8 @@ fn with_a_limit_a_group_that_is_named_is_the_parent_for_its_controllers() {
 }
 
 #[test]
+// ring Uml
 fn co_mounted_controllers_and_all_of_version_2_get_one_group() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let run = limited(&t, &parent).args(["--cpus", "1", "-m", "64M", "--pids-limit", "9", "--dry-run"]);
@@ -451,8 +451,8 @@ fn co_mounted_controllers_and_all_of_version_2_get_one_group() {
 }
 
 #[test]
+// ring Uml
 fn without_a_parent_the_group_is_below_our_own_one() {
-    // ring Uml
     let t = rings!(Host);
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let all = [cpu("20000", "100000"), pids("9")].concat();
@@ -501,8 +501,8 @@ fn cpu_time(pid: i32) -> Duration {
 }
 
 #[test]
+// ring Uml
 fn a_busy_loop_is_held_at_a_fifth_of_one_cpu() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu"]);
     let run = limited(&t, &parent).args(["--cpu-quota", "20000"]);
@@ -525,8 +525,8 @@ fn a_busy_loop_is_held_at_a_fifth_of_one_cpu() {
 }
 
 #[test]
+// ring Uml
 fn a_program_that_takes_more_memory_is_killed() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["memory"]);
     let take = |size: &str| {
@@ -539,8 +539,8 @@ fn a_program_that_takes_more_memory_is_killed() {
 }
 
 #[test]
+// ring Uml
 fn processes_are_limited_in_number_and_threads_with_them() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["pids"]);
     let fork = |limit: &str| {
@@ -556,8 +556,8 @@ fn processes_are_limited_in_number_and_threads_with_them() {
 // What is left.
 
 #[test]
+// ring Uml
 fn nothing_is_left_however_the_program_ends() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let code = group_code();
@@ -592,8 +592,8 @@ fn nothing_is_left_however_the_program_ends() {
 }
 
 #[test]
+// ring Uml
 fn nothing_is_left_where_the_program_cannot_be_started() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let cases = [
@@ -612,8 +612,8 @@ fn nothing_is_left_where_the_program_cannot_be_started() {
 }
 
 #[test]
+// ring Uml
 fn nothing_is_left_of_a_fork_bomb() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["pids"]);
     // All but the first fork for ever; a fork that is refused is tried again.
@@ -625,8 +625,8 @@ fn nothing_is_left_of_a_fork_bomb() {
 }
 
 #[test]
+// ring Uml
 fn nothing_is_left_when_a_signal_ends_us_and_the_program() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1] {
@@ -642,8 +642,8 @@ fn nothing_is_left_when_a_signal_ends_us_and_the_program() {
 }
 
 #[test]
+// ring Uml
 fn nothing_is_left_whatever_signal_we_get_but_kill() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["pids"]);
     #[rustfmt::skip]
@@ -686,8 +686,8 @@ fn nothing_is_left_when_a_signal_comes_at_any_moment() {
 }
 
 #[test]
+// ring Uml
 fn nothing_is_left_when_a_terminal_interrupts() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let script =
@@ -710,8 +710,8 @@ fn nothing_is_left_when_a_terminal_interrupts() {
 }
 
 #[test]
+// ring Uml
 fn nothing_is_left_where_a_later_group_fails() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let options =
@@ -737,8 +737,8 @@ fn nothing_is_left_where_a_later_group_fails() {
 }
 
 #[test]
+// ring Uml
 fn a_group_with_our_name_is_left_alone() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["pids"]);
     // In a new PID namespace the name is known before.
@@ -753,8 +753,8 @@ fn a_group_with_our_name_is_left_alone() {
 // Saying what would be done.
 
 #[test]
+// ring Uml
 fn a_dry_run_says_every_step_and_takes_none() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let facts = [cpu("20000", "50000"), memory("33554432"), pids("9")].concat();
@@ -808,8 +808,8 @@ fn a_dry_run_says_every_step_and_takes_none() {
 }
 
 #[test]
+// ring Uml
 fn a_dry_run_of_joining_says_what_would_be_written() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let run = t.tool("rcgexec").args([&format!("-gcpu,pids:{}", parent.name), "--dry-run"]);
@@ -821,8 +821,8 @@ fn a_dry_run_of_joining_says_what_would_be_written() {
 // Bad input.
 
 #[test]
+// ring Uml
 fn a_limit_out_of_range_is_refused() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let never = ["-5", "1e3", "0x10", "64Q", "99999999999999999999", "+2000", " 2000", "2000 ", "20%", "MAX"];
@@ -847,8 +847,8 @@ fn a_limit_out_of_range_is_refused() {
 }
 
 #[test]
+// ring Uml
 fn a_request_that_makes_no_sense_is_refused() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let name = &parent.name;
@@ -883,8 +883,8 @@ fn a_request_that_makes_no_sense_is_refused() {
 }
 
 #[test]
+// ring Uml
 fn what_the_machine_does_not_have_is_named() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu", "pids"]);
     let (line, hint) = refused(&t.tool("rcgexec").args(["-gnosuch:x", "true"]).run());
@@ -913,8 +913,8 @@ fn what_the_machine_does_not_have_is_named() {
 }
 
 #[test]
+// ring Uml
 fn an_ordinary_user_is_told_what_is_missing() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["pids"]);
     let dir = parent.dir("pids");
@@ -954,8 +954,8 @@ fn changed(t: &Test, change: &str, options: &[&str]) -> Output {
 }
 
 #[test]
+// ring Uml
 fn a_read_only_mount_is_named() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, .. } = hierarchy("cpu");
@@ -973,8 +973,8 @@ fn a_read_only_mount_is_named() {
 }
 
 #[test]
+// ring Uml
 fn a_mount_that_is_hidden_is_none() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, v2, .. } = hierarchy("cpu");
@@ -995,8 +995,8 @@ fn a_mount_that_is_hidden_is_none() {
 }
 
 #[test]
+// ring Uml
 fn what_is_mounted_below_a_hierarchy_is_not_followed() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu"]);
     let dir = parent.dir("cpu");
@@ -1009,8 +1009,8 @@ fn what_is_mounted_below_a_hierarchy_is_not_followed() {
 }
 
 #[test]
+// ring Uml
 fn a_part_of_a_hierarchy_is_used_as_far_as_it_goes() {
-    // ring Uml
     let t = rings!(Host);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, v2, .. } = hierarchy("cpu");
@@ -1057,8 +1057,8 @@ fn a_part_of_a_hierarchy_is_used_as_far_as_it_goes() {
 }
 
 #[test]
+// ring Uml
 fn hostile_bytes_in_a_path_are_shown_harmlessly() {
-    // ring Uml
     let t = rings!(Host);
     let path = std::ffi::OsStr::from_bytes(b"-gcpu:nskit-\x1b[2J\n\xff");
     let output = t.tool("rcgexec").arg(path).arg("true").run();
