@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::harness::{Held, Ring, Run, Test, bytes, copy_program, inode, tool_path};
+use crate::rcgexec::Parent;
 
 /// Shell code that says it is ready and then waits for signals, not for ever. What it waits for is short:
 /// a signal that comes just before a shell begins to wait does not wake it.
@@ -22,8 +23,14 @@ struct Way {
     passes_fds: bool,
 }
 
-/// The ways, and a process that is a target as long as the second value lives.
-fn ways(t: &Test) -> (Vec<Way>, Held) {
+/// What the ways need as long as they are walked.
+struct Targets {
+    _process: Held,
+    _group: Option<Parent>,
+}
+
+/// The ways, and what they lead to as long as the second value lives.
+fn ways(t: &Test) -> (Vec<Way>, Targets) {
     let as_root = Ring::here().is_root();
     let target = t.hold("unshare", if as_root { &["-n", "-fp"] } else { &["-Ur", "-n", "-fp"] });
     let pid = target.inner();
@@ -34,7 +41,7 @@ fn ways(t: &Test) -> (Vec<Way>, Held) {
         forks,
         passes_fds,
     };
-    let ways = vec![
+    let mut ways = vec![
         way("runshare", "", false, true),
         way("runshare", "-f", true, true),
         way("runshare", "-Ur", false, true),
@@ -42,7 +49,13 @@ fn ways(t: &Test) -> (Vec<Way>, Held) {
         way("rnsenter", &enter("-n"), false, as_root),
         way("rnsenter", &enter("-p"), true, false),
     ];
-    (ways, target)
+    // An ordinary user has no group.
+    let group = as_root.then(|| Parent::new(&["cpu", "pids"]));
+    if let Some(Parent { name, .. }) = &group {
+        ways.push(way("rcgexec", &format!("-g cpu:{name}"), false, true));
+        ways.push(way("rcgexec", &format!("--parent {name} --cpus 1 --pids-limit 1000"), true, true));
+    }
+    (ways, Targets { _process: target, _group: group })
 }
 
 impl Way {
@@ -56,6 +69,11 @@ impl Way {
         [tool].into_iter().chain(self.options.iter().cloned()).collect()
     }
 
+    /// Does it tell of a signal that killed the program by a status, 128 and the signal's number?
+    fn tells_by_status(&self) -> bool {
+        self.tool == "rcgexec" && self.forks
+    }
+
     fn name(&self) -> String {
         format!("{} {}", self.tool, self.options.join(" "))
     }
@@ -66,9 +84,9 @@ fn a_program_is_the_launcher_itself_or_its_only_child() {
     let t = rings!(Host, User, Uml);
     let (ways, _target) = ways(&t);
     for way in ways {
-        let held = way.run(&t).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
+        let mut held = way.run(&t).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
         assert_eq!(held.inner() != held.pid(), way.forks, "{}", way.name());
-        if !way.options.is_empty() && way.options != ["-f"] {
+        if !way.options.is_empty() && way.options != ["-f"] && way.tool != "rcgexec" {
             let kinds = ["user", "net", "pid"];
             assert!(
                 kinds.iter().any(|kind| inode(held.inner(), kind) != inode("self", kind)),
@@ -76,6 +94,9 @@ fn a_program_is_the_launcher_itself_or_its_only_child() {
                 way.name()
             );
         }
+        // The program first: a launcher that is killed cannot remove what it made.
+        kill(Pid::from_raw(held.inner()), Signal::SIGKILL).unwrap();
+        held.wait();
     }
 }
 
@@ -128,7 +149,7 @@ fn a_program_that_cannot_be_started_is_told_by_126_and_127() {
 }
 
 #[test]
-fn a_program_that_dies_by_a_signal_takes_the_launcher_along_by_the_same() {
+fn a_program_that_dies_by_a_signal_takes_the_launcher_along_by_the_same_or_by_its_status() {
     let t = rings!(Host, User);
     let (ways, _target) = ways(&t);
     for way in ways {
@@ -136,7 +157,10 @@ fn a_program_that_dies_by_a_signal_takes_the_launcher_along_by_the_same() {
         for signal in [1, 2, 3, 6, 9, 11, 13, 14, 15, 37] {
             let script = format!("ulimit -c 0; kill -{signal} $$");
             let output = way.run(&t).args(["sh", "-c", &script]).run();
-            assert_eq!((output.signal, output.errors().as_str()), (Some(signal), ""), "{}", way.name());
+            let expected =
+                if way.tells_by_status() { (Some(128 + signal), None) } else { (None, Some(signal)) };
+            assert_eq!((output.code, output.signal), expected, "{}", way.name());
+            assert_eq!(output.errors(), "", "{}", way.name());
         }
     }
 }
@@ -260,7 +284,12 @@ fn a_signal_at_any_moment_ends_launcher_and_program() {
             std::thread::sleep(std::time::Duration::from_micros(pause * 150));
             kill(Pid::from_raw(held.pid()), Signal::SIGTERM).unwrap();
             let ended = held.wait();
-            assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(15), "{}", way.name());
+            let by_signal = std::os::unix::process::ExitStatusExt::signal(&ended) == Some(15);
+            assert!(
+                by_signal || way.tells_by_status() && ended.code() == Some(143),
+                "{}: {ended}",
+                way.name()
+            );
         }
     }
 }

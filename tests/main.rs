@@ -13,6 +13,7 @@ mod house;
 mod kernel;
 mod nsinfo;
 mod parity;
+mod rcgexec;
 mod rlsns;
 mod rnsenter;
 mod runshare;

@@ -609,14 +609,14 @@ fn a_stop_signal_for_us_reaches_the_program() {
 }
 
 /// A terminal of the test's own: what was typed, and what has been seen on it.
-struct Terminal {
+pub struct Terminal {
     keys: std::fs::File,
     seen: Arc<Mutex<String>>,
 }
 
 impl Terminal {
     /// Runs a command in a new session on a new terminal while `user` sits at it.
-    fn with(t: &Test, words: &[&str], user: impl FnOnce(&mut Terminal)) -> Output {
+    pub fn with(t: &Test, words: &[&str], user: impl FnOnce(&mut Terminal)) -> Output {
         let pty = nix::pty::openpty(None, None).unwrap();
         let mut screen = std::fs::File::from(pty.master.try_clone().unwrap());
         let seen = Arc::new(Mutex::new(String::new()));
@@ -645,17 +645,17 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn wait_for(&self, text: &str, count: usize) {
+    pub fn wait_for(&self, text: &str, count: usize) {
         let seen = || self.count(text) >= count;
         assert!(within(Duration::from_secs(20), seen), "no {text:?}: {}", self.seen.lock().unwrap());
     }
 
-    fn press(&mut self, key: u8) {
+    pub fn press(&mut self, key: u8) {
         self.keys.write_all(&[key]).unwrap();
     }
 }
 
-const CTRL_C: u8 = 3;
+pub const CTRL_C: u8 = 3;
 const CTRL_Z: u8 = 26;
 const CTRL_BACKSLASH: u8 = 28;
 

@@ -15,12 +15,12 @@ use nix::unistd::{ForkResult, Pid, Uid, User, getpgid};
 use crate::error::{Error, Result};
 use crate::sys::{self, Change};
 
-/// The signals that we do not pass on while we wait for the program: those that cannot be caught, those of
-/// our own faults, those about our own terminal and pipes, and the one about our children.
+/// The signals that we do not pass on while we wait for the program: those that cannot be caught, those about
+/// our own terminal and pipes, and the one about our children. Those of faults are passed on where somebody
+/// sent them; a fault of our own ends us though its signal is blocked.
 #[rustfmt::skip]
 const OUR_OWN: &[Signal] = &[
-    Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP,
-    Signal::SIGSYS, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGWINCH, Signal::SIGPIPE, Signal::SIGCHLD,
+    Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGWINCH, Signal::SIGPIPE, Signal::SIGCHLD,
 ];
 
 /// Those that the terminal sends to its whole foreground process group.
@@ -159,7 +159,7 @@ pub fn fork(child: impl FnOnce(&Gate) -> u8) -> Result<Ended> {
 }
 
 /// The state of a parent that waits: signals are collected through a descriptor, not handled. From its
-/// beginning on no signal but those of [`OUR_OWN`] ends us, so what is to be cleaned up can be made then.
+/// beginning on no signal that can be caught ends us, so what is to be cleaned up can be made then.
 #[derive(Debug)]
 pub struct Watch {
     signals: SignalFd,
