@@ -221,6 +221,52 @@ fn what_is_missing_is_said_in_its_place_and_the_rest_is_shown() {
     of(&t, root.path()).run().fails(1, &line);
 }
 
+#[test]
+fn the_initial_namespaces_are_those_of_a_kernel_thread_or_of_the_first_process_there() {
+    let t = rings!(Host, User);
+    let root = machine();
+    let whose = || {
+        let page = of(&t, root.path()).arg("8").run().ok();
+        page.lines().find_map(|line| line.strip_prefix("  net     5 ")).unwrap().to_string()
+    };
+    assert_eq!(whose(), "initial, ours");
+    // A program that took the PID, in a container.
+    write(root.path().join("2/stat"), "2 (kthreadd) S 0 0 0 0 -1 4194304 0").unwrap();
+    assert_eq!(whose(), "ours");
+    process(root.path(), 1, 0x0040_0000, "net:5 pid:6");
+    assert_eq!(whose(), "ours", "the first process of a container");
+    remove_file(root.path().join("1/ns/pid")).unwrap();
+    symlink("pid:[4026531836]", root.path().join("1/ns/pid")).unwrap();
+    assert_eq!(whose(), "initial, ours");
+}
+
+#[test]
+fn a_thread_is_shown_and_its_process_named() {
+    let t = rings!(Host, User);
+    let (tell, told) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        tell.send(nix::unistd::gettid().as_raw()).unwrap();
+        ended.recv().unwrap_err();
+    });
+    let tid = told.recv().unwrap();
+    let said = said(&t, tid);
+    assert_eq!((&said["process"], &said["thread"]), (&json!(std::process::id()), &json!(tid)));
+    let page = t.tool("nsinfo").arg(tid.to_string()).run().ok();
+    assert!(page.contains(&format!("\n  thread     of process {}\n", std::process::id())), "{page}");
+    drop(end);
+    thread.join().unwrap();
+}
+
+#[test]
+fn who_ignores_the_end_of_children_gets_the_same_answer() {
+    let t = rings!(Host, User);
+    let held = t.hold("runshare", &["-ru"]);
+    let script = format!("trap '' CHLD; exec {} -J {}", tool_path("nsinfo").display(), held.inner());
+    let said: Value = serde_json::from_str(&t.program("sh").args(["-c", &script]).run().ok()).unwrap();
+    assert!(said["host_name"].is_string());
+}
+
 // The live kernel.
 
 /// Numbers in the lines of a file.

@@ -19,7 +19,7 @@ use crate::sys;
 const LIMIT: u16 = 2000;
 
 /// The host name in the uts namespace of a process. Its user namespace is entered as well where only that
-/// gives the right. For callers with one thread.
+/// gives the right. For callers with one thread, which from then on do not ignore SIGCHLD.
 pub fn host_name(proc: &Proc, task: &Task) -> Result<Vec<u8>> {
     let name = proc.host_name()?;
     let user = NsFd::of(task, Kind::User)?;
@@ -61,6 +61,8 @@ fn from_inside(
     look: impl FnOnce() -> Result<Vec<u8>>,
 ) -> std::result::Result<Vec<u8>, Stop> {
     let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| Stop::Helper("pipe", e))?;
+    // Were it ignored, the helper's PID could be another's by the time we end it.
+    sys::ignore(Signal::SIGCHLD, false).map_err(|e| Stop::Helper("sigaction", e))?;
     match sys::fork().map_err(|e| Stop::Helper("fork", e))? {
         ForkResult::Child => {
             drop(from);
