@@ -377,7 +377,6 @@ fn limits_stand_in_the_files_of_the_programs_own_group() {
         ("--cpu-quota=-1 --cpu-period 20000", cpu("max", "20000")),
         ("--cpus 0.5", cpu("50000", "100000")),
         ("--cpus 3", cpu("300000", "100000")),
-        ("--cpus 0.001", cpu("1000", "1000000")),
         ("-m 64M", memory("67108864")),
         // Whole pages are kept.
         ("--memory 5000000", memory("4997120")),
@@ -395,6 +394,12 @@ fn limits_stand_in_the_files_of_the_programs_own_group() {
         let run = limited(&t, &parent).args(options.split(' ')).args(["sh", "-c", &look(&facts)]).run();
         assert_held(&run.ok(), &facts, &parent);
         parent.assert_bare();
+    }
+    // A program with so little would take its time.
+    let text = limited(&t, &parent).args(["--cpus", "0.001", "--dry-run", "true"]).run().ok();
+    for (_, file, value) in cpu("1000", "1000000") {
+        let (told, place) = (format!("write {value} to "), format!("/{file}"));
+        assert!(text.lines().any(|line| line.starts_with(&told) && line.ends_with(&place)), "{text}");
     }
 }
 
