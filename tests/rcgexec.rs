@@ -247,9 +247,8 @@ fn code(status: ExitStatus) -> Option<i32> {
 // Joining.
 
 #[test]
-// ring Uml
 fn a_group_is_joined_for_the_controllers_that_are_named() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let [a, b] = ["a", "b"].map(|name| parent.sub(name));
     // Options, and the groups for cpu and pids.
@@ -279,9 +278,8 @@ fn a_group_is_joined_for_the_controllers_that_are_named() {
 }
 
 #[test]
-// ring Uml
 fn joining_makes_no_process_and_gives_the_group_no_limit() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["pids"]);
     let run = t.tool("rcgexec").args(["-g", &format!("pids:{}", parent.name)]);
     let held = run.args(["sh", "-c", "echo $$; exec sleep 1000"]).hold();
@@ -296,9 +294,8 @@ fn joining_makes_no_process_and_gives_the_group_no_limit() {
 }
 
 #[test]
-// ring Uml
 fn a_star_joins_in_every_hierarchy_and_no_name_in_that_of_version_2() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let all = hierarchies();
     let parent = Parent::below(all.iter().map(|hierarchy| hierarchy.point.clone()).collect());
     // An empty cpuset of version 1 takes nobody.
@@ -362,9 +359,8 @@ fn groups_are_joined_as_by_cgexec() {
 // Limits.
 
 #[test]
-// ring Uml
 fn limits_stand_in_the_files_of_the_programs_own_group() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let all = [cpu("20000", "100000"), memory("33554432"), pids("9")].concat();
     #[rustfmt::skip]
@@ -404,9 +400,8 @@ fn limits_stand_in_the_files_of_the_programs_own_group() {
 }
 
 #[test]
-// ring Uml
 fn only_the_hierarchies_of_the_limits_are_touched() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["pids"]);
     let without = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let with = limited(&t, &parent).args(["--pids-limit", "5", "cat", "/proc/self/cgroup"]).run().ok();
@@ -416,9 +411,8 @@ fn only_the_hierarchies_of_the_limits_are_touched() {
 }
 
 #[test]
-// ring Uml
 fn with_a_limit_a_group_that_is_named_is_the_parent_for_its_controllers() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let a = parent.sub("a");
     let tools = |groups: &str, limits: &str| {
@@ -446,9 +440,8 @@ fn with_a_limit_a_group_that_is_named_is_the_parent_for_its_controllers() {
 }
 
 #[test]
-// ring Uml
 fn co_mounted_controllers_and_all_of_version_2_get_one_group() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let run = limited(&t, &parent).args(["--cpus", "1", "-m", "64M", "--pids-limit", "9", "--dry-run"]);
     let text = run.args(["true"]).run().ok();
@@ -456,9 +449,8 @@ fn co_mounted_controllers_and_all_of_version_2_get_one_group() {
 }
 
 #[test]
-// ring Uml
 fn without_a_parent_the_group_is_below_our_own_one() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let all = [cpu("20000", "100000"), pids("9")].concat();
     let options = ["--cpu-quota", "20000", "--pids-limit", "9"];
@@ -506,9 +498,8 @@ fn cpu_time(pid: i32) -> Duration {
 }
 
 #[test]
-// ring Uml
 fn a_busy_loop_is_held_at_a_fifth_of_one_cpu() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu"]);
     let run = limited(&t, &parent).args(["--cpu-quota", "20000"]);
     let held = run.args(["sh", "-c", "echo ready; while :; do :; done"]).hold();
@@ -530,9 +521,8 @@ fn a_busy_loop_is_held_at_a_fifth_of_one_cpu() {
 }
 
 #[test]
-// ring Uml
 fn a_program_that_takes_more_memory_is_killed() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["memory"]);
     let take = |size: &str| {
         let run = limited(&t, &parent).args(["-m", "16M", "dd", "if=/dev/zero", "of=/dev/null", "count=1"]);
@@ -544,9 +534,8 @@ fn a_program_that_takes_more_memory_is_killed() {
 }
 
 #[test]
-// ring Uml
 fn processes_are_limited_in_number_and_threads_with_them() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["pids"]);
     let fork = |limit: &str| {
         let run = limited(&t, &parent).args(["--pids-limit", limit, "sh", "-c", "(exit 0); echo forked"]);
@@ -561,9 +550,8 @@ fn processes_are_limited_in_number_and_threads_with_them() {
 // What is left.
 
 #[test]
-// ring Uml
 fn nothing_is_left_however_the_program_ends() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let code = group_code();
     let away = "</dev/null >/dev/null 2>&1";
@@ -597,9 +585,8 @@ fn nothing_is_left_however_the_program_ends() {
 }
 
 #[test]
-// ring Uml
 fn nothing_is_left_where_the_program_cannot_be_started() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let cases = [
         ("nonexistent-program", 127, "No such file or directory"),
@@ -617,9 +604,8 @@ fn nothing_is_left_where_the_program_cannot_be_started() {
 }
 
 #[test]
-// ring Uml
 fn nothing_is_left_of_a_fork_bomb() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["pids"]);
     // All but the first fork for ever; a fork that is refused is tried again.
     let bomb = "if (fork) { select undef, undef, undef, 0.3; exit 4 } while (1) { fork }";
@@ -630,9 +616,8 @@ fn nothing_is_left_of_a_fork_bomb() {
 }
 
 #[test]
-// ring Uml
 fn nothing_is_left_when_a_signal_ends_us_and_the_program() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1] {
         let script = "setsid sleep 1000 & ulimit -c 0; echo ready; exec sleep 1000";
@@ -647,9 +632,8 @@ fn nothing_is_left_when_a_signal_ends_us_and_the_program() {
 }
 
 #[test]
-// ring Uml
 fn nothing_is_left_whatever_signal_we_get_but_kill() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["pids"]);
     #[rustfmt::skip]
     let signals = [
@@ -691,9 +675,8 @@ fn nothing_is_left_when_a_signal_comes_at_any_moment() {
 }
 
 #[test]
-// ring Uml
 fn nothing_is_left_when_a_terminal_interrupts() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let script =
         "trap 'echo got INT; exit 7' INT; setsid sleep 1000 & echo ready; while :; do sleep 0.05; done";
@@ -715,9 +698,8 @@ fn nothing_is_left_when_a_terminal_interrupts() {
 }
 
 #[test]
-// ring Uml
 fn nothing_is_left_where_a_later_group_fails() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let options =
         [&format!("-gpids:{}", parent.name), &format!("-gcpu:{}", parent.name), "--cpu-quota=20000"];
@@ -742,9 +724,8 @@ fn nothing_is_left_where_a_later_group_fails() {
 }
 
 #[test]
-// ring Uml
 fn a_group_with_our_name_is_left_alone() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["pids"]);
     // In a new PID namespace the name is known before.
     let ours = parent.sub("rcgexec-1");
@@ -758,9 +739,8 @@ fn a_group_with_our_name_is_left_alone() {
 // Saying what would be done.
 
 #[test]
-// ring Uml
 fn a_dry_run_says_every_step_and_takes_none() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let facts = [cpu("20000", "50000"), memory("33554432"), pids("9")].concat();
     let options = "--cpu-quota 20000 --cpu-period 50000 -m 32M --pids-limit 9";
@@ -813,9 +793,8 @@ fn a_dry_run_says_every_step_and_takes_none() {
 }
 
 #[test]
-// ring Uml
 fn a_dry_run_of_joining_says_what_would_be_written() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let run = t.tool("rcgexec").args([&format!("-gcpu,pids:{}", parent.name), "--dry-run"]);
     let [cpu, pids] =
@@ -826,9 +805,8 @@ fn a_dry_run_of_joining_says_what_would_be_written() {
 // Bad input.
 
 #[test]
-// ring Uml
 fn a_limit_out_of_range_is_refused() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let never = ["-5", "1e3", "0x10", "64Q", "99999999999999999999", "+2000", " 2000", "2000 ", "20%", "MAX"];
     let cases: [(&str, &[&str], &str); 5] = [
@@ -852,9 +830,8 @@ fn a_limit_out_of_range_is_refused() {
 }
 
 #[test]
-// ring Uml
 fn a_request_that_makes_no_sense_is_refused() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let name = &parent.name;
     let example = "for example: -g cpu,memory:jobs";
@@ -888,9 +865,8 @@ fn a_request_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-// ring Uml
 fn what_the_machine_does_not_have_is_named() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu", "pids"]);
     let (line, hint) = refused(&t.tool("rcgexec").args(["-gnosuch:x", "true"]).run());
     assert_eq!(line, "this machine has no controller nosuch");
@@ -918,9 +894,8 @@ fn what_the_machine_does_not_have_is_named() {
 }
 
 #[test]
-// ring Uml
 fn an_ordinary_user_is_told_what_is_missing() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["pids"]);
     let dir = parent.dir("pids");
     let join = || t.tool("rcgexec").as_user().args([&format!("-gpids:{}", parent.name), "true"]).run();
@@ -959,9 +934,8 @@ fn changed(t: &Test, change: &str, options: &[&str]) -> Output {
 }
 
 #[test]
-// ring Uml
 fn a_read_only_mount_is_named() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, .. } = hierarchy("cpu");
     // What is to be handed on in version 2 was so before, or it is that which fails.
@@ -978,9 +952,8 @@ fn a_read_only_mount_is_named() {
 }
 
 #[test]
-// ring Uml
 fn a_mount_that_is_hidden_is_none() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, v2, .. } = hierarchy("cpu");
     let over = |dir: &Path| format!("mount -t tmpfs none {}", dir.display());
@@ -1000,9 +973,8 @@ fn a_mount_that_is_hidden_is_none() {
 }
 
 #[test]
-// ring Uml
 fn what_is_mounted_below_a_hierarchy_is_not_followed() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu"]);
     let dir = parent.dir("cpu");
     let change = format!("mount -t tmpfs none {}", dir.display());
@@ -1014,9 +986,8 @@ fn what_is_mounted_below_a_hierarchy_is_not_followed() {
 }
 
 #[test]
-// ring Uml
 fn a_part_of_a_hierarchy_is_used_as_far_as_it_goes() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, v2, .. } = hierarchy("cpu");
     let (point, group) = (point.to_str().unwrap(), format!("cpu:{}", parent.name));
@@ -1062,9 +1033,8 @@ fn a_part_of_a_hierarchy_is_used_as_far_as_it_goes() {
 }
 
 #[test]
-// ring Uml
 fn hostile_bytes_in_a_path_are_shown_harmlessly() {
-    let t = rings!(Host);
+    let t = rings!(Host, Uml);
     let path = std::ffi::OsStr::from_bytes(b"-gcpu:nskit-\x1b[2J\n\xff");
     let output = t.tool("rcgexec").arg(path).arg("true").run();
     let (line, _) = refused(&output);
