@@ -823,7 +823,12 @@ fn a_limit_out_of_range_is_refused() {
     for (option, values, takes) in cases {
         for value in values.iter().chain(&never) {
             let run = limited(&t, &parent).args([&format!("--{option}={value}"), "true"]).run();
-            let line = format!("--{option} {value}: out of range");
+            let controller = match option {
+                "memory" => "memory",
+                "pids-limit" => "pids",
+                _ => "cpu",
+            };
+            let line = format!("--{option} {value} is out of range (controller {controller})");
             assert_eq!(refused(&run), (line, format!("it takes {takes}")));
         }
     }
@@ -836,6 +841,7 @@ fn a_request_that_makes_no_sense_is_refused() {
     let name = &parent.name;
     let example = "for example: -g cpu,memory:jobs";
     let usage = "`rcgexec --help` shows what can be asked";
+    let whole = "name the group by its path from the root of the hierarchy";
     let named = "with a limit, -g has to name its controllers";
     #[rustfmt::skip]
     let cases: Vec<(Vec<String>, String, &str)> = vec![
@@ -847,10 +853,10 @@ fn a_request_that_makes_no_sense_is_refused() {
         (vec!["-g:".into()], "the path of a group is missing in :".into(), example),
         (vec![format!("-g:{name}"), "--pids-limit=9".into()], named.into(), usage),
         (vec![format!("-g*:{name}"), "--pids-limit=9".into()], named.into(), usage),
-        (vec![format!("-gcpu:{name}/../{name}")], format!("a group's path may not hold ..: {name}/../{name}"), ""),
-        (vec!["-gcpu:..".into()], "a group's path may not hold ..: ..".into(), ""),
-        (vec![format!("--parent=/{name}/.."), "--pids-limit=9".into()], format!("a group's path may not hold ..: /{name}/.."), ""),
-        (vec![format!("-gpids:../{name}"), "--pids-limit=9".into()], format!("a group's path may not hold ..: ../{name}"), ""),
+        (vec![format!("-gcpu:{name}/../{name}")], format!("a group's path may not hold ..: {name}/../{name}"), whole),
+        (vec!["-gcpu:..".into()], "a group's path may not hold ..: ..".into(), whole),
+        (vec![format!("--parent=/{name}/.."), "--pids-limit=9".into()], format!("a group's path may not hold ..: /{name}/.."), whole),
+        (vec![format!("-gpids:../{name}"), "--pids-limit=9".into()], format!("a group's path may not hold ..: ../{name}"), whole),
     ];
     for (options, line, hint) in cases {
         let run = t.tool("rcgexec").args(&options).arg("true").run();
@@ -877,7 +883,10 @@ fn what_the_machine_does_not_have_is_named() {
     let gone = parent.sub("gone");
     parent.remove_sub("gone");
     let line = |controller| {
-        format!("open group {}/gone: No such file or directory", parent.dir(controller).display())
+        format!(
+            "open group {}/gone (controller {controller}): No such file or directory",
+            parent.dir(controller).display()
+        )
     };
     let hint = "there is no such group; one that is joined must have been made before";
     let cases = [
@@ -904,7 +913,10 @@ fn an_ordinary_user_is_told_what_is_missing() {
         run.arg("/proc/self/cgroup").run()
     };
     let (line, hint) = refused(&join());
-    assert_eq!(line, format!("write 0 to {}/cgroup.procs: Permission denied", dir.display()));
+    assert_eq!(
+        line,
+        format!("write 0 to {}/cgroup.procs (controller pids): Permission denied", dir.display())
+    );
     assert!(hint.contains("write access to cgroup.procs"), "{hint}");
     let (line, hint) = refused(&limit());
     assert!(line.ends_with(": Permission denied") && line.contains("/sys/fs/cgroup"), "{line}");
@@ -946,7 +958,10 @@ fn a_read_only_mount_is_named() {
     assert!(line.starts_with(&told) && line.ends_with(": Read-only file system"), "{line}");
     assert_eq!(hint, "this cgroup mount is read-only, as in most containers");
     let (line, hint) = refused(&changed(&t, &change, &["-g", &format!("cpu:{}", parent.name)]));
-    let told = format!("write 0 to {}/cgroup.procs: Read-only file system", parent.dir("cpu").display());
+    let told = format!(
+        "write 0 to {}/cgroup.procs (controller cpu): Read-only file system",
+        parent.dir("cpu").display()
+    );
     assert_eq!(line, told);
     assert_eq!(hint, "this cgroup mount is read-only, as in most containers");
 }
@@ -980,7 +995,7 @@ fn what_is_mounted_below_a_hierarchy_is_not_followed() {
     let change = format!("mount -t tmpfs none {}", dir.display());
     for options in [&["--parent", &parent.name, "--cpus=1"][..], &["-g", &format!("cpu:{}", parent.name)]] {
         let (line, hint) = refused(&changed(&t, &change, options));
-        assert_eq!(line, format!("open group {}: Invalid cross-device link", dir.display()));
+        assert_eq!(line, format!("open group {} (controller cpu): Invalid cross-device link", dir.display()));
         assert!(hint.contains("not followed"), "{hint}");
     }
 }
@@ -1039,6 +1054,9 @@ fn hostile_bytes_in_a_path_are_shown_harmlessly() {
     let output = t.tool("rcgexec").arg(path).arg("true").run();
     let (line, _) = refused(&output);
     let dir = hierarchy("cpu").point;
-    let told = format!("open group {}/nskit-\\x1b[2J\\x0a\\xff: No such file or directory", dir.display());
+    let told = format!(
+        "open group {}/nskit-\\x1b[2J\\x0a\\xff (controller cpu): No such file or directory",
+        dir.display()
+    );
     assert_eq!(line, told);
 }

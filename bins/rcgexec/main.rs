@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use cli::{Controllers, Request, Spec, TOOL, What};
 use common::cgroup::group::Group;
-use common::cgroup::layout::Layout;
+use common::cgroup::layout::{Hierarchy, Layout};
 use common::cgroup::plan::Plan;
 use common::error::{Error, Result};
 use common::launch::{self, Ended, Program, Watch};
@@ -25,10 +25,11 @@ fn run(request: Request) -> anyhow::Result<u8> {
         What::Join(specs) => {
             let groups = groups(&layout, &specs)?;
             if request.dry_run {
-                let line = |group: &Group| [b"write 0 to ", &group.file("cgroup.procs")[..]].concat();
+                let line =
+                    |joined: &Joined| [b"write 0 to ", &joined.group.file("cgroup.procs")[..]].concat();
                 return say(groups.iter().map(line).collect());
             }
-            groups.iter().try_for_each(Group::join)?;
+            groups.iter().try_for_each(Joined::join)?;
             Err(program.exec().into())
         }
         What::Limit(wanted) => {
@@ -41,23 +42,41 @@ fn run(request: Request) -> anyhow::Result<u8> {
     }
 }
 
-/// The groups that are to be joined, open.
-fn groups(layout: &Layout, specs: &[Spec]) -> Result<Vec<Group>> {
+/// A group that is to be joined, open, and the controllers it is joined for.
+struct Joined {
+    group: Group,
+    controllers: Vec<Vec<u8>>,
+}
+
+impl Joined {
+    fn open(hierarchy: &Hierarchy, path: &[u8], controllers: Vec<Vec<u8>>) -> Result<Joined> {
+        match hierarchy.top.descend(path) {
+            Ok(group) => Ok(Joined { group, controllers }),
+            Err(e) => Err(e.of_controllers(&controllers)),
+        }
+    }
+
+    fn join(&self) -> Result<()> {
+        self.group.join().map_err(|e| e.of_controllers(&self.controllers))
+    }
+}
+
+fn groups(layout: &Layout, specs: &[Spec]) -> Result<Vec<Joined>> {
     let mut groups = Vec::new();
     for Spec { controllers, path } in specs {
         match controllers {
             Controllers::All => {
                 for hierarchy in layout.hierarchies() {
-                    groups.push(hierarchy.top.descend(path)?);
+                    groups.push(Joined::open(hierarchy, path, hierarchy.controllers.clone())?);
                 }
             }
             Controllers::V2 => {
                 let v2 = layout.v2().ok_or_else(|| Error::refused("no hierarchy of version 2 is mounted"))?;
-                groups.push(v2.top.descend(path)?);
+                groups.push(Joined::open(v2, path, Vec::new())?);
             }
             Controllers::Named(names) => {
                 for name in names {
-                    groups.push(layout.of(name)?.top.descend(path)?);
+                    groups.push(Joined::open(layout.of(name)?, path, vec![name.clone()])?);
                 }
             }
         }

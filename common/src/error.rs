@@ -102,6 +102,15 @@ impl Error {
         self
     }
 
+    /// The same error with the controllers that it is about, behind what it was done to.
+    pub fn of_controllers<N: AsRef<[u8]>>(mut self, names: &[N]) -> Error {
+        if let (Error::Sys { on, .. }, false) = (&mut self, names.is_empty()) {
+            let names: Vec<&[u8]> = names.iter().map(AsRef::as_ref).collect();
+            *on = [&on[..], b" (controller ", &names.join(&b',')[..], b")"].concat();
+        }
+        self
+    }
+
     /// The kernel's answer, where it was asked.
     pub fn errno(&self) -> Option<Errno> {
         match self {

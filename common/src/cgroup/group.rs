@@ -54,7 +54,8 @@ impl Group {
         let pieces: Vec<&[u8]> = relative.split(|&b| b == b'/').filter(|piece| !piece.is_empty()).collect();
         let path = pieces.iter().fold(self.path.clone(), |path, piece| join(&path, piece));
         if pieces.contains(&&b".."[..]) {
-            return Err(Error::refused([b"a group's path may not hold ..: ", relative].concat()));
+            return Err(Error::refused([b"a group's path may not hold ..: ", relative].concat())
+                .with_hint("name the group by its path from the root of the hierarchy"));
         }
         let below = if pieces.is_empty() { b".".to_vec() } else { pieces.join(&b'/') };
         let how =
@@ -245,8 +246,8 @@ impl Group {
         }
     }
 
-    /// Removes this group of `parent` and those below it, once they are empty. The kernel can take a moment
-    /// after the last process has ended.
+    /// Removes this group of `parent` and those below it; who is still in them is ended. The kernel can take a
+    /// moment after the last process has ended.
     pub fn remove(self, parent: &Group) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         let name = self.path.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
@@ -260,7 +261,11 @@ impl Group {
             }
             match unlinkat(&parent.dir, &name[..], UnlinkatFlags::RemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => return Ok(()),
-                Err(Errno::EBUSY) if Instant::now() < end => std::thread::sleep(pause),
+                Err(Errno::EBUSY) if Instant::now() < end => {
+                    // Somebody can have slipped into a group below since they were all empty.
+                    self.sweep(true)?;
+                    std::thread::sleep(pause);
+                }
                 Err(e) => return Err(Error::sys("rmdir", &self.path, e)),
             }
             pause = (pause * 2).min(Duration::from_millis(100));

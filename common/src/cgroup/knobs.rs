@@ -89,7 +89,7 @@ impl Limits {
     /// Sets the limit of this row from the text of its option.
     pub fn set(&mut self, knob: &'static Knob, text: &[u8]) -> Result<()> {
         let value = std::str::from_utf8(text).ok().and_then(knob.parse);
-        let value = value.ok_or_else(|| refuse(knob.option, text, knob.takes))?;
+        let value = value.ok_or_else(|| refuse(knob.option, text, knob.controller, knob.takes))?;
         self.0.push((knob.option, value));
         Ok(())
     }
@@ -101,8 +101,9 @@ impl Limits {
         let decimal = text.iter().all(|b| b.is_ascii_digit() || *b == b'.');
         let cpus =
             std::str::from_utf8(text).ok().filter(|_| decimal).and_then(|text| text.parse::<f64>().ok());
-        let cpus =
-            cpus.filter(|cpus| (0.001..=1e6).contains(cpus)).ok_or_else(|| refuse("cpus", text, takes))?;
+        let cpus = cpus
+            .filter(|cpus| (0.001..=1e6).contains(cpus))
+            .ok_or_else(|| refuse("cpus", text, "cpu", takes))?;
         let period = if cpus * PERIOD as f64 >= 1000.0 { PERIOD } else { 1_000_000 };
         self.0.push((CPU_PERIOD, Value::Number(period)));
         self.0.push((CPU_QUOTA, Value::Number((cpus * period as f64).round() as u64)));
@@ -127,8 +128,9 @@ impl Limits {
     }
 }
 
-fn refuse(option: &str, text: &[u8], takes: &str) -> Error {
-    Error::refused([b"--", option.as_bytes(), b" ", text, b": out of range"].concat())
+fn refuse(option: &str, text: &[u8], controller: &str, takes: &str) -> Error {
+    let end = format!(" is out of range (controller {controller})");
+    Error::refused([b"--", option.as_bytes(), b" ", text, end.as_bytes()].concat())
         .with_hint(format!("it takes {takes}"))
 }
 

@@ -21,6 +21,8 @@ pub struct Wanted {
 /// A transient group in one hierarchy, before it is made.
 struct Branch {
     parent: Group,
+    /// What it is for.
+    controllers: Vec<Vec<u8>>,
     /// Version 2: the groups from the top down that do not yet hand on these controllers.
     enable: Vec<(Group, Vec<Vec<u8>>)>,
     /// Controller, file and value, in order.
@@ -40,7 +42,7 @@ impl Plan {
         let mut plan = Plan { name, branches: Vec::new() };
         for (controller, path) in &wanted.below {
             let hierarchy = layout.of(controller)?;
-            let parent = hierarchy.top.descend(path)?;
+            let parent = hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[controller]))?;
             plan.branch(hierarchy, parent, controller)?;
         }
         for knob in wanted.limits.knobs() {
@@ -48,7 +50,7 @@ impl Plan {
             let hierarchy = layout.of(controller)?;
             let named = wanted.below.iter().find(|(named, _)| named == controller).map(|(_, path)| path);
             let parent = match named.or(wanted.parent.as_ref()) {
-                Some(path) => hierarchy.top.descend(path)?,
+                Some(path) => hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[controller]))?,
                 None => usual_parent(layout, hierarchy)?,
             };
             let Spelling { file, text } = match hierarchy.top.version {
@@ -86,10 +88,18 @@ impl Plan {
             }
         }
         let at = at.unwrap_or_else(|| {
-            self.branches.push(Branch { parent, enable: Vec::new(), writes: Vec::new() });
+            self.branches.push(Branch {
+                parent,
+                controllers: Vec::new(),
+                enable: Vec::new(),
+                writes: Vec::new(),
+            });
             self.branches.len() - 1
         });
         let branch = &mut self.branches[at];
+        if !branch.controllers.iter().any(|known| known == controller) {
+            branch.controllers.push(controller.to_vec());
+        }
         if hierarchy.top.version == Version::V2 {
             branch.enable(hierarchy, controller)?;
         }
@@ -182,36 +192,43 @@ fn enabling(controllers: &[Vec<u8>]) -> Vec<u8> {
 
 /// Groups that exist for one program.
 pub struct Transient {
-    /// Parent and group.
-    groups: Vec<(Group, Group)>,
+    groups: Vec<Made>,
+}
+
+/// A transient group, the one it was made below, and what it is for.
+struct Made {
+    parent: Group,
+    group: Group,
+    controllers: Vec<Vec<u8>>,
 }
 
 impl Transient {
     fn grow(&mut self, branch: Branch, name: &str) -> Result<()> {
-        for (group, controllers) in &branch.enable {
-            group.write("cgroup.subtree_control", &String::from_utf8_lossy(&enabling(controllers)))?;
+        let Branch { parent, controllers, enable, writes } = branch;
+        for (group, controllers) in &enable {
+            let signed = enabling(controllers);
+            let write = group.write("cgroup.subtree_control", &String::from_utf8_lossy(&signed));
+            write.map_err(|e| e.of_controllers(controllers))?;
         }
-        let group = make_free(&branch.parent, name)?;
-        self.groups.push((branch.parent, group));
-        let (_, group) = &self.groups[self.groups.len() - 1];
-        for (controller, file, value) in &branch.writes {
-            limit(group, controller, file, value)?;
-        }
-        Ok(())
+        let group = make_free(&parent, name).map_err(|e| e.of_controllers(&controllers))?;
+        self.groups.push(Made { parent, group, controllers });
+        let group = &self.groups[self.groups.len() - 1].group;
+        writes.iter().try_for_each(|(controller, file, value)| limit(group, controller, file, value))
     }
 
     /// Moves our process into all of them.
     pub fn join(&self) -> Result<()> {
-        self.groups.iter().try_for_each(|(_, group)| group.join())
+        let join = |made: &Made| made.group.join().map_err(|e| e.of_controllers(&made.controllers));
+        self.groups.iter().try_for_each(join)
     }
 
     /// Ends what is left in them and removes them; answers what could not be done.
     pub fn end(self) -> Vec<Error> {
         // All are emptied first: a process is in one group of each hierarchy.
         let mut failures: Vec<Error> =
-            self.groups.iter().filter_map(|(_, group)| group.kill().err()).collect();
-        for (parent, group) in self.groups {
-            failures.extend(group.remove(&parent).err());
+            self.groups.iter().filter_map(|made| made.group.kill().err()).collect();
+        for made in self.groups {
+            failures.extend(made.group.remove(&made.parent).err());
         }
         failures
     }
@@ -233,15 +250,7 @@ fn make_free(parent: &Group, name: &str) -> Result<Group> {
 
 /// Writes a limit and looks whether the kernel has it so.
 fn limit(group: &Group, controller: &str, file: &'static str, value: &str) -> Result<()> {
-    let name = |e: Error| match e {
-        Error::Sys { call, on, errno, hint } => Error::Sys {
-            call,
-            on: [&on[..], b" (controller ", controller.as_bytes(), b")"].concat(),
-            errno,
-            hint,
-        },
-        other => other,
-    };
+    let name = |e: Error| e.of_controllers(&[controller]);
     if !group.has(file) {
         return Err(name(Error::sys("open", group.file(file), nix::errno::Errno::ENOENT)).with_hint(
             "this kernel does not have this limit, or the controller is not handed on to this group",
