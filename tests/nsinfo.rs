@@ -170,7 +170,7 @@ fn without_a_pid_it_shows_itself_and_the_host_name_is_the_one_it_has() {
     assert_eq!(ours["mounts_skipped"], 1);
     assert_eq!(
         ours["cgroups"][0],
-        json!({"hierarchy": 4, "controllers": ["memory", "name=x"], "path": "/a:b\x1b", "limits": null, "used": {}})
+        json!({"hierarchy": 4, "controllers": ["memory", "name=x"], "path": "/a:b\x1b", "limits": null, "hidden_above": false, "used": {}})
     );
     assert_eq!(ours["unreadable"], json!([]));
     let page = of(&t, root.path()).run().ok();
@@ -654,4 +654,14 @@ fn readers_that_go_away_are_no_failure_and_full_disks_are() {
         command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
     });
     full.run().fails(1, "nsinfo: write standard output: No space left on device");
+}
+
+#[test]
+fn limits_above_a_cgroup_namespace_are_said_to_be_hidden() {
+    let t = rings!(Host);
+    let nsinfo = crate::harness::tool_path("nsinfo").to_str().unwrap();
+    let inside = t.tool("runshare").args(["-C", nsinfo]).run().ok();
+    let line = "\n  those of groups above the root of this cgroup namespace hold too, and cannot be seen\n";
+    assert!(inside.contains(line), "{inside}");
+    assert!(!t.tool("nsinfo").run().ok().contains("cannot be seen"));
 }

@@ -810,7 +810,7 @@ fn a_limit_out_of_range_is_refused() {
     let cases: [(&str, &[&str], &str); 5] = [
         ("cpu-quota", &["0", "999", "17592186044416"], "microseconds from 1000, or max"),
         ("cpu-period", &["0", "999", "1000001", "max"], "1000 to 1000000 microseconds [default: 100000]"),
-        ("memory", &["0", "16777216T", "1.5G"], "bytes, or with K, M, G or T, or max"),
+        ("memory", &["0", "4095", "16777216T", "1.5G"], "bytes from 4096, or with K, M, G or T, or max"),
         ("pids-limit", &["0", "4194305", "5k"], "1 to 4194304, or max"),
         (
             "cpus",
@@ -1058,4 +1058,29 @@ fn hostile_bytes_in_a_path_are_shown_harmlessly() {
         dir.display()
     );
     assert_eq!(line, told);
+}
+
+#[test]
+fn orphans_that_ended_take_no_place_in_the_limit() {
+    let t = rings!(Host, Uml);
+    let parent = Parent::new(&["pids"]);
+    // Each leaves one behind; as zombies they would soon fill the limit.
+    let script = "i=0; while [ $((i += 1)) -le 40 ]; do (true &); sleep 0.01; done; echo $i";
+    let run = limited(&t, &parent).args(["--pids-limit", "10", "sh", "-c", script]).run();
+    assert_eq!(run.ok(), "41\n");
+}
+
+#[test]
+fn many_groups_of_the_program_are_removed_with_few_descriptors() {
+    let t = rings!(Host, Uml);
+    let parent = Parent::new(&["pids"]);
+    let point = hierarchy("pids").point;
+    let script = format!(
+        "g={}$(grep -E ':pids:|^0::' /proc/self/cgroup | head -n 1 | cut -d: -f3); cd $g && seq 1 200 | sed s/^/s/ | xargs mkdir
+         mkdir -p d/d/d/d/d/d/d/d/d/d/d/d; sleep 1000 & echo $! > d/d/d/d/d/d/d/d/d/d/d/d/cgroup.procs",
+        point.display()
+    );
+    let few =
+        format!("ulimit -Sn 40; exec {} --parent {} --pids-limit 50 sh -c \"$0\"", rcgexec(), parent.name);
+    t.program("sh").args(["-c", &few, &script]).run().ok();
 }

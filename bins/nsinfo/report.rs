@@ -133,8 +133,8 @@ fn users_and_groups(page: &mut Page, world: &World) {
     };
     ids(page, "uid", &world.status.uids, |id| spelled(world.user(id)));
     ids(page, "gid", &world.status.gids, |id| spelled(world.group(id)));
-    map(page, "uid map", &world.users);
-    map(page, "gid map", &world.groups);
+    map(page, "uid map", &world.users, &world.our_users);
+    map(page, "gid map", &world.groups, &world.our_groups);
     match &world.setgroups {
         Ok(word) => page.line("setgroups", &show(word, page.charset)),
         Err(e) => page.line("setgroups", &not_readable(e)),
@@ -149,11 +149,13 @@ fn ids(page: &mut Page, label: &str, ids: &Ids, spelled: impl Fn(u32) -> String)
     }
 }
 
-fn map(page: &mut Page, label: &str, map: &Result<IdMap>) {
+fn map(page: &mut Page, label: &str, map: &Result<IdMap>, ours: &Result<IdMap>) {
+    // The kernel numbers only the first id of a range as our user namespace does.
+    let plain = ours.as_ref().is_ok_and(IdMap::is_identity);
     match map {
         Err(e) => page.line(label, &not_readable(e)),
         Ok(map) if map.ranges.is_empty() => page.line(label, "empty: not written yet"),
-        Ok(map) if map.is_identity() => page.line(label, "every id is the same outside and inside"),
+        Ok(map) if map.is_identity() && plain => page.line(label, "every id is the same outside and inside"),
         Ok(map) => {
             for (at, range) in map.ranges.iter().enumerate() {
                 page.line(if at == 0 { label } else { "" }, &spelled(range));
@@ -249,11 +251,15 @@ fn cgroups(page: &mut Page, world: &World) {
         groups.iter().flat_map(|cgroup| cgroup.limits.iter().flatten().cloned()).collect();
     let unknown: Vec<_> =
         groups.iter().filter_map(|cgroup| Some((cgroup, cgroup.limits.as_ref().err()?))).collect();
+    let hidden = groups.iter().any(|cgroup| cgroup.hidden_above);
     page.heading("limits in force");
     match limits.is_empty() {
-        true if unknown.is_empty() => page.remark("none"),
+        true if unknown.is_empty() && !hidden => page.remark("none"),
         true => {}
         false => page.table(LIMITS, world, Ok(&limits)),
+    }
+    if hidden {
+        page.remark("those of groups above the root of this cgroup namespace hold too, and cannot be seen");
     }
     for (cgroup, error) in unknown {
         let name = show(&controllers(cgroup), page.charset);
@@ -375,6 +381,7 @@ fn cgroup_json(cgroup: &Cgroup) -> Value {
         ("controllers", list(&cgroup.line.controllers, |name| text(name.as_slice()))),
         ("path", text(cgroup.line.path.as_slice())),
         ("limits", or_null(&cgroup.limits, |limits| list(limits, limit))),
+        ("hidden_above", Value::Bool(cgroup.hidden_above)),
         ("used", Value::Object(used)),
     ])
 }

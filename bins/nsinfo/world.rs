@@ -42,6 +42,8 @@ pub(crate) struct Cgroup {
     pub(crate) line: Line,
     /// What limits it, or why that is not known.
     pub(crate) limits: Result<Vec<InForce>>,
+    /// Are there groups above, whose limits hold too, that cannot be seen from here?
+    pub(crate) hidden_above: bool,
     /// What its group has used; not that of the root, which is the whole machine.
     pub(crate) used: Vec<(&'static Counter, u64)>,
 }
@@ -122,7 +124,9 @@ impl World {
         let known = ours.as_ref().map_or(true, |ours| ours.knows(seen)).then_some(seen);
         let map = map.as_ref().ok();
         match self.shares(Kind::User, &self.ours) {
-            _ if map.is_some_and(IdMap::is_identity) => Id { outside: known, inside: known },
+            _ if map.is_some_and(IdMap::is_identity) && ours.as_ref().is_ok_and(IdMap::is_identity) => {
+                Id { outside: known, inside: known }
+            }
             Some(true) => Id { inside: known, outside: known.and_then(|id| map?.outside(id)) },
             Some(false) => Id { outside: known, inside: known.and_then(|id| map?.inside(id)) },
             None => Id { outside: known, inside: None },
@@ -174,10 +178,16 @@ fn cgroups(proc: &Proc, task: &Task) -> Result<Vec<Cgroup>> {
     let one = |line: Line| {
         let found = layout.as_ref().map_err(Error::clone).and_then(|layout| layout.locate(&line));
         let used = match &found {
-            Ok((_, group)) if line.path != b"/" => counters(group),
+            Ok((hierarchy, group)) if line.path != b"/" || !hierarchy.sees_all => counters(group),
             _ => Vec::new(),
         };
-        Cgroup { limits: found.and_then(|(hierarchy, group)| usage::in_force(hierarchy, &group)), used, line }
+        let hidden_above = found.as_ref().is_ok_and(|(hierarchy, _)| !hierarchy.sees_all);
+        Cgroup {
+            hidden_above,
+            limits: found.and_then(|(hierarchy, group)| usage::in_force(hierarchy, &group)),
+            used,
+            line,
+        }
     };
     Ok(Line::of(task)?.into_iter().map(one).collect())
 }

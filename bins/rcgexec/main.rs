@@ -96,7 +96,12 @@ fn limit(plan: Plan, program: &Program) -> anyhow::Result<u8> {
         tool::report(&TOOL, &error.into())
     });
     for failure in groups.end() {
-        complain(TOOL.name, &failure.to_string(), Some("the group was left behind: remove it with rmdir"));
+        let why = failure.hint().map_or(String::new(), |hint| format!("; {hint}"));
+        complain(
+            TOOL.name,
+            &failure.to_string(),
+            Some(&format!("the group was left behind: remove it with rmdir{why}")),
+        );
     }
     launch::bury_children();
     Ok(match ended? {

@@ -72,6 +72,7 @@ pub const HINTS: &[Hint] = &[
     Hint { call: "write", on: "memory.limit_in_bytes", errno: Errno::EBUSY, text: "more than this is in use: memory.usage_in_bytes in the same place" },
     Hint { call: "write", on: "cgroup.subtree_control", errno: Errno::EBUSY, text: "the group has processes, and only the root may have those and hand on controllers: name another with --parent" },
     Hint { call: "write", on: "cgroup.subtree_control", errno: Errno::ENOENT, text: "the controller is not handed on to this group by the one above, or is on a hierarchy of version 1" },
+    Hint { call: "write", on: "cgroup.subtree_control", errno: Errno::EOPNOTSUPP, text: "it is in a threaded subtree, which takes no such controller: name another with --parent" },
     Hint { call: "write", on: "cgroup", errno: Errno::EACCES, text: "only who owns a group may change it: root, or the user it was delegated to" },
     Hint { call: "write", on: "cgroup", errno: Errno::EROFS, text: "this cgroup mount is read-only, as in most containers" },
     Hint { call: "fork", on: "", errno: Errno::ENOMEM, text: "the first process of the pid namespace has ended, and no other can be made in it" },

@@ -210,7 +210,11 @@ impl Watch {
                         return Err(Error::sys("pidfd_open", "our own child", e));
                     }
                 };
-                for signal in early {
+                // What came while we forked did not reach the child, from the terminal neither.
+                while let Ok(Some(info)) = self.next() {
+                    early.push(info.ssi_signo as i32);
+                }
+                for signal in early.into_iter().filter(|signal| *signal != libc::SIGCHLD) {
                     // A child that has ended already needs none.
                     let _ = sys::pidfd_send_signal(&pidfd, signal);
                 }
@@ -242,7 +246,9 @@ impl Watch {
     }
 
     fn until_end(self, child: Pid, pidfd: &OwnedFd) -> Result<Ended> {
-        loop {
+        // Its end can have been told before we listened.
+        let mut ended = collect(child)?;
+        while ended.is_none() {
             let Some(info) = self.next()? else {
                 let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
                 match nix::poll::poll(&mut fds, PollTimeout::NONE) {
@@ -252,13 +258,7 @@ impl Watch {
             };
             let signal = info.ssi_signo as i32;
             match Signal::try_from(signal) {
-                Ok(Signal::SIGCHLD) => match sys::waitpid(child) {
-                    Ok(Some(Change::Exited(status))) => return Ok(Ended::Exited(status)),
-                    Ok(Some(Change::Killed(signal))) => return Ok(Ended::Killed(signal)),
-                    Ok(Some(Change::Stopped(signal))) => follow_stop(signal),
-                    Ok(None) => {}
-                    Err(e) => return Err(Error::sys("waitpid", "", e)),
-                },
+                Ok(Signal::SIGCHLD) => ended = collect(child)?,
                 // What the terminal sent, the kernel has sent to the child as well, if that is in our group.
                 Ok(of_terminal)
                     if OF_THE_TERMINAL.contains(&of_terminal)
@@ -267,6 +267,21 @@ impl Watch {
                 // A child that has just ended needs no signal.
                 _ => drop(sys::pidfd_send_signal(pidfd, signal)),
             }
+        }
+        ended.ok_or_else(|| Error::sys("waitpid", "", Errno::ECHILD))
+    }
+}
+
+/// Collects all children that have changed: one signal can stand for several, orphans that were adopted among
+/// them. Answers how ours ended, if it has.
+fn collect(child: Pid) -> Result<Option<Ended>> {
+    loop {
+        match sys::wait_any().map_err(|e| Error::sys("waitpid", "", e))? {
+            Some((pid, Change::Exited(status))) if pid == child => return Ok(Some(Ended::Exited(status))),
+            Some((pid, Change::Killed(signal))) if pid == child => return Ok(Some(Ended::Killed(signal))),
+            Some((pid, Change::Stopped(signal))) if pid == child => follow_stop(signal),
+            Some(_) => {}
+            None => return Ok(None),
         }
     }
 }
@@ -279,12 +294,7 @@ pub fn adopt_orphans() -> Result<()> {
 
 /// Collects every child that has ended.
 pub fn bury_children() {
-    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-    // nix cannot tell of every signal, but it has collected the child all the same.
-    while !matches!(
-        waitpid(None, Some(WaitPidFlag::WNOHANG)),
-        Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD)
-    ) {}
+    while let Ok(Some(_)) = sys::wait_any() {}
 }
 
 /// The child was stopped: from its terminal, so whoever watches us sees us stopped too; the SIGCONT that wakes

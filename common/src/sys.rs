@@ -150,18 +150,21 @@ pub enum Change {
     Stopped(i32),
 }
 
-/// Collects a change of this child, without waiting for one. nix's waitpid cannot tell of real-time signals.
+/// Collects a change of any child, without waiting for one. nix's waitpid cannot tell of real-time signals.
 /// Source: waitpid(2).
-pub fn waitpid(child: Pid) -> Result<Option<Change>> {
+pub fn wait_any() -> Result<Option<(Pid, Change)>> {
     let mut status = 0;
     // SAFETY: writes one int through the pointer, which outlives the call.
-    let pid = unsafe { libc::waitpid(child.as_raw(), &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
     Ok(match Errno::result(pid)? {
         0 => None,
-        _ if libc::WIFEXITED(status) => Some(Change::Exited(libc::WEXITSTATUS(status) as u8)),
-        _ if libc::WIFSIGNALED(status) => Some(Change::Killed(libc::WTERMSIG(status))),
-        _ if libc::WIFSTOPPED(status) => Some(Change::Stopped(libc::WSTOPSIG(status))),
-        _ => None,
+        pid if libc::WIFEXITED(status) => {
+            Some((Pid::from_raw(pid), Change::Exited(libc::WEXITSTATUS(status) as u8)))
+        }
+        pid if libc::WIFSIGNALED(status) => {
+            Some((Pid::from_raw(pid), Change::Killed(libc::WTERMSIG(status))))
+        }
+        pid => Some((Pid::from_raw(pid), Change::Stopped(libc::WSTOPSIG(status)))),
     })
 }
 

@@ -18,7 +18,7 @@ end
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -s g -l group -r -f -d 'Join the group PATH of these controllers, with commas between, or * for all; with a limit: a new group below it'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -l cpu-period -r -f -d 'Period for which --cpu-quota counts (1000 to 1000000 microseconds [default: 100000])'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -l cpu-quota -r -f -d 'CPU time in each period; 20000 is a fifth of one CPU (microseconds from 1000, or max)'
-complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -s m -l memory -r -f -d 'Memory (bytes, or with K, M, G or T, or max)'
+complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -s m -l memory -r -f -d 'Memory (bytes from 4096, or with K, M, G or T, or max)'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -l pids-limit -r -f -d 'Number of processes and threads (1 to 4194304, or max)'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -l cpus -r -f -d 'CPU time as a number of CPUs, such as 0.2 or 1.5: sets quota and period'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -l parent -r -f -d 'Make new groups below this one, a path from the root of each hierarchy'

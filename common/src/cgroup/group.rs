@@ -162,23 +162,24 @@ impl Group {
     }
 
     /// The groups directly below it.
-    pub fn children(&self) -> Result<Vec<Group>> {
+    pub fn children(&self) -> Result<impl Iterator<Item = Result<Group>> + '_> {
         let fail = |e| Error::sys("list", &self.path, e);
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut dir =
             Dir::from_fd(openat(&self.dir, c".", flags, Mode::empty()).map_err(fail)?).map_err(fail)?;
-        let mut children = Vec::new();
+        let mut names = Vec::new();
         for entry in dir.iter() {
             let entry = entry.map_err(fail)?;
             let name = entry.file_name().to_bytes();
             if entry.file_type() == Some(Type::Directory) && name != b"." && name != b".." {
-                match self.descend(name) {
-                    Err(e) if e.is_gone() => {}
-                    child => children.push(child?),
-                }
+                names.push(name.to_vec());
             }
         }
-        Ok(children)
+        // Opened one by one: there can be more than we may have open.
+        Ok(names
+            .into_iter()
+            .map(|name| self.descend(&name))
+            .filter(|child| !child.as_ref().is_err_and(Error::is_gone)))
     }
 
     /// Ends every process in it and below, and waits until they have ended; an error if some have not after
@@ -212,13 +213,14 @@ impl Group {
     fn sweep(&self, kill: bool) -> Result<bool> {
         let mut some = false;
         for child in self.children()? {
-            match child.sweep(kill) {
+            match child?.sweep(kill) {
                 Err(e) if is_removed(&e) => {}
                 answer => some |= answer?,
             }
         }
         let pids = match self.processes() {
-            Err(e) if is_removed(&e) => return Ok(some),
+            // A threaded group: its processes are listed by the group above that is the root of its subtree.
+            Err(e) if is_removed(&e) || e.errno() == Some(Errno::EOPNOTSUPP) => return Ok(some),
             pids => pids?,
         };
         if kill && !pids.is_empty() {
@@ -238,6 +240,8 @@ impl Group {
         let events = openat(&self.dir, "cgroup.events", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
         match events {
             Ok(events) => {
+                // One that was not read yet counts as changed.
+                let _ = nix::unistd::read(&events, &mut [0; 256]);
                 let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
                 let limit = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
                 let _ = nix::poll::poll(&mut fds, limit);
@@ -254,7 +258,7 @@ impl Group {
         let mut pause = Duration::from_millis(1);
         loop {
             for child in self.children()? {
-                match child.remove(&self) {
+                match child?.remove(&self) {
                     Err(e) if is_removed(&e) => {}
                     answer => answer?,
                 }

@@ -59,7 +59,7 @@ pub const KNOBS: &[Knob] = &[
         v1: Spelling { file: "cpu.cfs_quota_us", text: |limits| limits.number(CPU_QUOTA).map_or("-1".into(), |quota| quota.to_string()) },
         v2: Spelling { file: "cpu.max", text: cpu_max } },
     Knob { option: "memory", short: Some('m'), value: "SIZE", help: "Memory", controller: "memory",
-        parse: |text| unlimited(text).or_else(|| size(text)), takes: "bytes, or with K, M, G or T, or max",
+        parse: |text| unlimited(text).or_else(|| size(text)), takes: "bytes from 4096, or with K, M, G or T, or max",
         v1: Spelling { file: "memory.limit_in_bytes", text: |limits| limits.number("memory").map_or("-1".into(), |bytes| bytes.to_string()) },
         v2: Spelling { file: "memory.max", text: |limits| max_or_number(limits, "memory") } },
     Knob { option: "pids-limit", short: None, value: "N", help: "Number of processes and threads", controller: "pids",
@@ -162,7 +162,8 @@ fn size(text: &str) -> Option<Value> {
         _ => return None,
     };
     let bytes = digits(number)?.checked_mul(1 << shift)?;
-    (1..=i64::MAX as u64).contains(&bytes).then_some(Value::Number(bytes))
+    // Below a page the kernel rounds to nothing, and close to the highest number to no limit at all.
+    (4096..i64::MAX as u64 - (1 << 16)).contains(&bytes).then_some(Value::Number(bytes))
 }
 
 #[cfg(test)]
@@ -188,6 +189,8 @@ mod tests {
             ("memory", "64mib", number(64 << 20)),
             ("memory", "1.5G", None),
             ("memory", "0", None),
+            ("memory", "4095", None),
+            ("memory", "9223372036854775807", None),
             ("memory", "16777216T", None),
             ("memory", "99999999999999999999", None),
             ("pids-limit", "max", Some(Value::Max)),

@@ -11,8 +11,12 @@ use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
 
 use super::group::{Group, Version};
 use crate::error::{Error, Result};
+use crate::kind::Kind;
 use crate::proc::{Proc, Task, mounts};
 use crate::sys;
+
+/// The inode number of the first cgroup namespace, the same on every kernel.
+const INITIAL: u64 = 4026531835;
 
 /// A hierarchy that is mounted where we can reach it.
 #[derive(Debug)]
@@ -21,8 +25,10 @@ pub struct Hierarchy {
     pub top: Group,
     /// The controllers of a version 1 hierarchy; one with only a name has that, as `name=systemd`.
     pub controllers: Vec<Vec<u8>>,
-    /// Is the mount point the hierarchy's real root, or at least that of our cgroup namespace?
+    /// Is the mount point the hierarchy's root, or at least that of our cgroup namespace?
     whole: bool,
+    /// Is it the root of the whole machine, above which there is nothing?
+    pub sees_all: bool,
     /// What the mount point is in the hierarchy, as /proc/PID/cgroup writes paths.
     root: Vec<u8>,
 }
@@ -80,6 +86,8 @@ impl Layout {
     pub fn take(proc: &Proc) -> Result<Layout> {
         let this = proc.this()?;
         let own = Line::of(&this)?;
+        let inodes = this.namespaces([Kind::Cgroup].into_iter().collect());
+        let in_initial = inodes.is_ok_and(|inodes| inodes[Kind::Cgroup] == INITIAL);
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
         for mount in mounts::of(&this)? {
             let version = match &mount.fs_type[..] {
@@ -97,8 +105,10 @@ impl Layout {
             };
             let Some(line) = own.iter().find(belongs) else { continue };
             let Some(dir) = open_if_visible(&mount, version) else { continue };
+            let top = Group::at_mount(dir, mount.point.clone(), version);
             let found = Hierarchy {
-                top: Group::at_mount(dir, mount.point.clone(), version),
+                sees_all: mount.root == b"/" && (in_initial || version == Version::V2 && top.is_real_root()),
+                top,
                 controllers: line.controllers.clone(),
                 whole: mount.root == b"/",
                 root: mount.root.clone(),
@@ -195,7 +205,7 @@ impl Hierarchy {
                 "it lies outside of this cgroup namespace or of what is mounted: name another with --parent",
             )
         };
-        if line.path.starts_with(b"/..") || line.is_deleted() {
+        if line.path == b"/.." || line.path.starts_with(b"/../") {
             return Err(outside());
         }
         let below = match &self.root[..] {
@@ -205,7 +215,8 @@ impl Hierarchy {
                 _ => return Err(outside()),
             },
         };
-        self.top.descend(below)
+        // A living group can be called so too.
+        self.top.descend(below).map_err(|e| if e.is_gone() && line.is_deleted() { outside() } else { e })
     }
 
     /// The groups from the mount point down to this one of the hierarchy, both included.

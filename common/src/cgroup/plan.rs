@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::group::{Group, Version};
 use super::knobs::{Limits, Spelling};
 use super::layout::{Hierarchy, Layout};
@@ -164,12 +167,21 @@ impl Branch {
     /// that: some controllers would turn it, and all below, into threaded ones, in which nobody can do
     /// anything any more. Source: cgroup-v2.rst, "No Internal Process Constraint".
     fn enable(&mut self, hierarchy: &Hierarchy, controller: &[u8]) -> Result<()> {
-        for group in hierarchy.chain(&self.parent)? {
-            let handed_on = group.read("cgroup.subtree_control")?;
+        let name = |e: Error| {
+            let e = e.of_controllers(&[controller]);
+            match e.errno() {
+                Some(Errno::EOPNOTSUPP) => {
+                    e.with_hint("it is in a threaded subtree: name another with --parent")
+                }
+                _ => e,
+            }
+        };
+        for group in hierarchy.chain(&self.parent).map_err(name)? {
+            let handed_on = group.read("cgroup.subtree_control").map_err(name)?;
             if handed_on.split(|&b| b == b' ').any(|name| name == controller) {
                 continue;
             }
-            if !group.is_real_root() && !group.processes()?.is_empty() {
+            if !group.is_real_root() && !group.processes().map_err(name)?.is_empty() {
                 let what =
                     [b"controller ", controller, b" cannot be handed on by ", &group.path[..]].concat();
                 return Err(Error::refused([what, b": it has processes".to_vec()].concat())
@@ -222,13 +234,28 @@ impl Transient {
         self.groups.iter().try_for_each(join)
     }
 
-    /// Ends what is left in them and removes them; answers what could not be done.
+    /// Ends what is left in them and removes them; answers what could not be done: for each group that stays,
+    /// why.
     pub fn end(self) -> Vec<Error> {
+        // A descriptor for each level of groups that the program made; the program has ended.
+        if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+        }
+        // Should the program have moved us in as well, we leave first.
+        let us = std::process::id() as i32;
+        for made in &self.groups {
+            if made.group.processes().is_ok_and(|pids| pids.contains(&us)) {
+                let _ = made.parent.join();
+            }
+        }
         // All are emptied first: a process is in one group of each hierarchy.
-        let mut failures: Vec<Error> =
-            self.groups.iter().filter_map(|made| made.group.kill().err()).collect();
-        for made in self.groups {
-            failures.extend(made.group.remove(&made.parent).err());
+        let emptied: Vec<Result<()>> = self.groups.iter().map(|made| made.group.kill()).collect();
+        let mut failures = Vec::new();
+        for (made, emptied) in self.groups.into_iter().zip(emptied) {
+            let Made { parent, group, controllers } = made;
+            if let Err(e) = group.remove(&parent) {
+                failures.push(emptied.err().unwrap_or(e).of_controllers(&controllers));
+            }
         }
         failures
     }
@@ -239,9 +266,7 @@ fn make_free(parent: &Group, name: &str) -> Result<Group> {
     let mut answer = parent.make(name);
     for number in 2..100 {
         match &answer {
-            Err(e) if e.errno() == Some(nix::errno::Errno::EEXIST) => {
-                answer = parent.make(&format!("{name}-{number}"))
-            }
+            Err(e) if e.errno() == Some(Errno::EEXIST) => answer = parent.make(&format!("{name}-{number}")),
             _ => break,
         }
     }
@@ -252,12 +277,12 @@ fn make_free(parent: &Group, name: &str) -> Result<Group> {
 fn limit(group: &Group, controller: &str, file: &'static str, value: &str) -> Result<()> {
     let name = |e: Error| e.of_controllers(&[controller]);
     if !group.has(file) {
-        return Err(name(Error::sys("open", group.file(file), nix::errno::Errno::ENOENT)).with_hint(
+        return Err(name(Error::sys("open", group.file(file), Errno::ENOENT)).with_hint(
             "this kernel does not have this limit, or the controller is not handed on to this group",
         ));
     }
     group.write(file, value).map_err(name)?;
-    let stored = group.read(file)?;
+    let stored = group.read(file).map_err(name)?;
     let numbers = std::str::from_utf8(&stored)
         .ok()
         .and_then(|text| Some((text.parse::<u64>().ok()?, value.parse::<u64>().ok()?)));
