@@ -1,6 +1,6 @@
 //! One group, held by a descriptor of its directory: made, written, joined, emptied and removed.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::dir::{Dir, Type};
@@ -228,8 +228,9 @@ impl Group {
                 pids.iter().filter_map(|&pid| Some((pid, sys::pidfd_open(pid).ok()?))).collect();
             // A PID can be somebody else's by now; who is still listed is held by the right pidfd.
             let still = self.processes()?;
-            for (pid, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
-                let _ = (pid, sys::pidfd_send_signal(pidfd, libc::SIGKILL));
+            for (_, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
+                // One that has ended meanwhile needs none.
+                let _ = sys::pidfd_send_signal(pidfd, libc::SIGKILL);
             }
         }
         Ok(some || !pids.is_empty())
@@ -284,10 +285,4 @@ fn is_removed(e: &Error) -> bool {
 
 fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     [path.strip_suffix(b"/").unwrap_or(path), b"/", name].concat()
-}
-
-impl AsRawFd for Group {
-    fn as_raw_fd(&self) -> i32 {
-        self.dir.as_raw_fd()
-    }
 }

@@ -25,11 +25,10 @@ pub struct Hierarchy {
     pub top: Group,
     /// The controllers of a version 1 hierarchy; one with only a name has that, as `name=systemd`.
     pub controllers: Vec<Vec<u8>>,
-    /// Is the mount point the hierarchy's root, or at least that of our cgroup namespace?
-    whole: bool,
     /// Is it the root of the whole machine, above which there is nothing?
     pub sees_all: bool,
-    /// What the mount point is in the hierarchy, as /proc/PID/cgroup writes paths.
+    /// What the mount point is in the hierarchy, as /proc/PID/cgroup writes paths: `/` is the root of our
+    /// cgroup namespace.
     root: Vec<u8>,
 }
 
@@ -95,11 +94,10 @@ impl Layout {
                 b"cgroup2" => Version::V2,
                 _ => continue,
             };
-            let words: Vec<&[u8]> = mount.super_options.split(|&b| b == b',').collect();
+            let words: Vec<Vec<u8>> = mounts::words(&mount.super_options).collect();
             let belongs = |line: &&Line| match version {
                 Version::V1 => {
-                    !line.controllers.is_empty()
-                        && line.controllers.iter().all(|name| words.contains(&&name[..]))
+                    !line.controllers.is_empty() && line.controllers.iter().all(|name| words.contains(name))
                 }
                 Version::V2 => line.controllers.is_empty(),
             };
@@ -110,12 +108,11 @@ impl Layout {
                 sees_all: mount.root == b"/" && (in_initial || version == Version::V2 && top.is_real_root()),
                 top,
                 controllers: line.controllers.clone(),
-                whole: mount.root == b"/",
                 root: mount.root.clone(),
             };
             // One may be mounted several times: the whole is better than a part.
             match hierarchies.iter_mut().find(|known| known.controllers == found.controllers) {
-                Some(known) if !known.whole && found.whole => *known = found,
+                Some(known) if known.root != b"/" && found.root == b"/" => *known = found,
                 Some(_) => {}
                 None => hierarchies.push(found),
             }
@@ -142,27 +139,18 @@ impl Layout {
             return Err(Error::refused(named("no mount of version 1 can be reached for controller "))
                 .with_hint("mount its hierarchy, or look whether something is mounted over it"));
         }
+        let of_v2 = self.v2().map(|v2| v2.top.controllers()).transpose()?.unwrap_or_default();
         match self.v2() {
-            Some(v2) if v2.top.controllers()?.iter().any(|name| name == controller) => Ok(v2),
-            Some(v2) => {
-                let known: Vec<Vec<u8>> = self
-                    .hierarchies
-                    .iter()
-                    .flat_map(|h| h.controllers.clone())
-                    .chain(v2.top.controllers()?)
-                    .collect();
-                Err(Error::refused(named("this machine has no controller "))
-                    .with_hint(format!("it has: {}", list(&known))))
-            }
-            None if self.hierarchies.is_empty() => {
+            Some(v2) if of_v2.iter().any(|name| name == controller) => Ok(v2),
+            _ if self.hierarchies.is_empty() => {
                 Err(Error::refused(named("no cgroup file system is mounted: there is no controller "))
                     .with_hint("mount -t cgroup2 none /sys/fs/cgroup"))
             }
-            None => {
-                let known: Vec<Vec<u8>> =
-                    self.hierarchies.iter().flat_map(|h| h.controllers.clone()).collect();
+            _ => {
+                let of_v1 = self.hierarchies.iter().flat_map(|hierarchy| hierarchy.controllers.clone());
+                let known: Vec<Vec<u8>> = of_v1.chain(of_v2).collect();
                 Err(Error::refused(named("this machine has no controller "))
-                    .with_hint(format!("it has: {}", list(&known))))
+                    .with_hint(format!("it has: {}", String::from_utf8_lossy(&known.join(&b' ')))))
             }
         }
     }
@@ -187,10 +175,6 @@ impl Layout {
             line.ok_or_else(|| Error::refused("our own group is not known: /proc/self/cgroup lacks a line"))?;
         hierarchy.group_of(line)
     }
-}
-
-fn list(names: &[Vec<u8>]) -> String {
-    String::from_utf8_lossy(&names.join(&b' ')).into_owned()
 }
 
 impl Hierarchy {
