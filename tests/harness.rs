@@ -2,7 +2,7 @@
 //! that none is left behind.
 //!
 //! A ring is a way to run the tests: as root (`Host`), as an ordinary user (`User`), as root of a virtual machine
-//! (`Uml`). A test begins with `let t = rings!(Host, User);`. In a ring that it does not name it ends at once,
+//! (`Uml`, `Qemu`), beside real containers (`Containers`). A test begins with `let t = rings!(Host, User);`. In a ring that it does not name it ends at once,
 //! which is said on stderr.
 //! With `NSKIT_TESTS=all`, a test that misses something in a ring of its own fails instead of skipping.
 //! `NSKIT_RING_LOG=FILE` gathers a line for each test: ring, name, what happened.
@@ -24,8 +24,12 @@ pub enum Ring {
     Host,
     /// As an ordinary user on this machine.
     User,
-    /// As root of a virtual machine: on another kernel, with all capabilities and cgroup v2 alone.
+    /// As root of a virtual machine whose Linux is a program: with all capabilities and cgroup v2 alone.
     Uml,
+    /// As root of a virtual machine with a Linux as it is packaged, the same rights and groups.
+    Qemu,
+    /// As root beside the container engines that are installed, on this machine or in a virtual one.
+    Containers,
 }
 
 impl Ring {
@@ -33,6 +37,8 @@ impl Ring {
         // `tests/vm/run` sets it.
         match std::env::var("NSKIT_RING") {
             Ok(ring) if ring == "uml" => Ring::Uml,
+            Ok(ring) if ring == "qemu" => Ring::Qemu,
+            Ok(ring) if ring == "containers" => Ring::Containers,
             Ok(ring) if !ring.is_empty() => panic!("NSKIT_RING={ring}: there is no such ring to choose"),
             _ if nix::unistd::geteuid().is_root() => Ring::Host,
             _ => Ring::User,
@@ -519,7 +525,7 @@ pub fn bytes(text: &[u8]) -> OsString {
 
 #[test]
 fn the_virtual_machine_gives_root_all_rights_and_cgroup_v2_alone() {
-    let t = rings!(Uml);
+    let t = rings!(Uml, Qemu);
     let read = |file: &str| std::fs::read_to_string(file).unwrap();
     let cgroups = read("/proc/self/mountinfo").lines().filter(|line| line.contains("cgroup")).count();
     assert_eq!(cgroups, 1);

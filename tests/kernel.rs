@@ -81,7 +81,7 @@ impl Way {
 
 #[test]
 fn a_program_is_the_launcher_itself_or_its_only_child() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let (ways, _target) = ways(&t);
     for way in ways {
         let mut held = way.run(&t).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
@@ -102,7 +102,7 @@ fn a_program_is_the_launcher_itself_or_its_only_child() {
 
 #[test]
 fn the_exit_status_of_the_program_is_that_of_the_launcher() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let (ways, _target) = ways(&t);
     for way in ways {
         for status in [0, 1, 2, 124, 125, 126, 127, 128, 143, 255] {
@@ -167,7 +167,7 @@ fn a_program_that_dies_by_a_signal_takes_the_launcher_along_by_the_same_or_by_it
 
 #[test]
 fn signals_for_the_launcher_reach_the_program_exactly_once() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let (ways, _target) = ways(&t);
     let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1];
     let traps = "for s in TERM INT HUP QUIT USR1; do trap \"echo SIG$s\" $s; done; trap 'exit 7' USR2";

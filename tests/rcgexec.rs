@@ -248,7 +248,7 @@ fn code(status: ExitStatus) -> Option<i32> {
 
 #[test]
 fn a_group_is_joined_for_the_controllers_that_are_named() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let [a, b] = ["a", "b"].map(|name| parent.sub(name));
     // Options, and the groups for cpu and pids.
@@ -279,7 +279,7 @@ fn a_group_is_joined_for_the_controllers_that_are_named() {
 
 #[test]
 fn joining_makes_no_process_and_gives_the_group_no_limit() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     let run = t.tool("rcgexec").args(["-g", &format!("pids:{}", parent.name)]);
     let held = run.args(["sh", "-c", "echo $$; exec sleep 1000"]).hold();
@@ -295,7 +295,7 @@ fn joining_makes_no_process_and_gives_the_group_no_limit() {
 
 #[test]
 fn a_star_joins_in_every_hierarchy_and_no_name_in_that_of_version_2() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let all = hierarchies();
     let parent = Parent::below(all.iter().map(|hierarchy| hierarchy.point.clone()).collect());
     // An empty cpuset of version 1 takes nobody.
@@ -360,7 +360,7 @@ fn groups_are_joined_as_by_cgexec() {
 
 #[test]
 fn limits_stand_in_the_files_of_the_programs_own_group() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let all = [cpu("20000", "100000"), memory("33554432"), pids("9")].concat();
     #[rustfmt::skip]
@@ -401,7 +401,7 @@ fn limits_stand_in_the_files_of_the_programs_own_group() {
 
 #[test]
 fn only_the_hierarchies_of_the_limits_are_touched() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     let without = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let with = limited(&t, &parent).args(["--pids-limit", "5", "cat", "/proc/self/cgroup"]).run().ok();
@@ -412,7 +412,7 @@ fn only_the_hierarchies_of_the_limits_are_touched() {
 
 #[test]
 fn with_a_limit_a_group_that_is_named_is_the_parent_for_its_controllers() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let a = parent.sub("a");
     let tools = |groups: &str, limits: &str| {
@@ -441,7 +441,7 @@ fn with_a_limit_a_group_that_is_named_is_the_parent_for_its_controllers() {
 
 #[test]
 fn co_mounted_controllers_and_all_of_version_2_get_one_group() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let run = limited(&t, &parent).args(["--cpus", "1", "-m", "64M", "--pids-limit", "9", "--dry-run"]);
     let text = run.args(["true"]).run().ok();
@@ -450,7 +450,7 @@ fn co_mounted_controllers_and_all_of_version_2_get_one_group() {
 
 #[test]
 fn without_a_parent_the_group_is_below_our_own_one() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let all = [cpu("20000", "100000"), pids("9")].concat();
     let options = ["--cpu-quota", "20000", "--pids-limit", "9"];
@@ -497,7 +497,7 @@ fn cpu_time(pid: i32) -> Duration {
 
 #[test]
 fn a_busy_loop_is_held_at_a_fifth_of_one_cpu() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu"]);
     let run = limited(&t, &parent).args(["--cpu-quota", "20000"]);
     let held = run.args(["sh", "-c", "echo ready; while :; do :; done"]).hold();
@@ -520,7 +520,7 @@ fn a_busy_loop_is_held_at_a_fifth_of_one_cpu() {
 
 #[test]
 fn a_program_that_takes_more_memory_is_killed() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["memory"]);
     let take = |size: &str| {
         let run = limited(&t, &parent).args(["-m", "16M", "dd", "if=/dev/zero", "of=/dev/null", "count=1"]);
@@ -533,7 +533,7 @@ fn a_program_that_takes_more_memory_is_killed() {
 
 #[test]
 fn processes_are_limited_in_number_and_threads_with_them() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     let fork = |limit: &str| {
         let run = limited(&t, &parent).args(["--pids-limit", limit, "sh", "-c", "(exit 0); echo forked"]);
@@ -549,7 +549,7 @@ fn processes_are_limited_in_number_and_threads_with_them() {
 
 #[test]
 fn nothing_is_left_however_the_program_ends() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let code = group_code();
     let away = "</dev/null >/dev/null 2>&1";
@@ -584,7 +584,7 @@ fn nothing_is_left_however_the_program_ends() {
 
 #[test]
 fn nothing_is_left_where_the_program_cannot_be_started() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let cases = [
         ("nonexistent-program", 127, "No such file or directory"),
@@ -603,7 +603,7 @@ fn nothing_is_left_where_the_program_cannot_be_started() {
 
 #[test]
 fn nothing_is_left_of_a_fork_bomb() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     // All but the first fork for ever; a fork that is refused is tried again.
     let bomb = "if (fork) { select undef, undef, undef, 0.3; exit 4 } while (1) { fork }";
@@ -615,7 +615,7 @@ fn nothing_is_left_of_a_fork_bomb() {
 
 #[test]
 fn nothing_is_left_when_a_signal_ends_us_and_the_program() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1] {
         let script = "setsid sleep 1000 & ulimit -c 0; echo ready; exec sleep 1000";
@@ -631,7 +631,7 @@ fn nothing_is_left_when_a_signal_ends_us_and_the_program() {
 
 #[test]
 fn nothing_is_left_whatever_signal_we_get_but_kill() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     #[rustfmt::skip]
     let signals = [
@@ -674,7 +674,7 @@ fn nothing_is_left_when_a_signal_comes_at_any_moment() {
 
 #[test]
 fn nothing_is_left_when_a_terminal_interrupts() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let script =
         "trap 'echo got INT; exit 7' INT; setsid sleep 1000 & echo ready; while :; do sleep 0.05; done";
@@ -697,7 +697,7 @@ fn nothing_is_left_when_a_terminal_interrupts() {
 
 #[test]
 fn nothing_is_left_where_a_later_group_fails() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let options =
         [&format!("-gpids:{}", parent.name), &format!("-gcpu:{}", parent.name), "--cpu-quota=20000"];
@@ -723,7 +723,7 @@ fn nothing_is_left_where_a_later_group_fails() {
 
 #[test]
 fn a_group_with_our_name_is_left_alone() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     // In a new PID namespace the name is known before.
     let ours = parent.sub("rcgexec-1");
@@ -738,7 +738,7 @@ fn a_group_with_our_name_is_left_alone() {
 
 #[test]
 fn a_dry_run_says_every_step_and_takes_none() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let facts = [cpu("20000", "50000"), memory("33554432"), pids("9")].concat();
     let options = "--cpu-quota 20000 --cpu-period 50000 -m 32M --pids-limit 9";
@@ -792,7 +792,7 @@ fn a_dry_run_says_every_step_and_takes_none() {
 
 #[test]
 fn a_dry_run_of_joining_says_what_would_be_written() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let run = t.tool("rcgexec").args([&format!("-gcpu,pids:{}", parent.name), "--dry-run"]);
     let [cpu, pids] =
@@ -804,7 +804,7 @@ fn a_dry_run_of_joining_says_what_would_be_written() {
 
 #[test]
 fn a_limit_out_of_range_is_refused() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "memory", "pids"]);
     let never = ["-5", "1e3", "0x10", "64Q", "99999999999999999999", "+2000", " 2000", "2000 ", "20%", "MAX"];
     let cases: [(&str, &[&str], &str); 5] = [
@@ -834,7 +834,7 @@ fn a_limit_out_of_range_is_refused() {
 
 #[test]
 fn a_request_that_makes_no_sense_is_refused() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let name = &parent.name;
     let example = "for example: -g cpu,memory:jobs";
@@ -870,7 +870,7 @@ fn a_request_that_makes_no_sense_is_refused() {
 
 #[test]
 fn what_the_machine_does_not_have_is_named() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu", "pids"]);
     let (line, hint) = refused(&t.tool("rcgexec").args(["-gnosuch:x", "true"]).run());
     assert_eq!(line, "this machine has no controller nosuch");
@@ -902,7 +902,7 @@ fn what_the_machine_does_not_have_is_named() {
 
 #[test]
 fn an_ordinary_user_is_told_what_is_missing() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     let dir = parent.dir("pids");
     let join = || t.tool("rcgexec").as_user().args([&format!("-gpids:{}", parent.name), "true"]).run();
@@ -945,7 +945,7 @@ fn changed(t: &Test, change: &str, options: &[&str]) -> Output {
 
 #[test]
 fn a_read_only_mount_is_named() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, .. } = hierarchy("cpu");
     // What is to be handed on in version 2 was so before, or it is that which fails.
@@ -966,7 +966,7 @@ fn a_read_only_mount_is_named() {
 
 #[test]
 fn a_mount_that_is_hidden_is_none() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, v2, .. } = hierarchy("cpu");
     let over = |dir: &Path| format!("mount -t tmpfs none {}", dir.display());
@@ -987,7 +987,7 @@ fn a_mount_that_is_hidden_is_none() {
 
 #[test]
 fn what_is_mounted_below_a_hierarchy_is_not_followed() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu"]);
     let dir = parent.dir("cpu");
     let change = format!("mount -t tmpfs none {}", dir.display());
@@ -1000,7 +1000,7 @@ fn what_is_mounted_below_a_hierarchy_is_not_followed() {
 
 #[test]
 fn a_part_of_a_hierarchy_is_used_as_far_as_it_goes() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["cpu"]);
     let Hierarchy { point, v2, .. } = hierarchy("cpu");
     let (point, group) = (point.to_str().unwrap(), format!("cpu:{}", parent.name));
@@ -1048,7 +1048,7 @@ fn a_part_of_a_hierarchy_is_used_as_far_as_it_goes() {
 
 #[test]
 fn hostile_bytes_in_a_path_are_shown_harmlessly() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let path = std::ffi::OsStr::from_bytes(b"-gcpu:nskit-\x1b[2J\n\xff");
     let output = t.tool("rcgexec").arg(path).arg("true").run();
     let (line, _) = refused(&output);
@@ -1062,7 +1062,7 @@ fn hostile_bytes_in_a_path_are_shown_harmlessly() {
 
 #[test]
 fn orphans_that_ended_take_no_place_in_the_limit() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     // Each leaves one behind; as zombies they would soon fill the limit.
     let script = "i=0; while [ $((i += 1)) -le 40 ]; do (true &); sleep 0.01; done; echo $i";
@@ -1072,7 +1072,7 @@ fn orphans_that_ended_take_no_place_in_the_limit() {
 
 #[test]
 fn many_groups_of_the_program_are_removed_with_few_descriptors() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let parent = Parent::new(&["pids"]);
     let point = hierarchy("pids").point;
     let script = format!(

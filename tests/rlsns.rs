@@ -163,7 +163,7 @@ fn damaged_processes_are_left_out_and_the_rest_is_listed() {
 
 #[test]
 fn every_kind_of_a_live_process_is_found() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let held = t.hold("unshare", &["-Ur", "-muinC"]);
     for kind in ["mnt", "uts", "ipc", "net", "cgroup", "user"] {
         let ino = inode(held.pid(), kind).to_string();
@@ -180,7 +180,7 @@ fn every_kind_of_a_live_process_is_found() {
 
 #[test]
 fn owners_and_parents_without_a_process_stand_in_their_tree() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     // The first user namespace is left by its only process, but lives on as the parent of the second.
     let held = t.hold("unshare", &["-Ur", "unshare", "-U", "--map-root-user", "-n"]);
     let (user, net) = (inode(held.pid(), "user"), inode(held.pid(), "net"));
@@ -251,7 +251,7 @@ fn running_out_of_descriptors_is_said_and_no_short_list_is_printed() {
 
 #[test]
 fn one_namespace_lists_its_processes() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let held = t.hold("unshare", &["-Ur", "-n", "--fork", "--kill-child"]);
     let ino = inode(held.pid(), "net").to_string();
     let text = t.tool("rlsns").args([&ino, "-o", "pid,ppid,uid,command"]).run().text();
@@ -304,7 +304,7 @@ fn a_listing_never_fails_while_processes_are_born_and_die() {
 
 #[test]
 fn an_ordinary_user_sees_what_is_theirs_and_how_much_is_not() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let own = t.tool("rlsns").as_user().args(["-J", "-l"]).run();
     let json: Value = serde_json::from_str(&own.ok()).unwrap();
     assert!(!json["namespaces"].as_array().unwrap().is_empty());

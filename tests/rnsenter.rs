@@ -55,9 +55,9 @@ fn in_shell<'a>(t: &'a Test, line: &str) -> Run<'a> {
 /// A process with a pid and a net namespace of its own, and the options with which whoever runs the test may
 /// enter them, rnsenter and the original alike.
 fn enterable(t: &Test) -> (Held, Vec<String>) {
-    let (make, enter): (&[&str], &[&str]) = match Ring::here() {
-        Ring::Host | Ring::Uml => (&["-fpn"], &[]),
-        Ring::User => (&["-Ur", "-fpn"], &["-U", "--preserve-credentials"]),
+    let (make, enter): (&[&str], &[&str]) = match Ring::here().is_root() {
+        true => (&["-fpn"], &[]),
+        false => (&["-Ur", "-fpn"], &["-U", "--preserve-credentials"]),
     };
     let held = t.hold("unshare", make);
     let target =
@@ -88,7 +88,7 @@ fn open_directory() -> tempfile::TempDir {
 
 #[test]
 fn every_kind_is_entered_from_a_process_and_from_a_file() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     for row in KINDS.iter().filter(|row| has_kind(row.name)) {
         let (kind, short, long) = (row.name, row.short, row.long);
         // In a user namespace without a root nobody could become root.
@@ -117,7 +117,7 @@ fn every_kind_is_entered_from_a_process_and_from_a_file() {
 
 #[test]
 fn only_what_was_asked_is_entered() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let held = t.hold("unshare", &["-n", "-u", "-i", "-m", "-C"]);
     let target = held.pid().to_string();
     let show = ["--", "sh", "-c", "readlink /proc/self/ns/*"];
@@ -136,7 +136,7 @@ fn only_what_was_asked_is_entered() {
 
 #[test]
 fn the_network_of_a_process_is_looked_at_with_ip() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     if !t.has("ip") {
         return;
     }
@@ -152,7 +152,7 @@ fn the_network_of_a_process_is_looked_at_with_ip() {
 
 #[test]
 fn a_container_is_entered_and_shows_its_processes() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let held = t.hold("unshare", &["-fpmuin", "--mount-proc"]);
     let target = held.inner().to_string();
     let seen = t
@@ -180,7 +180,7 @@ fn all_enters_every_kind_that_differs() {
 
 #[test]
 fn all_leaves_out_what_is_the_same_so_an_ordinary_user_can_use_it() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let held = hold_as_user(&t, &["-Urn"]);
     let target = held.inner();
     let seen = t
@@ -454,7 +454,7 @@ fn an_id_that_the_user_namespace_lacks_is_refused_with_advice() {
 
 #[test]
 fn a_pid_namespace_is_entered_by_a_child_unless_forking_is_forbidden() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let held = t.hold("unshare", &["-fp"]);
     let target = held.inner();
     let pid = target.to_string();
@@ -575,7 +575,7 @@ fn signal(pid: i32, signal: Signal) {
 
 #[test]
 fn a_signal_sent_to_us_reaches_the_program_once() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     if !t.has("perl") {
         return;
     }
@@ -1061,7 +1061,7 @@ fn a_kind_is_entered_only_from_a_file_of_its_own() {
 
 #[test]
 fn what_others_own_is_refused_with_advice() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let held = t.hold("unshare", &["-fpn"]);
     let target = held.inner();
     let run = |options: &[&str]| {

@@ -80,7 +80,7 @@ fn soon(what: impl FnMut() -> bool) {
 
 #[test]
 fn each_kind_gives_a_new_namespace_of_that_kind_and_no_other() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     for (short, long, kind) in KINDS.into_iter().filter(|row| has_kind(row.2)) {
         for option in [short, long] {
             // A pid namespace is for children only, and before Linux 5.17 or so a time namespace too.
@@ -136,7 +136,7 @@ fn the_host_name_is_that_of_the_new_namespace_alone() {
 
 #[test]
 fn a_net_namespace_is_seen_by_rlsns_and_lsns() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let held = t.hold("runshare", &[rights(), &["-fn"]].concat());
     let ino = inode(held.inner(), "net").to_string();
     let options = ["-t", "net", "-n", "-r", "-o", "NS,NPROCS,PID"];
@@ -150,7 +150,7 @@ fn a_net_namespace_is_seen_by_rlsns_and_lsns() {
 
 #[test]
 fn an_ordinary_user_becomes_root_of_a_new_user_namespace() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     assert_eq!(t.tool("runshare").as_user().args(["-Ur", "id", "-u"]).run().ok(), "0\n");
     assert_eq!(t.tool("runshare").as_user().args(["-r", "id", "-g"]).run().ok(), "0\n");
     assert_eq!(
@@ -259,7 +259,7 @@ fn on<'a>(t: &'a Test, machine: &Held) -> Run<'a> {
 
 #[test]
 fn ps_with_a_new_proc_sees_only_itself() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let ask =
         |run: Run<'_>| run.arg("-r").args(["-fp", "--mount-proc", "ps", "ax", "-o", "pid=,args="]).run();
     // The column is as wide as the machine's largest PID.
@@ -296,7 +296,7 @@ fn a_new_proc_can_be_mounted_elsewhere() {
 
 #[test]
 fn propagation_is_set_on_all_mounts_as_asked() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     for around in ["private", "shared", "slave"] {
         for mode in ["", "private", "shared", "slave", "unchanged"] {
             let expected: &[&str] = match (around, mode) {
@@ -700,7 +700,7 @@ fn a_shell_sees_us_stopped_by_a_key_and_takes_us_up_again() {
 
 #[test]
 fn when_we_are_killed_the_program_ends_if_that_was_asked() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     for options in [
         &["--kill-child"][..],
         &["-f", "--kill-child=KILL"],
@@ -882,7 +882,7 @@ fn a_limit_that_is_reached_is_named_with_its_value() {
 
 #[test]
 fn in_a_chroot_a_new_user_namespace_is_refused_with_the_reason() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let root = small_root();
     put(root.path(), tool_path("runshare"), "bin/runshare");
     let script = "mount --rbind /proc \"$1/proc\" && exec \"$2\" -R \"$1\" /bin/runshare -U /bin/sh -c :";

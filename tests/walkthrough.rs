@@ -175,7 +175,7 @@ fn the_mounts_of_a_container_are_told_from_outside() {
 
 #[test]
 fn a_loop_is_held_to_a_fifth_of_one_cpu_and_its_group_says_so() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let possible =
         t.tool("rcgexec").args(["--cpu-quota", "20000", "--dry-run", "true"]).run().code == Some(0);
     if !t.needs(possible, "a place where root may make groups, which systemd does not manage") {
