@@ -1,4 +1,4 @@
-# make check | vm | docs | bench | build | install | uninstall
+# make check | vm | vm-all | docs | bench | build | install | uninstall
 
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -16,7 +16,7 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check vm docs bench build install uninstall
+.PHONY: check vm vm-all docs bench build install uninstall
 
 check:
 	cargo fmt --all --check
@@ -25,6 +25,9 @@ check:
 
 vm:
 	tests/vm/test
+
+vm-all:
+	tests/vm/matrix
 
 docs:
 	BLESS=1 cargo test --test main docs

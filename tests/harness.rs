@@ -524,14 +524,30 @@ pub fn bytes(text: &[u8]) -> OsString {
 }
 
 #[test]
-fn the_virtual_machine_gives_root_all_rights_and_cgroup_v2_alone() {
+fn the_virtual_machine_gives_root_all_rights_and_the_groups_that_were_asked_for() {
     let t = rings!(Uml, Qemu);
     let read = |file: &str| std::fs::read_to_string(file).unwrap();
-    let cgroups = read("/proc/self/mountinfo").lines().filter(|line| line.contains("cgroup")).count();
-    assert_eq!(cgroups, 1);
-    let controllers = read("/sys/fs/cgroup/cgroup.controllers");
-    assert!(["cpu", "memory", "pids"].iter().all(|name| controllers.contains(name)), "{controllers}");
-    assert_eq!(read("/sys/fs/cgroup/cgroup.subtree_control"), controllers);
+    let mounts = read("/proc/self/mountinfo");
+    let count = |kind: &str| mounts.lines().filter(|line| line.contains(&format!(" - {kind} "))).count();
+    let layout = std::env::var("NSKIT_VM_LAYOUT").unwrap();
+    let (v1, v2) = match layout.as_str() {
+        "hybrid" => (true, 1),
+        "v1" => (true, 0),
+        "none" => (false, 0),
+        _ => (false, 1),
+    };
+    assert_eq!((count("cgroup") > 0, count("cgroup2")), (v1, v2), "{mounts}");
+    if layout == "v2" {
+        let controllers = read("/sys/fs/cgroup/cgroup.controllers");
+        assert!(["cpu", "memory", "pids"].iter().all(|name| controllers.contains(name)), "{controllers}");
+        assert_eq!(read("/sys/fs/cgroup/cgroup.subtree_control"), controllers);
+    }
+    let systemd = ["systemd", "delegated"].contains(&layout.as_str());
+    assert_eq!(read("/proc/1/comm") == "systemd\n", systemd);
+    if systemd {
+        let told = t.program("systemctl").args(["show", "-p", "Delegate", "nskit.service"]).run().ok();
+        assert_eq!(told == "Delegate=yes\n", layout == "delegated", "{told}");
+    }
     let last: u32 = read("/proc/sys/kernel/cap_last_cap").trim().parse().unwrap();
     let all = format!("CapEff:\t{:016x}\n", (1u64 << (last + 1)) - 1);
     assert!(read("/proc/self/status").contains(&all), "{all}");
