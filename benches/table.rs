@@ -59,7 +59,11 @@ impl Wanted {
         }
         let rounds = Rounds::run(&contenders(), rounds, Duration::from_secs(12));
         let median = |who: usize, what| rounds.of(who, what)[1];
-        let spread = |[low, middle, high]: [f64; 3]| format!("{middle:.2} ({low:.2} to {high:.2})");
+        let short = |ratio: f64| if ratio < 0.1 { format!("{ratio:.4}") } else { format!("{ratio:.2}") };
+        let spread = |all: [f64; 3]| {
+            let [low, middle, high] = all.map(short);
+            format!("{middle} ({low} to {high})")
+        };
         let cells = [
             job.to_string(),
             format!("{:.1} ms", median(0, Sample::wall) * 1000.0),
