@@ -33,7 +33,7 @@ docs:
 	BLESS=1 cargo test --test main docs
 
 bench:
-	cargo bench --bench listing
+	cargo bench --quiet --bench table
 
 build:
 	cargo build --release

@@ -127,9 +127,25 @@ impl Test {
         Run::new(self, tool_path(name).into())
     }
 
+    /// An original from the newest util-linux that Debian has, where `tests/newest` has fetched it. Skips and fails
+    /// like [`Test::has`].
+    pub fn newest(&self, name: &str) -> Option<PathBuf> {
+        let set = |name| std::env::var_os(name).map(PathBuf::from);
+        let caches = || Some(set("XDG_CACHE_HOME").unwrap_or(set("HOME")?.join(".cache")).join("nskit-vm"));
+        let file = set("NSKIT_VM_CACHE").or_else(caches).map(|cache| cache.join("newest/bin").join(name));
+        let file = file.filter(|file| file.is_file());
+        self.needs(file.is_some(), "the newest util-linux: run tests/newest").then_some(())?;
+        file
+    }
+
     /// A program of the machine, such as the original of a tool.
     pub fn program(&self, name: &str) -> Run<'_> {
-        Run::new(self, find(name).unwrap_or_else(|| panic!("{name} is not installed")))
+        self.path(&find(name).unwrap_or_else(|| panic!("{name} is not installed")))
+    }
+
+    /// A program by its path.
+    pub fn path(&self, program: &Path) -> Run<'_> {
+        Run::new(self, program.to_path_buf())
     }
 
     /// Starts a launcher (ours by name, or the original) with these options; the program in it sleeps. It
@@ -226,7 +242,8 @@ pub fn tool_path(name: &str) -> &'static Path {
     })
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// Where a program of the machine is.
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(usual).map(|dir| dir.join(program)).find(|file| file.is_file())
