@@ -86,14 +86,14 @@ impl Test {
             return Some(test);
         }
         // Straight to the descriptor: the test runner keeps what a passing test prints.
+        let names = rings.iter().map(|ring| format!("{ring:?}")).collect::<Vec<_>>().join(", ");
         let why = if Ring::here() == Ring::User && rings.contains(&Ring::Host) {
             "needs root".to_string()
         } else {
-            let names: Vec<_> = rings.iter().map(|ring| format!("{ring:?}")).collect();
-            format!("is for the ring{} {}", if names.len() > 1 { "s" } else { "" }, names.join(", "))
+            format!("is for the ring{} {names}", if rings.len() > 1 { "s" } else { "" })
         };
         let _ = std::io::stderr().write_all(format!("skipped: {}: {why}\n", test.name).as_bytes());
-        test.log("other ring");
+        test.log(&format!("other ring: {names}"));
         None
     }
 
@@ -120,6 +120,16 @@ impl Test {
         let _ = std::io::stderr().write_all(line.as_bytes());
         self.log(&format!("skipped: needs {what}"));
         false
+    }
+
+    /// Is this the kind of machine that the test is about? Where it is not the test is skipped aloud, also with
+    /// `NSKIT_TESTS=all`: it runs in the same ring elsewhere.
+    pub fn belongs(&self, here: bool, to: &str) -> bool {
+        if !here {
+            let _ = std::io::stderr().write_all(format!("skipped: {}: is for {to}\n", self.name).as_bytes());
+            self.log(&format!("skipped: is for {to}"));
+        }
+        here
     }
 
     /// One of our tools.
