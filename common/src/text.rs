@@ -32,13 +32,17 @@ impl Charset {
     }
 }
 
-/// Can this character change what a terminal shows elsewhere: control characters, invisible ones, those that
-/// turn the writing direction, and line separators?
+/// Can this character change what a terminal shows elsewhere, or hide there: control characters, those that
+/// turn the writing direction, line separators, and all that may be shown as nothing? Source: Unicode's
+/// properties Bidi_Control, Default_Ignorable_Code_Point, Zl and Zp.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Bytes as text that is safe on a terminal: what is not valid UTF-8 becomes `\xNN`, what [`is_unsafe`]
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn nothing_unsafe_is_shown() {
-        let cases: [(&[u8], &str, &str); 11] = [
+        let cases: [(&[u8], &str, &str); 12] = [
             (b"\\x1b \\n", "\\x5cx1b \\n", "\\x5cx1b\\x20\\x5cn"),
             ("a\u{2003}b".as_bytes(), "a\u{2003}b", "a\\u{2003}b"),
             (b"sleep 60", "sleep 60", "sleep\\x2060"),
