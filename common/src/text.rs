@@ -4,6 +4,7 @@
 //! the cursor, rename the window or forge a line of output.
 
 use std::fmt::Write;
+use std::str::FromStr;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -120,6 +121,14 @@ pub fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// A decimal number without a sign; nothing else, and none that does not fit.
+pub fn digits<T: FromStr>(text: &[u8]) -> Option<T> {
+    match !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
+        true => std::str::from_utf8(text).ok()?.parse().ok(),
+        false => None,
+    }
+}
+
 /// How many columns of a terminal this text takes.
 pub fn width(text: &str) -> usize {
     text.width()
@@ -152,6 +161,11 @@ mod tests {
             ("é".as_bytes(), "é", "é"),
             (b"\xc2\x9b31m", "\\u{9b}31m", "\\u{9b}31m"),
             ("\u{202e}gpj".as_bytes(), "\\u{202e}gpj", "\\u{202e}gpj"),
+            (
+                "a\u{3164}\u{fe0f}\u{e0100}".as_bytes(),
+                "a\\u{3164}\\u{fe0f}\\u{e0100}",
+                "a\\u{3164}\\u{fe0f}\\u{e0100}",
+            ),
             (b"\x7f", "\\x7f", "\\x7f"),
             (b"a\\b", "a\\b", "a\\x5cb"),
             (b"", "", ""),

@@ -3,8 +3,9 @@
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::{Proc, Task, digits};
+use super::{Proc, Task};
 use crate::error::{Error, Result};
+use crate::text::digits;
 
 /// One id inside a new user namespace that stands for one outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,12 +3,14 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::error::{Error, Result};
 use crate::kind::{KINDS, Kind};
+use crate::text::digits;
 
 /// In what the originals' ways to read a command line differ.
 #[derive(Debug)]
@@ -259,13 +261,9 @@ pub fn parse_kind(text: &[u8]) -> Result<Kind> {
 }
 
 /// A decimal number without a sign, of an option's value. Never wraps and takes nothing else.
-pub fn number<T: TryFrom<u64>>(what: &str, text: &OsString) -> Result<T> {
+pub fn number<T: FromStr>(what: &str, text: &OsString) -> Result<T> {
     let bytes = text.as_bytes();
-    let digits = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
-    let number = digits.then(|| text.to_str()?.parse::<u64>().ok()).flatten();
-    number
-        .and_then(|number| T::try_from(number).ok())
-        .ok_or_else(|| Error::refused([what.as_bytes(), b" is no valid number: ", bytes].concat()))
+    digits(bytes).ok_or_else(|| Error::refused([what.as_bytes(), b" is no valid number: ", bytes].concat()))
 }
 
 /// A user or group id. The highest number means "no change" to the kernel (setresuid(2)), so it is none.
