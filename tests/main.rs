@@ -17,4 +17,7 @@ mod rcgexec;
 mod rlsns;
 mod rnsenter;
 mod runshare;
+#[allow(dead_code, unused_imports)]
+#[path = "tools.rs"]
+mod tools;
 mod walkthrough;
