@@ -128,6 +128,10 @@ fn cluster(
     while let [short, tail @ ..] = rest {
         let arg = command.get_arguments().find(|arg| arg.get_short() == Some(char::from(*short)));
         let Some(arg) = arg else {
+            // With a hyphen before it, it would be the end of the options.
+            if *short == b'-' {
+                return Err(Error::refused("a hyphen stands among short options"));
+            }
             // Not an option: clap shall say so, of this letter.
             out.push(OsString::from_vec([b"-", &rest[..utf8_length(rest)]].concat()));
             return Ok(());
@@ -322,6 +326,7 @@ mod tests {
             ("--ne", "--net"),
             ("-x", "-x"),
             ("-fxn", "--fork -x"),
+            ("-f-n sh", "! a hyphen stands among short options"),
             ("-t", "--target"),
             ("-", "-- -"),
             ("--nope=1 -f", "--nope=1 --fork"),
