@@ -9,6 +9,7 @@
 mod harness;
 
 mod docs;
+mod fuzz;
 mod house;
 mod kernel;
 mod nsinfo;
