@@ -1,4 +1,4 @@
-# make check | vm | docs | bench | build | install | uninstall
+# make check | vm | docs | bench | fuzz | coverage | build | install | uninstall
 
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -16,7 +16,7 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check vm docs bench build install uninstall
+.PHONY: check vm docs bench fuzz coverage build install uninstall
 
 check:
 	cargo fmt --all --check
@@ -31,6 +31,12 @@ docs:
 
 bench:
 	cargo bench --bench listing
+
+fuzz:
+	tests/fuzz/run $(or $(SECONDS),60) $(ROW)
+
+coverage:
+	tests/coverage
 
 build:
 	cargo build --release
