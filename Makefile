@@ -1,4 +1,4 @@
-# make check | vm | vm-all | containers | docs | bench | build | install | uninstall
+# make check | vm | vm-all | containers | faults | fuzz | bench | coverage | docs | build | install | uninstall
 
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -16,7 +16,7 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check vm vm-all containers docs bench build install uninstall
+.PHONY: check vm vm-all containers fuzz bench coverage docs build install uninstall
 
 check:
 	cargo fmt --all --check
@@ -41,6 +41,12 @@ docs:
 
 bench:
 	cargo bench --quiet --bench table
+
+fuzz:
+	tests/fuzz/run $(or $(SECONDS),60) $(ROW)
+
+coverage:
+	tests/coverage
 
 build:
 	cargo build --release

@@ -16,23 +16,11 @@ use common::kind::KINDS;
 use common::tool::Tool;
 
 use crate::harness::{Test, project};
+use crate::tools::{
+    nsinfo::cli as nsinfo, rcgexec::cli as rcgexec, rlsns::cli as rlsns, rnsenter::cli as rnsenter,
+    runshare::cli as runshare,
+};
 use completions::{Bash, Fish, Takes, Zsh};
-
-#[allow(dead_code)]
-#[path = "../bins/nsinfo/cli.rs"]
-mod nsinfo;
-#[allow(dead_code)]
-#[path = "../bins/rcgexec/cli.rs"]
-mod rcgexec;
-#[allow(dead_code)]
-#[path = "../bins/rlsns/cli.rs"]
-mod rlsns;
-#[allow(dead_code)]
-#[path = "../bins/rnsenter/cli.rs"]
-mod rnsenter;
-#[allow(dead_code)]
-#[path = "../bins/runshare/cli.rs"]
-mod runshare;
 
 /// Every tool, and the section of the manual that it is in: a line here for each.
 const TOOLS: &[(Tool, u8)] =

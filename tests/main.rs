@@ -10,6 +10,7 @@ mod harness;
 
 mod containers;
 mod docs;
+mod fuzz;
 mod house;
 mod kernel;
 mod nsinfo;
@@ -18,4 +19,7 @@ mod rcgexec;
 mod rlsns;
 mod rnsenter;
 mod runshare;
+#[allow(dead_code, unused_imports)]
+#[path = "tools.rs"]
+mod tools;
 mod walkthrough;

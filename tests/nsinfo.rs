@@ -180,6 +180,21 @@ fn without_a_pid_it_shows_itself_and_the_host_name_is_the_one_it_has() {
 }
 
 #[test]
+fn a_map_that_is_none_is_said_and_a_self_that_is_no_process_is_an_error() {
+    let t = rings!(Host, User);
+    let root = machine();
+    write(root.path().join("8/uid_map"), "odd\n").unwrap();
+    let run = of(&t, root.path()).arg("8").run();
+    assert!(run.ok().contains("uid map    not readable: Invalid argument\n"));
+    assert_eq!(unreadable(&asked(of(&t, root.path()).arg("8"))), ["uid_map", "host_name"]);
+    remove_file(root.path().join("self")).unwrap();
+    symlink("mounts", root.path().join("self")).unwrap();
+    of(&t, root.path())
+        .run()
+        .fails(1, "nsinfo: /proc/self is no process: is another file system mounted there?");
+}
+
+#[test]
 fn what_is_missing_is_said_in_its_place_and_the_rest_is_shown() {
     let t = rings!(Host, User);
     let root = machine();

@@ -10,7 +10,7 @@ use common::text::{Charset, show};
 use common::tool::json::Value;
 use common::tool::table::{Cell, Column, Form, Shape, Style, render};
 
-use crate::world::{Cgroup, Id, World};
+use super::world::{Cgroup, Id, World};
 
 /// A page in the making: sections with lines under them.
 struct Page {

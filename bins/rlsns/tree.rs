@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::cli::{Relation, Row};
+use super::cli::{Relation, Row};
 use common::ns::scan::Snapshot;
 use common::tool::table::forest;
 

@@ -4,6 +4,8 @@ use std::ffi::CStr;
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
+use crate::text::digits;
+
 /// What is known of one kind of namespace: a row of [`KINDS`].
 #[derive(Debug)]
 pub struct Row {
@@ -200,10 +202,7 @@ pub struct NsId {
 pub fn parse_link(text: &[u8]) -> Option<(&[u8], u64)> {
     let colon = text.iter().position(|&b| b == b':')?;
     let number = text[colon + 1..].strip_prefix(b"[")?.strip_suffix(b"]")?;
-    if number.is_empty() || !number.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some((&text[..colon], std::str::from_utf8(number).ok()?.parse().ok()?))
+    Some((&text[..colon], digits(number)?))
 }
 
 #[cfg(test)]

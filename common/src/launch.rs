@@ -14,6 +14,7 @@ use nix::unistd::{ForkResult, Pid, Uid, User, getpgid};
 
 use crate::error::{Error, Result};
 use crate::sys::{self, Change};
+use crate::text::digits;
 
 /// The signals that we do not pass on while we wait for the program: those that cannot be caught, those about
 /// our own terminal and pipes, and the one about our children. Those of faults are passed on where somebody
@@ -309,8 +310,7 @@ fn follow_stop(signal: i32) {
 /// Source: signal(7).
 pub fn parse_signal(text: &str) -> Option<i32> {
     let (lowest, highest) = sys::realtime_signals();
-    let digits =
-        |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i32>().ok()).flatten();
+    let digits = |text: &str| digits::<i32>(text.as_bytes());
     if let Some(number) = digits(text) {
         return (1..=highest).contains(&number).then_some(number);
     }

@@ -4,6 +4,7 @@
 //! the cursor, rename the window or forge a line of output.
 
 use std::fmt::Write;
+use std::str::FromStr;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -32,13 +33,17 @@ impl Charset {
     }
 }
 
-/// Can this character change what a terminal shows elsewhere: control characters, invisible ones, those that
-/// turn the writing direction, and line separators?
+/// Can this character change what a terminal shows elsewhere, or hide there: control characters, those that
+/// turn the writing direction, line separators, and all that may be shown as nothing? Source: Unicode's
+/// properties Bidi_Control, Default_Ignorable_Code_Point, Zl and Zp.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Bytes as text that is safe on a terminal: what is not valid UTF-8 becomes `\xNN`, what [`is_unsafe`]
@@ -116,6 +121,14 @@ pub fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// A decimal number without a sign; nothing else, and none that does not fit.
+pub fn digits<T: FromStr>(text: &[u8]) -> Option<T> {
+    match !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
+        true => std::str::from_utf8(text).ok()?.parse().ok(),
+        false => None,
+    }
+}
+
 /// How many columns of a terminal this text takes.
 pub fn width(text: &str) -> usize {
     text.width()
@@ -139,7 +152,7 @@ mod tests {
 
     #[test]
     fn nothing_unsafe_is_shown() {
-        let cases: [(&[u8], &str, &str); 11] = [
+        let cases: [(&[u8], &str, &str); 12] = [
             (b"\\x1b \\n", "\\x5cx1b \\n", "\\x5cx1b\\x20\\x5cn"),
             ("a\u{2003}b".as_bytes(), "a\u{2003}b", "a\\u{2003}b"),
             (b"sleep 60", "sleep 60", "sleep\\x2060"),
@@ -148,6 +161,11 @@ mod tests {
             ("é".as_bytes(), "é", "é"),
             (b"\xc2\x9b31m", "\\u{9b}31m", "\\u{9b}31m"),
             ("\u{202e}gpj".as_bytes(), "\\u{202e}gpj", "\\u{202e}gpj"),
+            (
+                "a\u{3164}\u{fe0f}\u{e0100}".as_bytes(),
+                "a\\u{3164}\\u{fe0f}\\u{e0100}",
+                "a\\u{3164}\\u{fe0f}\\u{e0100}",
+            ),
             (b"\x7f", "\\x7f", "\\x7f"),
             (b"a\\b", "a\\b", "a\\x5cb"),
             (b"", "", ""),

@@ -12,6 +12,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::error::{Error, Result};
 use crate::sys;
+use crate::text::digits;
 
 /// How long an ended group may take to let go of its last process: tens of milliseconds where much memory
 /// is given back (man cgroups(7) says only that it can be EBUSY).
@@ -155,10 +156,7 @@ impl Group {
 
     /// The PIDs in it, without those below; 0 for processes outside of our pid namespace.
     pub fn processes(&self) -> Result<Vec<i32>> {
-        let text = self.read("cgroup.procs")?;
-        let lines =
-            text.split(|&b| b == b'\n').filter_map(|line| std::str::from_utf8(line).ok()?.parse().ok());
-        Ok(lines.collect())
+        Ok(parse_procs(&self.read("cgroup.procs")?))
     }
 
     /// The groups directly below it.
@@ -276,6 +274,11 @@ impl Group {
             pause = (pause * 2).min(Duration::from_millis(100));
         }
     }
+}
+
+/// Reads a `cgroup.procs` file: a PID a line.
+pub fn parse_procs(text: &[u8]) -> Vec<i32> {
+    text.split(|&b| b == b'\n').filter_map(digits).collect()
 }
 
 /// Did the group vanish under our hands?

@@ -1,6 +1,7 @@
 //! The limits that can be set: one row each, with its spelling in both versions.
 
 use crate::error::{Error, Result};
+use crate::text::digits;
 
 /// A limit: everything that is known of it. A row of [`KNOBS`].
 pub struct Knob {
@@ -138,13 +139,8 @@ fn unlimited(text: &str) -> Option<Value> {
     matches!(text, "max" | "-1").then_some(Value::Max)
 }
 
-fn digits(text: &str) -> Option<u64> {
-    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| text.parse().ok()).flatten()
-}
-
 fn range(text: &str, least: u64, most: u64) -> Option<Value> {
-    digits(text).filter(|number| (least..=most).contains(number)).map(Value::Number)
+    digits(text.as_bytes()).filter(|number| (least..=most).contains(number)).map(Value::Number)
 }
 
 /// A size in bytes, with K, M, G or T for powers of 1024, in any case, and `B` or `iB` after them. Parsed here
@@ -161,7 +157,7 @@ fn size(text: &str) -> Option<Value> {
         "t" | "tb" | "tib" => 40,
         _ => return None,
     };
-    let bytes = digits(number)?.checked_mul(1 << shift)?;
+    let bytes = digits::<u64>(number.as_bytes())?.checked_mul(1 << shift)?;
     // Below a page the kernel rounds to nothing, and close to the highest number to no limit at all.
     (4096..i64::MAX as u64 - (1 << 16)).contains(&bytes).then_some(Value::Number(bytes))
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::proc::{Proc, Task, mounts};
 use crate::sys;
+use crate::text::digits;
 
 /// The inode number of the first cgroup namespace, the same on every kernel.
 const INITIAL: u64 = 4026531835;
@@ -49,7 +50,7 @@ impl Line {
     pub fn parse(text: &[u8]) -> Vec<Line> {
         let line = |line: &[u8]| {
             let mut fields = line.splitn(3, |&b| b == b':');
-            let hierarchy = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+            let hierarchy = digits(fields.next()?)?;
             let (controllers, path) = (fields.next()?, fields.next()?);
             let controllers = controllers.split(|&b| b == b',').filter(|name| !name.is_empty());
             Some(Line {
@@ -254,7 +255,7 @@ mod tests {
             controllers: controllers.iter().map(|name| name.as_bytes().to_vec()).collect(),
             path: path.to_vec(),
         };
-        let text = b"9:name=systemd:/\n2:cpu,cpuacct:/a:b\xff\n0::/x (deleted)\nbroken\n";
+        let text = b"9:name=systemd:/\n2:cpu,cpuacct:/a:b\xff\n0::/x (deleted)\nbroken\n+1:a:/\n";
         let lines = Line::parse(text);
         assert_eq!(
             lines,

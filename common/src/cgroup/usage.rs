@@ -4,6 +4,7 @@ use super::group::{Group, Version};
 use super::knobs::{KNOBS, Knob};
 use super::layout::Hierarchy;
 use crate::error::Result;
+use crate::text::digits;
 
 /// A limit that a group has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +42,8 @@ fn file(knob: &Knob, version: Version) -> &'static str {
 }
 
 /// Does this text of a limit's file set one? Version 1 says "none" of memory by the highest number of pages.
-fn is_limit(value: &[u8]) -> bool {
-    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
-    let highest = number.is_some_and(|number| number > i64::MAX as u64 - (1 << 16));
+pub fn is_limit(value: &[u8]) -> bool {
+    let highest = digits(value).is_some_and(|number: u64| number > i64::MAX as u64 - (1 << 16));
     !(highest || value == b"-1" || value.starts_with(b"max"))
 }
 
@@ -95,12 +95,13 @@ impl Counter {
 }
 
 /// The number of a file with one, or in the line with this key.
-fn value(text: &[u8], key: Option<&str>) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
+pub fn value(text: &[u8], key: Option<&str>) -> Option<u64> {
+    let number = |text: &[u8]| digits(text.trim_ascii());
     match key {
-        None => text.trim().parse().ok(),
+        None => number(text),
         Some(key) => {
-            text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+            let of_key = |line: &[u8]| number(line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")?);
+            text.split(|&b| b == b'\n').find_map(of_key)
         }
     }
 }
@@ -128,6 +129,7 @@ mod tests {
             (stat, Some("nr_throttled"), Some(3)),
             (stat, Some("usage"), None),
             (b"max", None, None),
+            (b"+42", None, None),
             (b"\xff", None, None),
         ];
         for (text, key, expected) in cases {

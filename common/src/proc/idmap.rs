@@ -3,8 +3,9 @@
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::{Proc, Task, digits};
+use super::{Proc, Task};
 use crate::error::{Error, Result};
+use crate::text::digits;
 
 /// One id inside a new user namespace that stands for one outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +131,7 @@ impl IdMap {
 
 /// The id that stands as far from `to` as this one from `from`.
 fn shift(id: u32, from: u32, to: u32, count: u32) -> Option<u32> {
-    let at = id.checked_sub(from).filter(|at| *at < count)?;
+    let at = id.checked_sub(from).filter(|at| *at < count && id != NO_ID)?;
     to.checked_add(at).filter(|id| *id != NO_ID)
 }
 
@@ -183,5 +184,7 @@ mod tests {
         // No kernel writes it, but nothing may overflow.
         let past = IdMap::parse(b"4294967290 0 100").expect("a map");
         assert_eq!((past.inside(3), past.inside(50)), (Some(4294967293), None));
+        assert_eq!((past.outside(4294967294), past.outside(u32::MAX)), (Some(4), None));
+        assert!(!past.knows(u32::MAX));
     }
 }

@@ -25,6 +25,7 @@ use nix::sys::stat::{Mode, fstat};
 use crate::error::{Error, Result};
 use crate::kind::{KindMap, KindSet, parse_link};
 use crate::sys;
+use crate::text::digits;
 
 /// A file of /proc that we read whole is never larger than this: 16 MiB.
 const LIMIT: u64 = 16 << 20;
@@ -140,18 +141,11 @@ impl HostName {
     }
 }
 
-fn parse_pid(name: &[u8]) -> Option<i32> {
+/// Reads the name of a process's directory: a number above 0, as the kernel writes it. None for other names.
+pub fn parse_pid(name: &[u8]) -> Option<i32> {
     match name.first() {
-        Some(b'1'..=b'9') => std::str::from_utf8(name).ok()?.parse().ok(),
+        Some(b'1'..=b'9') => digits(name),
         _ => None,
-    }
-}
-
-/// A decimal number without a sign; nothing else, and none that does not fit.
-fn digits<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    match !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
-        true => std::str::from_utf8(text).ok()?.parse().ok(),
-        false => None,
     }
 }
 
@@ -194,7 +188,7 @@ impl Stat {
         let close = line.iter().rposition(|&b| b == b')')?;
         let comm = line.get(open + 1..close)?.to_vec();
         let mut fields = line[close + 1..].split(|&b| b == b' ').filter(|field| !field.is_empty());
-        let ppid = std::str::from_utf8(fields.nth(1)?).ok()?.trim_end().parse().ok()?;
+        let ppid = digits(fields.nth(1)?.trim_ascii_end())?;
         let flags: u64 = fields.nth(4).and_then(digits).unwrap_or(0);
         Some(Stat { comm, ppid, of_kernel: flags & OF_KERNEL != 0 })
     }

@@ -1,7 +1,8 @@
 //! The mounts that a process sees: `/proc/PID/mountinfo` over bytes.
 
-use super::{Task, digits};
+use super::Task;
 use crate::error::Result;
+use crate::text::digits;
 
 /// One mount. Source: proc_pid_mountinfo(5).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use nix::errno::Errno;
 
-use super::{Task, digits};
+use super::Task;
 use crate::error::{Error, Result};
+use crate::text::digits;
 
 /// Ids and PIDs of a process. Source: proc_pid_status(5).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,14 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::error::{Error, Result};
 use crate::kind::{KINDS, Kind};
+use crate::text::digits;
 
 /// In what the originals' ways to read a command line differ.
 #[derive(Debug)]
@@ -126,6 +128,10 @@ fn cluster(
     while let [short, tail @ ..] = rest {
         let arg = command.get_arguments().find(|arg| arg.get_short() == Some(char::from(*short)));
         let Some(arg) = arg else {
+            // With a hyphen before it, it would be the end of the options.
+            if *short == b'-' {
+                return Err(Error::refused("a hyphen stands among short options"));
+            }
             // Not an option: clap shall say so, of this letter.
             out.push(OsString::from_vec([b"-", &rest[..utf8_length(rest)]].concat()));
             return Ok(());
@@ -259,13 +265,9 @@ pub fn parse_kind(text: &[u8]) -> Result<Kind> {
 }
 
 /// A decimal number without a sign, of an option's value. Never wraps and takes nothing else.
-pub fn number<T: TryFrom<u64>>(what: &str, text: &OsString) -> Result<T> {
+pub fn number<T: FromStr>(what: &str, text: &OsString) -> Result<T> {
     let bytes = text.as_bytes();
-    let digits = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
-    let number = digits.then(|| text.to_str()?.parse::<u64>().ok()).flatten();
-    number
-        .and_then(|number| T::try_from(number).ok())
-        .ok_or_else(|| Error::refused([what.as_bytes(), b" is no valid number: ", bytes].concat()))
+    digits(bytes).ok_or_else(|| Error::refused([what.as_bytes(), b" is no valid number: ", bytes].concat()))
 }
 
 /// A user or group id. The highest number means "no change" to the kernel (setresuid(2)), so it is none.
@@ -324,6 +326,7 @@ mod tests {
             ("--ne", "--net"),
             ("-x", "-x"),
             ("-fxn", "--fork -x"),
+            ("-f-n sh", "! a hyphen stands among short options"),
             ("-t", "--target"),
             ("-", "-- -"),
             ("--nope=1 -f", "--nope=1 --fork"),

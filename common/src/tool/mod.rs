@@ -4,6 +4,7 @@ pub mod args;
 pub mod json;
 pub mod table;
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -34,40 +35,57 @@ pub fn main<R>(
     request: fn(&ArgMatches) -> Result<R>,
     run: fn(R) -> anyhow::Result<u8>,
 ) -> ExitCode {
-    let mut command = (tool.command)();
-    let parsed = args::canonical(&mut command, &tool.dialect, std::env::args_os().collect())
-        .map_err(Stop::Failure)
-        .and_then(|argv| command.try_get_matches_from(argv).map_err(Stop::Clap))
-        .and_then(|matches| request(&matches).map_err(Stop::Failure));
-    match parsed {
+    match read(tool, request, std::env::args_os().collect()) {
         Ok(request) => match run(request) {
             Ok(status) => status.into(),
             Err(error) => report(tool, &error).into(),
         },
-        Err(Stop::Failure(error)) => {
-            complain(tool.name, &error.to_string(), Some(error.hint().unwrap_or(&see_help(tool))));
-            tool.failure.into()
-        }
-        Err(Stop::Clap(error)) if !error.use_stderr() => match print(&error.render().to_string()) {
+        Err(Stop::Told(text)) => match print(&text) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report(tool, &error.into()).into(),
         },
-        Err(Stop::Clap(error)) => {
-            let (line, hint) = usage(&error);
-            complain(tool.name, &line, Some(hint.as_deref().unwrap_or(&see_help(tool))));
+        Err(Stop::Refused { line, hint }) => {
+            complain(tool.name, &line, Some(&hint));
             tool.failure.into()
         }
     }
 }
 
 /// Why a command line is not answered by running.
-enum Stop {
-    Failure(Error),
-    Clap(clap::Error),
+#[derive(Debug)]
+pub enum Stop {
+    /// It asked for this text: help, or the version.
+    Told(String),
+    /// It makes no sense.
+    Refused {
+        /// Why, in one line that may be shown.
+        line: String,
+        /// What to do.
+        hint: String,
+    },
 }
 
-fn see_help(tool: &Tool) -> String {
-    format!("`{} --help` shows what can be asked", tool.name)
+/// Reads a command line into a request, with no look at the machine.
+pub fn read<R>(
+    tool: &Tool,
+    request: fn(&ArgMatches) -> Result<R>,
+    argv: Vec<OsString>,
+) -> std::result::Result<R, Stop> {
+    let refused = |line, hint: Option<String>| Stop::Refused {
+        line,
+        hint: hint.unwrap_or_else(|| format!("`{} --help` shows what can be asked", tool.name)),
+    };
+    let failed = |error: Error| refused(error.to_string(), error.hint().map(str::to_string));
+    let mut command = (tool.command)();
+    let argv = args::canonical(&mut command, &tool.dialect, argv).map_err(failed)?;
+    let matches = command.try_get_matches_from(argv).map_err(|error| match error.use_stderr() {
+        false => Stop::Told(error.render().to_string()),
+        true => {
+            let (line, hint) = usage(&error);
+            refused(line, hint)
+        }
+    })?;
+    request(&matches).map_err(failed)
 }
 
 /// Says on stderr what failed and what to do, and answers the exit status for it.

@@ -1,0 +1,217 @@
+//! Rules for what reads the text of the kernel, in which other users choose names and paths.
+
+use common::cgroup::group::parse_procs;
+use common::cgroup::layout::Line;
+use common::cgroup::usage;
+use common::kind::parse_link;
+use common::proc::idmap::IdMap;
+use common::proc::mounts::{self, Mount};
+use common::proc::status::{Ids, Status};
+use common::proc::{Stat, parse_pid};
+
+use super::{decimal, number, pieces};
+
+const U64: u128 = u64::MAX as u128;
+const U32: u128 = u32::MAX as u128;
+const I32: u128 = i32::MAX as u128;
+
+/// The lines of a text that are not empty.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&b| b == b'\n').filter(|line| !line.is_empty())
+}
+
+/// A field of mountinfo as the kernel would write it, and more: every byte that is not a letter, a digit or
+/// a slash is escaped.
+fn escaped(field: &[u8]) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'/';
+    field.iter().map(|&b| if plain(b) { char::from(b).into() } else { format!("\\{b:03o}") }).collect()
+}
+
+fn line_of(mount: &Mount) -> Vec<u8> {
+    let Mount { id, parent, dev: (major, minor), .. } = mount;
+    let mut line =
+        format!("{id} {parent} {major}:{minor} {} {} ", escaped(&mount.root), escaped(&mount.point))
+            .into_bytes();
+    line.extend(&mount.options);
+    for (group, name) in [(mount.peer_group, "shared"), (mount.master, "master")] {
+        line.extend(group.map(|group| format!(" {name}:{group}")).unwrap_or_default().as_bytes());
+    }
+    line.extend(if mount.unbindable { &b" unbindable"[..] } else { b"" });
+    line.extend(format!(" - {} {} ", escaped(&mount.fs_type), escaped(&mount.source)).as_bytes());
+    line.extend(&mount.super_options);
+    line
+}
+
+/// A file of any bytes: each line is a mount or is counted as left out, by itself; a mount that is written
+/// again is the same.
+pub(super) fn mountinfo(text: &[u8]) {
+    let (found, skipped) = mounts::parse(text);
+    assert_eq!(found.len() + skipped, lines(text).count());
+    assert_eq!(found, lines(text).flat_map(|line| mounts::parse(line).0).collect::<Vec<_>>());
+    for mount in &found {
+        assert_eq!(mounts::parse(&line_of(mount)), (vec![mount.clone()], 0));
+        assert!(!mount.propagation().is_empty());
+        for options in [&mount.options, &mount.super_options] {
+            // No escape in it: what is split and joined again is the same but for empty words.
+            let joined = mounts::words(options).collect::<Vec<_>>().join(&b',');
+            let given: Vec<_> = options.split(|&b| b == b',').filter(|word| !word.is_empty()).collect();
+            assert!(options.contains(&b'\\') || joined == given.join(&b','));
+        }
+    }
+}
+
+/// A mount of any names and numbers is read as it is.
+pub(super) fn mount_made(bytes: &[u8]) {
+    let ((id, bytes), mut of_groups) = (number(bytes), [None, None]);
+    let (more, bytes) = number(bytes);
+    for (bit, group) in of_groups.iter_mut().enumerate() {
+        *group = (id >> bit & 1 == 1).then_some(more ^ id);
+    }
+    let mut names = pieces(bytes).map(<[u8]>::to_vec);
+    let mut name = || names.next().unwrap_or_default();
+    let plain = |text: Vec<u8>| text.into_iter().filter(|b| !b" \n".contains(b)).collect();
+    let mount = Mount {
+        id,
+        parent: more,
+        dev: (id as u32, more as u32),
+        root: name(),
+        point: name(),
+        fs_type: name(),
+        source: name(),
+        options: plain(name()),
+        super_options: plain(name()),
+        peer_group: of_groups[0],
+        master: of_groups[1],
+        unbindable: id >> 2 & 1 == 1,
+    };
+    assert_eq!(mounts::parse(&line_of(&mount)), (vec![mount], 0));
+}
+
+/// A line of any bytes: the name is what lies between the first and the last bracket.
+pub(super) fn stat(line: &[u8]) {
+    let Some(stat) = Stat::parse(line) else { return };
+    let name = [b"(", &stat.comm[..], b")"].concat();
+    assert!(line.windows(name.len()).any(|window| window == name));
+    let (before, after) = (line.split(|&b| b == b'('), line.rsplit(|&b| b == b')'));
+    let outside: usize =
+        [before.map(<[u8]>::len).next(), after.map(<[u8]>::len).next()].iter().flatten().sum();
+    assert_eq!(outside + name.len(), line.len());
+}
+
+/// A process with any name can say nothing else of itself by it.
+pub(super) fn stat_made(bytes: &[u8]) {
+    let (numbers, comm) = number(bytes);
+    let (ppid, of_kernel) = ((numbers >> 33) as i32, numbers & 1 == 1);
+    let flags = numbers as u32 & !0x20_0000 | u32::from(of_kernel) << 21;
+    let line = [b"7 (", comm, format!(") S {ppid} 7 7 0 -1 {flags} 0 0 0").as_bytes()].concat();
+    assert_eq!(Stat::parse(&line), Some(Stat { comm: comm.to_vec(), ppid, of_kernel }));
+}
+
+/// A file of any bytes; and behind a name of any bytes, in which the kernel escapes newlines, the same is read.
+pub(super) fn status(text: &[u8]) {
+    let ids = |label: &str, Ids { real, effective, saved, fs }| {
+        format!("{label}:\t{real}\t{effective}\t{saved}\t{fs}\n")
+    };
+    let written = |name: &[u8], status: &Status| {
+        let name = name.iter().flat_map(|b| if *b == b'\n' { b"\\n".to_vec() } else { vec![*b] });
+        let mut text: Vec<u8> = b"Name:\t".iter().copied().chain(name).collect();
+        text.extend(format!("\nTgid:\t{}\n", status.process).as_bytes());
+        text.extend([ids("Uid", status.uids), ids("Gid", status.gids)].concat().as_bytes());
+        let pids: Vec<_> = status.pids.iter().map(|pid| format!("\t{pid}")).collect();
+        text.extend(format!("NSpid:{}\n", pids.concat()).as_bytes());
+        text
+    };
+    let one = Ids { real: 1, effective: 2, saved: 3, fs: u32::MAX };
+    let known = Status { process: 9, uids: one, gids: one, pids: vec![9, 1] };
+    for status in [Some(known), Status::parse(text)].into_iter().flatten() {
+        assert_eq!(Status::parse(&written(text, &status)), Some(status));
+    }
+}
+
+/// A line is read if it is a number, a colon, words, a colon and a path, and is read as that.
+pub(super) fn cgroup(text: &[u8]) {
+    let mut found = Line::parse(text).into_iter();
+    for line in lines(text) {
+        let mut parts = line.splitn(3, |&b| b == b':');
+        let hierarchy = parts.next().and_then(|number| decimal(number, U64));
+        let (Some(hierarchy), Some(words), Some(path)) = (hierarchy, parts.next(), parts.next()) else {
+            continue;
+        };
+        let line = found.next().expect("a line");
+        assert_eq!((u128::from(line.hierarchy), &line.path[..]), (hierarchy, path));
+        assert!(line.controllers.iter().all(|name| !name.is_empty() && !name.contains(&b',')));
+        let letters = |words: &[u8]| words.iter().copied().filter(|b| *b != b',').collect::<Vec<_>>();
+        assert_eq!(line.controllers.concat(), letters(words));
+    }
+    assert_eq!(found.next(), None);
+}
+
+/// Ids are translated as by counting, inward and outward, and what is written is read again.
+pub(super) fn id_map(text: &[u8]) {
+    let words = |line| -> Vec<u128> {
+        let words = <[u8]>::split(line, |&b| b == b' ').filter(|word| !word.is_empty());
+        words.take(3).map_while(|word| decimal(word, U32)).collect()
+    };
+    let ranges: Vec<_> = lines(text).map(words).collect();
+    let valid = ranges.iter().all(|range| range.len() == 3);
+    let map = IdMap::parse(text);
+    assert_eq!(map.is_some(), valid);
+    let Some(map) = map else { return };
+    let find = |id: u32, from: usize, to: usize| {
+        let known = ranges.iter().filter(|range| range[1] != U32);
+        let mut at = known.filter_map(|range| {
+            let at = u128::from(id).checked_sub(range[from]).filter(|at| *at < range[2] && id != u32::MAX)?;
+            Some(range[to] + at).filter(|id| *id < U32)
+        });
+        at.next()
+    };
+    for range in &map.ranges {
+        let edges = [0, 1, range.count / 2, range.count.wrapping_sub(1), range.count];
+        for id in edges.iter().flat_map(|at| [range.inside.wrapping_add(*at), at.wrapping_add(7)]) {
+            assert_eq!(map.outside(id).map(u128::from), find(id, 0, 1));
+            assert!(map.outside(id).is_none() || map.knows(id));
+            assert_eq!(map.inside(id).map(u128::from), find(id, 1, 0));
+            if let ([_], Some(outside)) = (&map.ranges[..], map.outside(id)) {
+                assert_eq!(map.inside(outside), Some(id));
+            }
+        }
+    }
+    let written: String = map
+        .ranges
+        .iter()
+        .map(|range| {
+            format!("{:>10} {:>10} {:>10}\n", range.inside, range.outside.unwrap_or(u32::MAX), range.count)
+        })
+        .collect();
+    assert_eq!(IdMap::parse(written.as_bytes()), Some(map));
+}
+
+/// A link is a name, a colon and a number in brackets.
+pub(super) fn link(text: &[u8]) {
+    let at = text.iter().position(|&b| b == b':').unwrap_or(text.len());
+    let number = text[at..].strip_prefix(b":[").and_then(|rest| rest.strip_suffix(b"]"));
+    let expected = number.and_then(|number| decimal(number, U64)).map(|number| (&text[..at], number));
+    assert_eq!(parse_link(text).map(|(name, ino)| (name, u128::from(ino))), expected);
+}
+
+/// PIDs in lists, and names of directories that are PIDs.
+pub(super) fn pids(text: &[u8]) {
+    let expected: Vec<_> = lines(text).filter_map(|line| decimal(line, I32)).collect();
+    let as_found = |pid: i32| u128::try_from(pid).expect("no negative one");
+    assert_eq!(parse_procs(text).into_iter().map(as_found).collect::<Vec<_>>(), expected);
+    let expected = decimal(text, I32).filter(|_| text[0] != b'0');
+    assert_eq!(parse_pid(text).map(as_found), expected);
+}
+
+/// The number of a file, or behind a key; and a limit is none if it is a number close to the highest.
+pub(super) fn counter(text: &[u8]) {
+    assert_eq!(usage::value(text, None).map(u128::from), decimal(text.trim_ascii(), U64));
+    for key in ["usage_usec", "oom_kill"] {
+        let of_key = |line| <[u8]>::strip_prefix(line, key.as_bytes())?.strip_prefix(b" ");
+        let numbers = lines(text).filter_map(of_key).filter_map(|number| decimal(number.trim_ascii(), U64));
+        assert_eq!(usage::value(text, Some(key)).map(u128::from), { numbers }.next());
+    }
+    if let Some(number) = decimal(text, U64) {
+        assert_eq!(usage::is_limit(text), number < (1 << 63) - (1 << 16));
+    }
+}

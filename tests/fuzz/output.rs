@@ -1,0 +1,389 @@
+//! Rules for what is shown: nothing unsafe, and all of it can be had back.
+
+use common::cgroup::layout::Line;
+use common::error::{Error, Result};
+use common::kind::{Kind, KindMap, NsId};
+use common::ns::scan::{Namespace, Process, Snapshot};
+use common::proc::idmap::IdMap;
+use common::proc::mounts;
+use common::proc::status::{Ids, Status};
+use common::text::{Charset, base64, cut, json_string, show, show_raw, width};
+use common::tool::json::Value;
+use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
+
+use super::{number, pieces};
+use crate::tools::nsinfo::report;
+use crate::tools::nsinfo::world::{Cgroup, World};
+use crate::tools::rlsns::cli::{RELATIONS, Row};
+use crate::tools::rlsns::tree::grow;
+
+const CHARSETS: [Charset; 2] = [Charset::Utf8, Charset::Ascii];
+
+/// Characters that a line may not hold: controls, the separators of lines and paragraphs, those that turn the
+/// direction, those that may be shown as nothing. Source: Unicode's properties Default_Ignorable_Code_Point,
+/// Bidi_Control, Zl and Zp, and the interlinear marks.
+const UNSAFE: &[(u32, u32)] = &[
+    (0, 0x1f),
+    (0x7f, 0x9f),
+    (0xad, 0xad),
+    (0x34f, 0x34f),
+    (0x61c, 0x61c),
+    (0x115f, 0x1160),
+    (0x17b4, 0x17b5),
+    (0x180b, 0x180f),
+    (0x200b, 0x200f),
+    (0x2028, 0x202e),
+    (0x2060, 0x206f),
+    (0x3164, 0x3164),
+    (0xfe00, 0xfe0f),
+    (0xfeff, 0xfeff),
+    (0xffa0, 0xffa0),
+    (0xfff0, 0xfffb),
+    (0x1bca0, 0x1bca3),
+    (0x1d173, 0x1d17a),
+    (0xe0000, 0xe0fff),
+];
+
+/// May this stand on one line of a terminal?
+pub(super) fn is_line(text: &str) -> bool {
+    let within = |c: char| UNSAFE.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(c)));
+    !text.contains(within)
+}
+
+/// Undoes the escapes of [`show`] and [`show_raw`].
+fn bytes_of(shown: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = shown;
+    while let Some(c) = rest.chars().next() {
+        let hex = |text: &str| u32::from_str_radix(text, 16).ok();
+        let byte = rest.strip_prefix("\\x").and_then(|rest| Some((hex(rest.get(..2)?)?, &rest[2..])));
+        let char = rest.strip_prefix("\\u{").and_then(|rest| rest.split_once('}'));
+        if let Some((byte, after)) = byte {
+            out.push(byte as u8);
+            rest = after;
+        } else if let Some((code, after)) = char {
+            let c = hex(code).and_then(char::from_u32).expect("a character");
+            out.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = after;
+        } else {
+            out.extend(&rest.as_bytes()[..c.len_utf8()]);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    out
+}
+
+/// Any bytes are shown safely, in two charsets and two ways, can be had back, and can be cut.
+pub(super) fn text(bytes: &[u8]) {
+    for charset in CHARSETS {
+        for shown in [show(bytes, charset), show_raw(bytes, charset)] {
+            assert!(is_line(&shown) && (charset == Charset::Utf8 || shown.is_ascii()), "{shown:?}");
+            assert_eq!(bytes_of(&shown), bytes);
+        }
+        assert!(!show_raw(bytes, charset).contains(char::is_whitespace));
+        let shown = show(bytes, charset);
+        for columns in [0, 1, 2, 5, 80] {
+            let cut = cut(&shown, columns);
+            assert!(shown.starts_with(cut) && width(cut) <= columns, "{cut:?} {columns}");
+        }
+        assert_eq!(cut(&shown, usize::MAX), shown);
+    }
+    assert!(is_line(&Error::refused(bytes).to_string()));
+    assert!(is_line(&Error::sys("open", bytes, nix::errno::Errno::EIO).to_string()));
+}
+
+/// What base 64 stands for, bit by bit.
+fn decoded(text: &str) -> Vec<u8> {
+    assert!(text.len().is_multiple_of(4) && !text.trim_end_matches("==").contains("=="));
+    let digits: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
+    let value = |c| digits.iter().position(|digit| *digit == c).expect("a digit");
+    let digit = |c| (0..6).rev().map(move |bit| value(c) >> bit & 1);
+    let bits: Vec<usize> = text.trim_end_matches('=').chars().flat_map(digit).collect();
+    bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | *bit as u8)).collect()
+}
+
+/// The bytes of a member of a JSON object: in base 64 where they are no text.
+fn member(object: &serde_json::Value, key: &str) -> Option<Vec<u8>> {
+    match object[format!("{key}_b64")].as_str() {
+        Some(text) => Some(decoded(text)),
+        None => object[key].as_str().map(|text| text.as_bytes().to_vec()),
+    }
+}
+
+/// Text in JSON is what it was, and so is a document.
+pub(super) fn json(bytes: &[u8]) {
+    let string = json_string(bytes);
+    assert!(is_line(&string));
+    let read: String = serde_json::from_str(&string).expect("JSON");
+    assert_eq!(read, String::from_utf8_lossy(bytes));
+    assert_eq!(decoded(&base64(bytes)), bytes);
+
+    let texts: Vec<Vec<u8>> = pieces(bytes).map(<[u8]>::to_vec).collect();
+    let object = |text: &Vec<u8>| {
+        let number = u64::from_le_bytes([text.len() as u8; 8]);
+        Value::Object(vec![
+            ("n", Value::Number(number)),
+            ("t", Value::Text(text.clone())),
+            ("o", Value::Null),
+        ])
+    };
+    let list = Value::List(texts.iter().map(object).collect());
+    let nested = texts.iter().take(20).fold(list, |inner, text| match text.len() % 3 {
+        0 => Value::List(vec![Value::Bool(true), inner]),
+        1 => Value::List(vec![inner]),
+        _ => Value::Object(vec![("in", inner)]),
+    });
+    let document = nested.document();
+    assert!(document.lines().all(is_line));
+    let mut read: &serde_json::Value = &serde_json::from_str(&document).expect("JSON");
+    for text in texts.iter().take(20).collect::<Vec<_>>().into_iter().rev() {
+        read = match text.len() % 3 {
+            0 => &read[1],
+            1 => &read[0],
+            _ => &read["in"],
+        };
+    }
+    assert_eq!(read.as_array().map(Vec::len), Some(texts.len()));
+    for (text, object) in texts.iter().zip(read.as_array().into_iter().flatten()) {
+        assert_eq!(member(object, "t").as_ref(), Some(text));
+        assert_eq!(object["n"].as_u64(), Some(u64::from_le_bytes([text.len() as u8; 8])));
+        assert!(object["o"].is_null());
+    }
+}
+
+/// A row of a table: a number, a text, another.
+type Three = (u64, Vec<u8>, Vec<u8>);
+
+#[rustfmt::skip]
+const COLUMNS: &[Column<(), Three>] = &[
+    Column { name: "NUMBER", help: "", shape: Shape::Number, cell: |_, row| Cell::Number(row.0) },
+    Column { name: "TEXT", help: "", shape: Shape::Text, cell: |_, row| Cell::Text(row.1.clone()) },
+    Column { name: "LONG", help: "", shape: Shape::LongText, cell: |_, row| Cell::Text(row.2.clone()) },
+    Column { name: "NONE", help: "", shape: Shape::Text, cell: |_, _| Cell::Empty },
+];
+
+/// Tables of any cells, columns and trees, in every form: people's as by a slow way, the others as what was
+/// put in.
+pub(super) fn table(bytes: &[u8]) {
+    let (how, bytes) = number(bytes);
+    let bit = |at: u32| how >> at & 1 == 1;
+    let columns: Vec<_> =
+        (0..1 + how as usize % 4).map(|at| &COLUMNS[(how >> (8 + 2 * at)) as usize % 4]).collect();
+    let texts: Vec<&[u8]> = pieces(bytes).take(100).collect();
+    let things: Vec<Three> = texts
+        .chunks(2)
+        .map(|pair| (number(pair[0]).0, pair[0].to_vec(), pair.last().unwrap_or(&pair[0]).to_vec()))
+        .collect();
+    let above = |(at, thing): (usize, &Three)| match bit(2) {
+        true => thing.1.first().map(|&b| usize::from(b) % (at + 2)),
+        false => None,
+    };
+    let parents: Vec<_> = things.iter().enumerate().map(above).collect();
+    let order = forest(&parents);
+    stands(&parents, &order);
+    let rows: Vec<(usize, &Three)> = order.iter().map(|(depth, at)| (*depth, &things[*at])).collect();
+    let style = |form| Style {
+        form,
+        headings: bit(3),
+        charset: CHARSETS[usize::from(bit(4))],
+        width: bit(5).then_some((how >> 16) as usize % 200),
+        tree: bit(2).then_some((how >> 24) as usize % columns.len()),
+        key: "things",
+        facts: vec![("more", how)],
+    };
+    let text = |form| render(&(), &columns, &rows, &style(form));
+    assert_eq!(text(Form::Human), slow(&columns, &rows, &style(Form::Human)));
+
+    let raw = text(Form::Raw);
+    assert_eq!(raw.lines().count(), rows.len() + usize::from(bit(3)));
+    for (line, (_, row)) in raw.lines().skip(usize::from(bit(3))).zip(&rows) {
+        assert!(is_line(line));
+        let fields: Vec<_> = line.split(' ').map(bytes_of).collect();
+        let cells = columns.iter().map(|column| match (column.cell)(&(), row) {
+            Cell::Number(number) => number.to_string().into_bytes(),
+            Cell::Text(text) => text,
+            Cell::Empty => Vec::new(),
+        });
+        assert_eq!(fields, cells.collect::<Vec<_>>());
+    }
+
+    let json = text(Form::Json);
+    assert!(json.lines().all(is_line));
+    let document: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(document["more"].as_u64(), Some(how));
+    let mut open: Vec<_> =
+        document["things"].as_array().into_iter().flatten().rev().map(|o| (0, o)).collect();
+    for (depth, row) in &rows {
+        let (found, object) = open.pop().expect("a row");
+        assert_eq!(found, *depth);
+        for column in &columns {
+            let key = column.name.to_ascii_lowercase();
+            match (column.cell)(&(), row) {
+                Cell::Number(number) => assert_eq!(object[&key].as_u64(), Some(number)),
+                Cell::Text(text) => assert_eq!(member(object, &key), Some(text)),
+                Cell::Empty => assert!(object[&key].is_null()),
+            }
+        }
+        open.extend(
+            object["children"].as_array().into_iter().flatten().rev().map(|child| (depth + 1, child)),
+        );
+    }
+    assert!(open.is_empty());
+}
+
+/// In a forest stands every row once, and below its parent unless it is a root or in a circle.
+fn stands(parents: &[Option<usize>], order: &[(usize, usize)]) {
+    let mut rows: Vec<_> = order.iter().map(|(_, row)| *row).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..parents.len()).collect::<Vec<_>>());
+    for (at, (depth, row)) in order.iter().enumerate() {
+        match order[..at].iter().rev().find(|(other, _)| other < depth) {
+            Some((other, above)) => assert_eq!((other + 1, Some(*above)), (*depth, parents[*row])),
+            None => assert_eq!(*depth, 0),
+        }
+    }
+}
+
+/// The table for people, worked out cell by cell.
+fn slow(columns: &[&Column<(), Three>], rows: &[(usize, &Three)], style: &Style) -> String {
+    let [middle, last, line] = match style.charset {
+        Charset::Utf8 => ["├─", "└─", "│ "],
+        Charset::Ascii => ["|-", "`-", "| "],
+    };
+    let branch = |at: usize| -> String {
+        let follows = |level: usize| {
+            rows[at + 1..].iter().take_while(|(depth, _)| *depth >= level).any(|(depth, _)| *depth == level)
+        };
+        let drawn = |level: usize| match (level == rows[at].0, follows(level)) {
+            (true, true) => middle,
+            (true, false) => last,
+            (false, true) => line,
+            (false, false) => "  ",
+        };
+        (1..=rows[at].0).map(drawn).collect()
+    };
+    let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|column| column.name.to_string()).collect()];
+    for (at, (_, row)) in rows.iter().enumerate() {
+        let cell = |(place, column): (usize, &&Column<(), Three>)| {
+            let text = match (column.cell)(&(), row) {
+                Cell::Number(number) => number.to_string(),
+                Cell::Text(text) => show(&text, style.charset),
+                Cell::Empty => String::new(),
+            };
+            if style.tree == Some(place) { branch(at) + &text } else { text }
+        };
+        lines.push(columns.iter().enumerate().map(cell).collect());
+    }
+    let widest =
+        |lines: &[Vec<String>], at: usize| lines.iter().map(|cells| width(&cells[at])).max().unwrap_or(0);
+    let long = columns.iter().position(|column| column.shape == Shape::LongText);
+    if let (Some(available), Some(long)) = (style.width, long) {
+        let others: usize =
+            (0..columns.len()).filter(|at| *at != long).map(|at| widest(&lines, at) + 1).sum();
+        let room = available.saturating_sub(others).max("LONG".len());
+        lines.iter_mut().for_each(|cells| cells[long] = cut(&cells[long], room).to_string());
+        assert!(widest(&lines, long) <= room);
+    }
+    let mut out = String::new();
+    for (at, cells) in lines.iter().enumerate().skip(usize::from(!style.headings)) {
+        let mut text = String::new();
+        for (place, cell) in cells.iter().enumerate() {
+            let gap = " ".repeat(widest(&lines, place) - width(cell));
+            let right = columns[place].shape == Shape::Number && style.tree != Some(place);
+            text += &if right { format!("{gap}{cell} ") } else { format!("{cell}{gap} ") };
+        }
+        assert!(is_line(&text), "line {at}");
+        out += text.trim_end();
+        out += "\n";
+    }
+    out
+}
+
+/// Listings of any processes as each kind of tree: every row stands in it once.
+pub(super) fn tree(bytes: &[u8]) {
+    let mut snapshot = Snapshot::default();
+    let mut rows = Vec::new();
+    let of = |b: u8| Some(u64::from(b)).filter(|ino| *ino != 0);
+    for (at, fact) in bytes.chunks_exact(4).take(200).enumerate() {
+        let (pid, ino) = (i32::from(fact[0] as i8), at as u64 + 1);
+        let id = NsId { dev: 0, ino };
+        let kind = if fact[1] & 1 == 0 { Kind::User } else { Kind::Pid };
+        let ns = Namespace {
+            id,
+            kind,
+            processes: 1,
+            first: Some(pid),
+            parent: of(fact[2]),
+            owner: of(fact[3]),
+            owner_uid: None,
+        };
+        snapshot.namespaces.push(ns);
+        let process = Process { pid, ppid: i32::from(fact[1] as i8), uid: 0, command: fact.to_vec() };
+        snapshot.processes.entry(pid).or_insert(process);
+        rows.push(Row { ns: at, pid: (fact[0] % 7 != 0).then_some(pid), uid: None, user: None });
+    }
+    for relation in RELATIONS.iter().map(|(_, relation)| Some(*relation)).chain([None]) {
+        let grown = grow(&snapshot, &rows, relation);
+        let mut seen: Vec<_> = grown.iter().map(|(_, row)| row.ns).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..rows.len()).collect::<Vec<_>>());
+        let mut before = 0;
+        for (depth, _) in grown {
+            assert!(depth <= before && (relation.is_some() || depth == 0));
+            before = depth + 1;
+        }
+    }
+}
+
+/// The page of a process of which every text is any bytes shows no unsafe character, and its JSON holds them.
+pub(super) fn page(bytes: &[u8]) {
+    let mut parts = pieces(bytes);
+    let mut part = || parts.next().unwrap_or_default();
+    let (how, command) = number(part());
+    let bit = |at: u32| how >> at & 1 == 1;
+    let refused = |what: &[u8]| Error::refused(what);
+    let inodes = |at: u32| -> Result<KindMap<u64>> {
+        let mut inodes = KindMap::default();
+        Kind::all().for_each(|kind| inodes[kind] = how >> (at + kind as u32) & 1);
+        if bit(at + 8) { Err(refused(command)) } else { Ok(inodes) }
+    };
+    let map = |text: &[u8]| IdMap::parse(text).ok_or_else(|| refused(text));
+    let ids = Ids { real: how as u32, effective: (how >> 8) as u32, saved: 0, fs: u32::MAX };
+    let status =
+        Status { process: how as i32 & i32::MAX, uids: ids, gids: ids, pids: vec![7; how as usize % 4] };
+    let cgroup = |line: Line| Cgroup {
+        limits: Err(refused(&line.path)),
+        hidden_above: bit(30),
+        used: Vec::new(),
+        line,
+    };
+    let world = World {
+        pid: how as i32 & i32::MAX,
+        command: command.to_vec(),
+        status,
+        namespaces: inodes(32),
+        initial: inodes(41),
+        ours: inodes(50),
+        users: map(part()),
+        groups: map(part()),
+        our_users: map(part()),
+        our_groups: map(part()),
+        setgroups: Ok(part().to_vec()),
+        host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) },
+        mounts: Ok(mounts::parse(part())),
+        cgroups: Ok(Line::parse(part()).into_iter().map(cgroup).collect()),
+    };
+    for charset in CHARSETS {
+        assert!(report::page(&world, charset).lines().all(is_line));
+    }
+    let json = report::json(&world).document();
+    assert!(json.lines().all(is_line));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(member(&json, "command"), Some(world.command));
+    let (found, _) = world.mounts.expect("mounts");
+    assert_eq!(json["mounts"].as_array().map(Vec::len), Some(found.len()));
+    for (mount, object) in found.iter().zip(json["mounts"].as_array().into_iter().flatten()) {
+        assert_eq!(member(object, "point").as_ref(), Some(&mount.point));
+        assert_eq!(member(object, "source").as_ref(), Some(&mount.source));
+    }
+}

@@ -1,0 +1,109 @@
+//! Rules for what reads the words of a user: values of options, and whole command lines.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use clap::ArgMatches;
+use common::Result;
+use common::cgroup::knobs::{KNOBS, Limits, Value};
+use common::launch::parse_signal;
+use common::tool::{Stop, Tool, args, read};
+
+use super::output::is_line;
+use super::{decimal, pieces};
+
+/// A limit is what its digits and its unit make, in range, and never wraps; what is told to the kernel are
+/// numbers.
+pub(super) fn limit(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for knob in KNOBS {
+        let value = (knob.parse)(&text);
+        match value {
+            None => {}
+            Some(Value::Max) => assert!(text == "max" || text == "-1"),
+            Some(Value::Number(number)) => {
+                let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+                let power = match text[end..].to_ascii_uppercase().trim_end_matches("B").trim_end_matches("I")
+                {
+                    "" => 0,
+                    unit => 1 + "KMGT".find(unit).expect("a unit"),
+                };
+                let expected = decimal(&text.as_bytes()[..end], u128::MAX).expect("digits") << (10 * power);
+                assert_eq!(u128::from(number), expected);
+                assert_eq!((knob.parse)(&number.to_string()), value);
+            }
+        }
+        let mut limits = Limits::default();
+        assert_eq!(limits.set(knob, bytes).is_ok(), value.is_some() && std::str::from_utf8(bytes).is_ok());
+        assert_eq!(limits.is_empty(), limits.knobs().next().is_none());
+    }
+    let mut limits = Limits::default();
+    match limits.set_cpus(bytes) {
+        Err(e) => assert!(is_line(&e.to_string()) && limits.is_empty()),
+        Ok(()) => {
+            let row = |option| KNOBS.iter().find(|knob| knob.option == option).expect("a row");
+            let told = (row("cpu-quota").v2.text)(&limits);
+            let (quota, period) = told.split_once(' ').expect("two numbers");
+            let in_range = |option, text| (row(option).parse)(text).is_some();
+            assert!(in_range("cpu-quota", quota) && in_range("cpu-period", period), "{told}");
+            // No more than half a microsecond from what was asked.
+            let [quota, period, cpus] =
+                [quota, period, &text].map(|number| number.parse::<f64>().expect("a number"));
+            assert!((quota - cpus * period).abs() <= 0.5 + 1e-6, "{told}");
+        }
+    }
+}
+
+/// A signal is one that there is, in any case of letters, with and without SIG.
+pub(super) fn signal(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let found = parse_signal(&text);
+    assert_eq!(parse_signal(&text.to_ascii_lowercase()), found);
+    match (found, decimal(text.as_bytes(), 1 << 90)) {
+        (found, Some(number)) => assert_eq!(found.is_some(), (1..=64).contains(&number)),
+        (None, None) => {}
+        (Some(signal), None) => {
+            assert!((1..=64).contains(&signal));
+            assert_eq!(parse_signal(&signal.to_string()), found);
+            let bare = text.to_ascii_uppercase();
+            let bare = bare.strip_prefix("SIG").unwrap_or(&bare);
+            assert_eq!((parse_signal(bare), parse_signal(&format!("sig{bare}"))), (found, found));
+        }
+    }
+}
+
+/// A command line becomes a request, a text or one line that says why not, and is the same when rewritten
+/// twice.
+fn line<R>(tool: &Tool, request: fn(&ArgMatches) -> Result<R>, bytes: &[u8]) -> Option<(R, Vec<OsString>)> {
+    let words = [tool.name.as_bytes()].into_iter().chain(pieces(bytes));
+    let argv: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
+    let canonical = |argv: &[OsString]| args::canonical(&mut (tool.command)(), &tool.dialect, argv.to_vec());
+    if let Ok(once) = canonical(&argv) {
+        assert_eq!(canonical(&once).ok().as_ref(), Some(&once));
+    }
+    match read(tool, request, argv.clone()) {
+        Ok(request) => return Some((request, argv)),
+        Err(Stop::Told(text)) => assert!(text.lines().all(is_line) && text.contains(tool.name)),
+        Err(Stop::Refused { line, hint }) => {
+            assert!(is_line(&line) && !line.is_empty() && !hint.is_empty(), "{line:?}")
+        }
+    }
+    None
+}
+
+/// A lister's.
+pub(super) fn lister<R>(tool: &Tool, request: fn(&ArgMatches) -> Result<R>, bytes: &[u8]) {
+    line(tool, request, bytes);
+}
+
+/// A launcher's: the program and its arguments are the end of the command line, untouched.
+pub(super) fn launcher<R>(
+    tool: &Tool,
+    request: fn(&ArgMatches) -> Result<R>,
+    program: fn(R) -> Vec<OsString>,
+    bytes: &[u8],
+) {
+    if let Some((request, argv)) = line(tool, request, bytes) {
+        assert!(argv.ends_with(&program(request)));
+    }
+}
