@@ -33,7 +33,7 @@ fn run(request: Request) -> anyhow::Result<u8> {
             Err(program.exec().into())
         }
         What::Limit(wanted) => {
-            let plan = Plan::new(&layout, &wanted, format!("rcgexec-{}", std::process::id()))?;
+            let plan = Plan::new(&layout, &wanted, TOOL.name)?;
             match request.dry_run {
                 true => say(plan.describe()),
                 false => limit(plan, &program),
