@@ -1,4 +1,4 @@
-# make check | vm | docs | bench | build | install | uninstall
+# make check | vm | faults | docs | bench | build | install | uninstall
 
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -16,15 +16,20 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check vm docs bench build install uninstall
+.PHONY: check vm faults docs bench build install uninstall
 
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --test faults -- -D warnings
 	cargo test --workspace
 
 vm:
 	tests/vm/test
+
+# One call: make faults FAULTS="'rnsenter -a' 0:17:EMFILE"; a sample: FAULTS="--every 20".
+faults:
+	cargo test --locked --test faults -- $(FAULTS)
 
 docs:
 	BLESS=1 cargo test --test main docs
