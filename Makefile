@@ -1,4 +1,4 @@
-# make check | vm | faults | docs | bench | build | install | uninstall
+# make check | vm | vm-all | containers | faults | docs | bench | build | install | uninstall
 
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -16,7 +16,7 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check vm faults docs bench build install uninstall
+.PHONY: check vm vm-all containers faults docs bench build install uninstall
 
 check:
 	cargo fmt --all --check
@@ -27,6 +27,16 @@ check:
 vm:
 	tests/vm/test
 
+vm-all:
+	tests/vm/matrix
+
+# Beside the engines of this machine, and beside those that want cgroup v2 alone.
+containers:
+	NSKIT_TESTS=all NSKIT_RING=containers cargo test --locked --test main containers::
+	NSKIT_TESTS=all cargo --config "target.'cfg(unix)'.runner = \
+		['$(CURDIR)/tests/vm/run', '-t', '1200', 'env', 'NSKIT_RING=containers']" \
+		test --locked --test main containers::
+
 # One call: make faults FAULTS="'rnsenter -a' 0:17:EMFILE"; a sample: FAULTS="--every 20".
 faults:
 	cargo test --locked --test faults -- $(FAULTS)
@@ -35,7 +45,7 @@ docs:
 	BLESS=1 cargo test --test main docs
 
 bench:
-	cargo bench --bench listing
+	cargo bench --quiet --bench table
 
 build:
 	cargo build --release

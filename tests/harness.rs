@@ -86,14 +86,14 @@ impl Test {
             return Some(test);
         }
         // Straight to the descriptor: the test runner keeps what a passing test prints.
+        let names = rings.iter().map(|ring| format!("{ring:?}")).collect::<Vec<_>>().join(", ");
         let why = if Ring::here() == Ring::User && rings.contains(&Ring::Host) {
             "needs root".to_string()
         } else {
-            let names: Vec<_> = rings.iter().map(|ring| format!("{ring:?}")).collect();
-            format!("is for the ring{} {}", if names.len() > 1 { "s" } else { "" }, names.join(", "))
+            format!("is for the ring{} {names}", if rings.len() > 1 { "s" } else { "" })
         };
         let _ = std::io::stderr().write_all(format!("skipped: {}: {why}\n", test.name).as_bytes());
-        test.log("other ring");
+        test.log(&format!("other ring: {names}"));
         None
     }
 
@@ -122,14 +122,40 @@ impl Test {
         false
     }
 
+    /// Is this the kind of machine that the test is about? Where it is not the test is skipped aloud, also with
+    /// `NSKIT_TESTS=all`: it runs in the same ring elsewhere.
+    pub fn belongs(&self, here: bool, to: &str) -> bool {
+        if !here {
+            let _ = std::io::stderr().write_all(format!("skipped: {}: is for {to}\n", self.name).as_bytes());
+            self.log(&format!("skipped: is for {to}"));
+        }
+        here
+    }
+
     /// One of our tools.
     pub fn tool(&self, name: &str) -> Run<'_> {
         Run::new(self, tool_path(name).into())
     }
 
+    /// An original from the newest util-linux that Debian has, where `tests/newest` has fetched it. Skips and fails
+    /// like [`Test::has`].
+    pub fn newest(&self, name: &str) -> Option<PathBuf> {
+        let set = |name| std::env::var_os(name).map(PathBuf::from);
+        let caches = || Some(set("XDG_CACHE_HOME").unwrap_or(set("HOME")?.join(".cache")).join("nskit-vm"));
+        let file = set("NSKIT_VM_CACHE").or_else(caches).map(|cache| cache.join("newest/bin").join(name));
+        let file = file.filter(|file| file.is_file());
+        self.needs(file.is_some(), "the newest util-linux: run tests/newest").then_some(())?;
+        file
+    }
+
     /// A program of the machine, such as the original of a tool.
     pub fn program(&self, name: &str) -> Run<'_> {
-        Run::new(self, find(name).unwrap_or_else(|| panic!("{name} is not installed")))
+        self.path(&find(name).unwrap_or_else(|| panic!("{name} is not installed")))
+    }
+
+    /// A program by its path.
+    pub fn path(&self, program: &Path) -> Run<'_> {
+        Run::new(self, program.to_path_buf())
     }
 
     /// Starts a launcher (ours by name, or the original) with these options; the program in it sleeps. It
@@ -226,7 +252,8 @@ pub fn tool_path(name: &str) -> &'static Path {
     })
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// Where a program of the machine is.
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(usual).map(|dir| dir.join(program)).find(|file| file.is_file())
@@ -524,14 +551,30 @@ pub fn bytes(text: &[u8]) -> OsString {
 }
 
 #[test]
-fn the_virtual_machine_gives_root_all_rights_and_cgroup_v2_alone() {
+fn the_virtual_machine_gives_root_all_rights_and_the_groups_that_were_asked_for() {
     let t = rings!(Uml, Qemu);
     let read = |file: &str| std::fs::read_to_string(file).unwrap();
-    let cgroups = read("/proc/self/mountinfo").lines().filter(|line| line.contains("cgroup")).count();
-    assert_eq!(cgroups, 1);
-    let controllers = read("/sys/fs/cgroup/cgroup.controllers");
-    assert!(["cpu", "memory", "pids"].iter().all(|name| controllers.contains(name)), "{controllers}");
-    assert_eq!(read("/sys/fs/cgroup/cgroup.subtree_control"), controllers);
+    let mounts = read("/proc/self/mountinfo");
+    let count = |kind: &str| mounts.lines().filter(|line| line.contains(&format!(" - {kind} "))).count();
+    let layout = std::env::var("NSKIT_VM_LAYOUT").unwrap();
+    let (v1, v2) = match layout.as_str() {
+        "hybrid" => (true, 1),
+        "v1" => (true, 0),
+        "none" => (false, 0),
+        _ => (false, 1),
+    };
+    assert_eq!((count("cgroup") > 0, count("cgroup2")), (v1, v2), "{mounts}");
+    if layout == "v2" {
+        let controllers = read("/sys/fs/cgroup/cgroup.controllers");
+        assert!(["cpu", "memory", "pids"].iter().all(|name| controllers.contains(name)), "{controllers}");
+        assert_eq!(read("/sys/fs/cgroup/cgroup.subtree_control"), controllers);
+    }
+    let systemd = ["systemd", "delegated"].contains(&layout.as_str());
+    assert_eq!(read("/proc/1/comm") == "systemd\n", systemd);
+    if systemd {
+        let told = t.program("systemctl").args(["show", "-p", "Delegate", "nskit.service"]).run().ok();
+        assert_eq!(told == "Delegate=yes\n", layout == "delegated", "{told}");
+    }
     let last: u32 = read("/proc/sys/kernel/cap_last_cap").trim().parse().unwrap();
     let all = format!("CapEff:\t{:016x}\n", (1u64 << (last + 1)) - 1);
     assert!(read("/proc/self/status").contains(&all), "{all}");

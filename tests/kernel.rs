@@ -50,7 +50,7 @@ fn ways(t: &Test) -> (Vec<Way>, Targets) {
         way("rnsenter", &enter("-p"), true, false),
     ];
     // An ordinary user has no group.
-    let group = as_root.then(|| Parent::new(&["cpu", "pids"]));
+    let group = as_root.then(|| Parent::new(t, &["cpu", "pids"])).flatten();
     if let Some(Parent { name, .. }) = &group {
         ways.push(way("rcgexec", &format!("-g cpu:{name}"), false, true));
         ways.push(way("rcgexec", &format!("--parent {name} --cpus 1 --pids-limit 1000"), true, true));

@@ -8,6 +8,7 @@
 #[macro_use]
 mod harness;
 
+mod containers;
 mod docs;
 mod house;
 mod kernel;

@@ -662,7 +662,7 @@ fn limits_above_a_cgroup_namespace_are_said_to_be_hidden() {
     let t = rings!(Host);
     let nsinfo = crate::harness::tool_path("nsinfo").to_str().unwrap();
     let inside = t.tool("runshare").args(["-C", nsinfo]).run().ok();
-    let line = "\n  those of groups above the root of this cgroup namespace hold too, and cannot be seen\n";
+    let line = "\n  those of groups above the ones that are mounted here hold too, and cannot be seen\n";
     assert!(inside.contains(line), "{inside}");
     assert!(!t.tool("nsinfo").run().ok().contains("cannot be seen"));
 }

@@ -847,10 +847,7 @@ fn who_lacks_the_right_is_told_how_to_get_it() {
             let options: Vec<_> = [*short, fork].into_iter().filter(|option| !option.is_empty()).collect();
             let line = format!("runshare: unshare {kind}: Operation not permitted");
             let hint = t.tool("runshare").as_user().args(options).arg("true").run().fails(125, &line);
-            assert_eq!(
-                hint,
-                "this needs CAP_SYS_ADMIN: run it as root, or add -r to be root of a new user namespace"
-            );
+            assert!(hint.contains("CAP_SYS_ADMIN") && hint.contains("add -r to be root of a new"), "{hint}");
         }
     }
     let line = "runshare: chroot /: Operation not permitted";

@@ -266,7 +266,7 @@ fn cgroups(page: &mut Page, world: &World) {
         false => page.table(LIMITS, world, Ok(&limits)),
     }
     if hidden {
-        page.remark("those of groups above the root of this cgroup namespace hold too, and cannot be seen");
+        page.remark("those of groups above the ones that are mounted here hold too, and cannot be seen");
     }
     for (cgroup, error) in unknown {
         let name = show(&controllers(cgroup), page.charset);

@@ -95,8 +95,20 @@ impl Entry {
     /// Becomes the program; answers why not.
     fn exec(&self) -> Error {
         match self.take_ids().and_then(|()| self.keep_fds()) {
-            Ok(()) => self.program.exec(),
+            Ok(()) => self.explain(self.program.exec()),
             Err(e) => e,
+        }
+    }
+
+    /// A program that is not there may well be outside.
+    fn explain(&self, error: Error) -> Error {
+        let inside = self.kinds().contains(Kind::Mnt) || self.root.is_some();
+        match inside && error.is_gone() && error.hint().is_none() {
+            true => error.with_hint(
+                "it is looked for inside: name a program that is there, such as sh, or enter without -m (-a has it) \
+                 and -r to run one from outside",
+            ),
+            false => error,
         }
     }
 

@@ -50,7 +50,7 @@ pub struct Hint {
 #[rustfmt::skip]
 pub const HINTS: &[Hint] = &[
     Hint { call: "unshare", on: "user", errno: Errno::EPERM, text: "a new user namespace is refused in a chroot, by a seccomp filter (Docker's default), or by the sysctls kernel.unprivileged_userns_clone=0 and kernel.apparmor_restrict_unprivileged_userns=1" },
-    Hint { call: "unshare", on: "", errno: Errno::EPERM, text: "this needs CAP_SYS_ADMIN: run it as root, or add -r to be root of a new user namespace" },
+    Hint { call: "unshare", on: "", errno: Errno::EPERM, text: "this needs CAP_SYS_ADMIN, which root of a container lacks: run it as root of the machine, or add -r to be root of a new user namespace" },
     Hint { call: "setns", on: "user", errno: Errno::EINVAL, text: "a process cannot enter the user namespace it is already in" },
     Hint { call: "setns", on: "", errno: Errno::EPERM, text: "this needs the right to trace the process (its own user, or CAP_SYS_PTRACE) and CAP_SYS_ADMIN in the user namespace that owns the namespace (entering that one too, by -U, can give it); some processes are closed to root as well" },
     Hint { call: "setns", on: "", errno: Errno::ESRCH, text: "the process, or its first thread, has ended" },

@@ -243,6 +243,10 @@ impl Task {
         let mut buffer = [0; 64];
         for kind in kinds.iter() {
             match sys::readlinkat(&self.dir, kind.row().path, &mut buffer) {
+                // Linux 5.10 refuses by a link of no bytes.
+                Ok([]) => {
+                    return Err(Error::sys("open", format!("namespaces of {}", self.pid), Errno::EACCES));
+                }
                 Ok(text) => inodes[kind] = parse_link(text).map_or(0, |(_, ino)| ino),
                 Err(Errno::ENOENT | Errno::ESRCH) => {}
                 // One is refused for the same reason as the others.

@@ -1,0 +1,241 @@
+//! The table that README quotes: every tool beside its original and beside the least that the job can cost, in
+//! one run. `make bench` prints it as Markdown; `cargo bench --bench table -- WORD...` only rows with a WORD.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod floor;
+mod load;
+mod measure;
+mod startup;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use load::Load;
+use measure::{Contender, Rounds, Sample, find};
+
+const RLSNS: &str = env!("CARGO_BIN_EXE_rlsns");
+const RNSENTER: &str = env!("CARGO_BIN_EXE_rnsenter");
+const RUNSHARE: &str = env!("CARGO_BIN_EXE_runshare");
+const RCGEXEC: &str = env!("CARGO_BIN_EXE_rcgexec");
+
+/// So many processes, and namespaces of each kind.
+const LOADS: &[(usize, usize)] = &[(1000, 100), (4000, 300), (10_000, 300), (25_000, 300)];
+
+/// Among more processes the newest lsns takes minutes.
+const NEWEST_UP_TO: usize = 4000;
+
+/// Options with which unshare and runshare start a program.
+const MAKE: &[&str] = &["-u", "-n", "-Ur", "-fp --mount-proc", "-fpmuinC --mount-proc"];
+
+/// Those of nsenter and rnsenter, before which stands the PID of a process.
+const ENTER: &[&str] = &["-n", "-u -i -n", "-p", "-a"];
+
+/// What every launcher starts; alone, it is their floor.
+const PROGRAM: &str = "true";
+
+/// How often a job is done that takes milliseconds.
+const OFTEN: usize = 101;
+
+const HEAD: &str = "\
+| job | original | ours | time, ours / original | CPU time, ours / original | memory of both | time, ours / floor | CPU time, \
+ours / floor | rounds |
+|---|--:|--:|---|---|--:|--:|--:|--:|";
+
+/// Which rows to measure: those that contain one of the words, or all.
+struct Wanted(Vec<String>);
+
+impl Wanted {
+    fn has(&self, row: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|word| row.contains(word.as_str()))
+    }
+
+    /// Measures and prints a row: the original, ours, and the floor, each doing the same job.
+    fn row(&self, job: &str, contenders: impl FnOnce() -> [Contender; 3], rounds: usize) {
+        if !self.has(job) {
+            return;
+        }
+        let rounds = Rounds::run(&contenders(), rounds, Duration::from_secs(12));
+        let median = |who: usize, what| rounds.of(who, what)[1];
+        let short = |ratio: f64| if ratio < 0.1 { format!("{ratio:.4}") } else { format!("{ratio:.2}") };
+        let spread = |all: [f64; 3]| {
+            let [low, middle, high] = all.map(short);
+            format!("{middle} ({low} to {high})")
+        };
+        let cells = [
+            job.to_string(),
+            format!("{:.1} ms", median(0, Sample::wall) * 1000.0),
+            format!("{:.1} ms", median(1, Sample::wall) * 1000.0),
+            spread(rounds.ratio(1, 0, Sample::wall)),
+            spread(rounds.ratio(1, 0, Sample::cpu)),
+            format!("{:.1} and {:.1} MiB", median(0, Sample::memory), median(1, Sample::memory)),
+            format!("{:.2}", rounds.ratio(1, 2, Sample::wall)[1]),
+            format!("{:.2}", rounds.ratio(1, 2, Sample::cpu)[1]),
+            rounds.count().to_string(),
+        ];
+        println!("| {} |", cells.join(" | "));
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if measure::is_a_part(&args) {
+        return;
+    }
+    let wanted = Wanted(args);
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("the table needs root: it makes namespaces of every kind, and groups");
+        std::process::exit(1);
+    }
+    println!("{}\n\n{HEAD}", machine());
+    listings(&wanted);
+    launches(&wanted);
+    groups(&wanted);
+    println!();
+    startup::print();
+}
+
+/// Where and when this was, and beside which versions.
+fn machine() -> String {
+    let says = |program: &str, args: &[&str]| {
+        let output = find(program).and_then(|program| Command::new(program).args(args).output().ok());
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default()
+    };
+    let version = |lsns: &str| says(lsns, &["--version"]).replace("lsns from ", "");
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+    let model =
+        cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": a CPU without a name");
+    let newest =
+        newest().map(|lsns| format!(", the newest {}", version(lsns.to_str().unwrap()))).unwrap_or_default();
+    format!(
+        "Measured {} on {}, {} CPUs, Linux {}, beside {}{newest}, cgroup-tools {}. Times and memory are medians, \
+         and so are ratios, with their quartiles in brackets: those of rounds in which each did the job once. \
+         The floor of a listing is a bare loop of getdents, openat and readlinkat over the same links; that of \
+         a launcher is the program alone.",
+        says("date", &["+%F"]),
+        model.trim_start_matches([' ', '\t', ':']),
+        std::thread::available_parallelism().unwrap(),
+        says("uname", &["-r"]),
+        version("lsns"),
+        says("dpkg-query", &["-W", "-f", "${Version}", "cgroup-tools"]),
+    )
+}
+
+/// The newest lsns, where `tests/newest` has fetched it.
+fn newest() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    let caches = || Some(set("XDG_CACHE_HOME").unwrap_or(set("HOME")?.join(".cache")).join("nskit-vm"));
+    Some(set("NSKIT_VM_CACHE").or_else(caches)?.join("newest/bin/lsns")).filter(|file| file.is_file())
+}
+
+fn listings(wanted: &Wanted) {
+    let this = std::env::current_exe().unwrap();
+    let this = this.to_str().unwrap();
+    let newest = newest();
+    let originals = [("lsns", Some(Path::new("lsns"))), ("newest lsns", newest.as_deref())];
+    for &(processes, of_each) in LOADS {
+        let mut rows = Vec::new();
+        for (name, original) in originals {
+            let original = original.filter(|_| name == "lsns" || processes <= NEWEST_UP_TO);
+            for options in ["", "-t net"] {
+                let job = format!("`{}`, {processes} processes", format!("{name} {options}").trim_end());
+                rows.extend(original.filter(|_| wanted.has(&job)).map(|original| (job, original, options)));
+            }
+        }
+        let _load = (!rows.is_empty()).then(|| Load::start(processes, of_each));
+        for (job, original, options) in rows {
+            let floor = options.replace("-t ", "");
+            let contenders = || {
+                [
+                    Contender::new(original.to_str().unwrap(), options),
+                    Contender::new(RLSNS, options),
+                    Contender::new(this, &format!("floor {floor}")),
+                ]
+            };
+            wanted.row(&job, contenders, 11);
+        }
+    }
+}
+
+fn launches(wanted: &Wanted) {
+    let alone = || Contender::new(PROGRAM, "");
+    for options in MAKE {
+        let args = format!("{options} {PROGRAM}");
+        let both = || [Contender::new("unshare", &args), Contender::new(RUNSHARE, &args), alone()];
+        wanted.row(&format!("`unshare {args}`"), both, OFTEN);
+    }
+    let target = Target::start();
+    for options in ENTER {
+        let args = format!("-t {} {options} {PROGRAM}", target.pid);
+        let both = || [Contender::new("nsenter", &args), Contender::new(RNSENTER, &args), alone()];
+        wanted.row(&format!("`nsenter -t PID {options} {PROGRAM}`"), both, OFTEN);
+    }
+}
+
+/// A process in new namespaces of most kinds, which ends with us.
+struct Target {
+    child: Child,
+    pid: i32,
+}
+
+impl Target {
+    fn start() -> Target {
+        let mut command = Command::new(RUNSHARE);
+        command.args(["-fpmuinC", "--mount-proc", "sh", "-c", "echo ready; exec cat"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+        Target { child, pid: children.trim().parse().unwrap() }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap();
+    }
+}
+
+/// Groups of the controller cpu, which every layout has.
+fn groups(wanted: &Wanted) {
+    let version_2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let quota = if version_2 { "cpu.max=20000 100000" } else { "cpu.cfs_quota_us=20000" };
+    let group = Group(format!("nskit-bench-{}", std::process::id()));
+    let at = format!("cpu:{}", group.0);
+    let alone = || Contender::new(PROGRAM, "");
+    let both = || {
+        let theirs = Contender::new("cgcreate", &format!("-g {at}"))
+            .then("cgset", &["-r", quota, &group.0])
+            .then("cgexec", &["-g", &at, PROGRAM])
+            .then("cgdelete", &["-g", &at]);
+        [theirs, Contender::new(RCGEXEC, &format!("--cpu-quota 20000 {PROGRAM}")), alone()]
+    };
+    wanted.row(&format!("`cgcreate`, `cgset`, `cgexec {PROGRAM}`, `cgdelete`"), both, OFTEN);
+    let both = || {
+        group.make();
+        let args = format!("-g {at} {PROGRAM}");
+        [Contender::new("cgexec", &args), Contender::new(RCGEXEC, &args), alone()]
+    };
+    wanted.row(&format!("`cgexec -g GROUP {PROGRAM}`"), both, OFTEN);
+}
+
+/// The name of a group that is removed in the end.
+struct Group(String);
+
+impl Group {
+    fn make(&self) {
+        assert!(
+            Command::new("cgcreate").args(["-g", &format!("cpu:{}", self.0)]).status().unwrap().success()
+        );
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let mut remove = Command::new("cgdelete");
+        let _ = remove.args(["-g", &format!("cpu:{}", self.0)]).stderr(Stdio::null()).status();
+    }
+}

@@ -1,0 +1,361 @@
+//! Real containers: found, listed, entered and measured, engine by engine, beside lsns and nsenter.
+
+mod engines;
+
+use std::os::unix::fs::MetadataExt;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Run, Test, has_kind, inode, pids, tool_path};
+use common::kind::KINDS;
+use engines::{
+    ENGINES, Engine, MEMORY, PIDS, Place, QUOTA, docker_run, docker_words, dockerd, has_bridges, is_pure_v2,
+    left,
+};
+
+/// Tells the story of a container of this engine.
+fn tell(t: &Test, engine: &str) {
+    let engine = Engine::named(engine);
+    if engine.is_here(t) {
+        let place = Place::new(t);
+        let pid = (engine.start)(&place);
+        it_is_found_and_listed(t, engine, pid);
+        it_is_entered_by_parts(t, pid);
+        it_is_entered_as_a_whole(t, pid);
+        its_world_is_told(t, engine, pid);
+        its_limits_are_told_and_shared(t, &place, pid);
+    }
+}
+
+#[test]
+fn a_container_of_docker_is_found_listed_entered_and_measured() {
+    let t = rings!(Containers);
+    tell(&t, "docker");
+}
+
+#[test]
+fn a_container_of_docker_with_ids_of_its_own_is_found_listed_entered_and_measured() {
+    let t = rings!(Containers);
+    tell(&t, "docker with its own ids");
+}
+
+#[test]
+fn a_container_of_runc_is_found_listed_entered_and_measured() {
+    let t = rings!(Containers);
+    tell(&t, "runc");
+}
+
+#[test]
+fn a_container_of_crun_is_found_listed_entered_and_measured() {
+    let t = rings!(Containers);
+    tell(&t, "crun");
+}
+
+#[test]
+fn a_container_of_podman_is_found_listed_entered_and_measured() {
+    let t = rings!(Containers);
+    tell(&t, "podman");
+}
+
+#[test]
+fn a_container_of_bubblewrap_is_found_listed_entered_and_measured() {
+    let t = rings!(Containers);
+    tell(&t, "bubblewrap");
+}
+
+#[test]
+fn a_container_of_systemd_nspawn_is_found_listed_entered_and_measured() {
+    let t = rings!(Containers);
+    tell(&t, "systemd-nspawn");
+}
+
+/// The kinds that this kernel has.
+fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|row| row.name).filter(|kind| has_kind(kind))
+}
+
+/// Runs a program in namespaces of a process.
+fn entered<'a>(t: &'a Test, pid: i32, options: &[&str], program: &[&str]) -> Run<'a> {
+    t.tool("rnsenter").args(["-t", &pid.to_string()]).args(options).args(program)
+}
+
+/// The same by nsenter; both must print the same, which is answered.
+#[track_caller]
+fn alike(t: &Test, pid: i32, options: &[&str], program: &[&str]) -> String {
+    let ours = entered(t, pid, options, program).run().ok();
+    let theirs = t.program("nsenter").args(["-t", &pid.to_string()]).args(options).args(program).run().ok();
+    assert_eq!(ours, theirs, "{options:?} {program:?}");
+    ours
+}
+
+/// Prints the numbers of the namespaces that it is in.
+const OWN_LINKS: &[&str] = &["sh", "-c", "for kind; do readlink /proc/self/ns/$kind; done", "sh"];
+
+/// Where a program that entered namespaces of a process is: for each kind the number.
+fn numbers(t: &Test, pid: i32, options: &[&str]) -> Vec<String> {
+    let words: Vec<&str> = OWN_LINKS.iter().copied().chain(kinds()).collect();
+    entered(t, pid, options, &words).run().ok().lines().map(String::from).collect()
+}
+
+/// What the same would be for this process, or for us where the kind is not named.
+fn links(pid: i32, entered: &[&str]) -> Vec<String> {
+    let link = |kind: &str| match entered.contains(&kind) {
+        true => format!("{kind}:[{}]", inode(pid, kind)),
+        false => format!("{kind}:[{}]", inode("self", kind)),
+    };
+    kinds().map(link).collect()
+}
+
+fn it_is_found_and_listed(t: &Test, engine: &Engine, pid: i32) {
+    let own: Vec<&str> = kinds().filter(|kind| inode(pid, kind) != inode(2, kind)).collect();
+    assert_eq!(own.join(" "), engine.own);
+    let numbers: Vec<String> = own.iter().map(|kind| inode(pid, kind).to_string()).collect();
+    let first = pid.to_string();
+    let its = |run: Run<'_>, options: &[&str]| {
+        let columns = ["-l", "-r", "-n", "-o", "NS,TYPE,NPROCS,PID,USER,COMMAND"];
+        let output = run.args(columns).args(options).patiently().run();
+        let text = output.text();
+        let its = |line: &&str| numbers.iter().any(|number| line.split(' ').next() == Some(number));
+        let mut lines: Vec<String> = text.lines().filter(its).map(String::from).collect();
+        lines.sort();
+        (output.code == Some(0)).then_some(lines)
+    };
+    let ours = its(t.tool("rlsns"), &[]).unwrap();
+    assert_eq!(ours.len(), own.len());
+    assert!(ours.iter().all(|line| line.split(' ').nth(3) == Some(&first)), "{ours:?}");
+    assert_eq!(its(t.tool("rlsns"), &["-p", &first]).as_ref(), Some(&ours));
+    let of_net: Vec<String> = ours.iter().filter(|line| line.contains(" net ")).cloned().collect();
+    assert_eq!(its(t.tool("rlsns"), &["-t", "net"]), Some(of_net));
+    // lsns can print nothing when a process ends meanwhile, and takes minutes for tens of thousands.
+    if t.belongs(pids().len() < 5000, "comparing with lsns where there are less than 5000 processes") {
+        let theirs = (0..20).find_map(|_| its(t.program("lsns"), &[]));
+        assert_eq!(theirs.as_ref(), Some(&ours));
+    }
+    let net = inode(pid, "net").to_string();
+    let processes = t.tool("rlsns").args(["-r", "-n", "-o", "PID", &net]).run().ok();
+    assert_eq!(processes.lines().next(), Some(first.as_str()), "{processes}");
+}
+
+fn it_is_entered_by_parts(t: &Test, pid: i32) {
+    // Its network, with the machine's programs.
+    assert_eq!(numbers(t, pid, &["-n"]), links(pid, &["net"]));
+    let addresses = alike(t, pid, &["-n"], &["ip", "-o", "addr"]);
+    assert!(addresses.starts_with("1: lo "), "{addresses}");
+    // Its PIDs: as numbers at once, in ps only with its mounts, where ps is the container's.
+    let number: i32 = entered(t, pid, &["-p"], &["sh", "-c", "echo $$"]).run().ok().trim().parse().unwrap();
+    assert!((2..1000).contains(&number), "{number}");
+    let outside = entered(t, pid, &["-p"], &["ps", "-o", "pid=", "-p", &pid.to_string()]).run().ok();
+    assert_eq!(outside.trim(), pid.to_string());
+    let processes = entered(t, pid, &["-p", "-m"], &["ps", "-o", "pid,args"]).run().ok();
+    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    let first = format!("1 {}", command.trim_end_matches('\0').replace('\0', " "));
+    assert_eq!(processes.lines().nth(1).map(str::trim), Some(first.as_str()), "{processes}");
+}
+
+fn it_is_entered_as_a_whole(t: &Test, pid: i32) {
+    let all: Vec<&str> = kinds().collect();
+    assert_eq!(numbers(t, pid, &["-a"]), links(pid, &all));
+    assert_eq!(alike(t, pid, &["-a"], &["hostname"]), "inside\n");
+    assert_eq!(alike(t, pid, &["-a"], &["cat", "/etc/os-release"]), "ID=nskit\n");
+    let root = std::fs::metadata(format!("/proc/{pid}/root/")).unwrap();
+    let root = format!("{}:{}\n", root.dev(), root.ino());
+    assert_eq!(alike(t, pid, &["-a"], &["stat", "-c", "%d:%i", "/"]), root);
+    assert_eq!(alike(t, pid, &["-a", "-r", "-w"], &["stat", "-c", "%d:%i", "/"]), root);
+    assert!(alike(t, pid, &["-a"], &["id"]).starts_with("uid=0 gid=0"));
+    alike(t, pid, &["-a"], &["grep", "^Cap", "/proc/self/status"]);
+    alike(t, pid, &["-a"], &["cat", "/proc/self/cgroup"]);
+    // PID 1 is the process that was found from outside.
+    let program = ["readlink", "/proc/1/ns/pid"];
+    assert_eq!(alike(t, pid, &["-a"], &program), format!("pid:[{}]\n", inode(pid, "pid")));
+
+    let run = |program: &[&str]| entered(t, pid, &["-a"], program);
+    assert_eq!(run(&["sh", "-c", "exit 7"]).run().code, Some(7));
+    assert_eq!(run(&["sh", "-c", "kill -9 $$"]).run().signal, Some(9));
+    // The usual shell and ip are outside.
+    for (program, words) in [("/bin/bash", &[][..]), ("ip", &["ip", "addr"])] {
+        let output = run(words).env("SHELL", "/bin/bash").run();
+        let hint = output.fails(127, &format!("rnsenter: exec {program}: No such file or directory"));
+        assert!(hint.contains("such as sh"), "{hint}");
+    }
+    run(&["/etc"]).run().fails(126, "rnsenter: exec /etc: Permission denied");
+    let input: Vec<u8> = (0..50_000u32).flat_map(u32::to_ne_bytes).collect();
+    assert!(run(&["cat"]).stdin(input.clone()).run().stdout == input);
+    let script = "[ -t 1 ] && [ -t 2 ] && echo \"a terminal\"";
+    assert_eq!(run(&["sh", "-c", script]).run_in_terminal(80), "a terminal\n");
+    // All that was run inside has ended, and was waited for.
+    let processes = run(&["ps", "-o", "args"]).run().ok();
+    assert!(!processes.lines().any(|line| line.contains("cat") || line.starts_with('[')), "{processes}");
+}
+
+/// What nsinfo says of a process.
+fn world(t: &Test, pid: i32) -> Value {
+    serde_json::from_str(&t.tool("nsinfo").args(["-J", &pid.to_string()]).run().ok()).unwrap()
+}
+
+fn its_world_is_told(t: &Test, engine: &Engine, pid: i32) {
+    let world = world(t, pid);
+    assert_eq!(world["unreadable"], json!([]));
+    assert_eq!(world["pids"], json!([pid, 1]));
+    assert_eq!(world["host_name"], "inside");
+    for kind in kinds() {
+        let own = engine.own.split(' ').any(|own| own == kind);
+        let expected = json!({ "ns": inode(pid, kind), "initial": !own, "ours": !own });
+        assert_eq!(world["namespaces"][kind], expected, "{kind}");
+    }
+    let (first, count) = engine.ids;
+    let id = json!({ "outside": first, "inside": 0 });
+    let map = json!([{ "outside": first, "inside": 0, "count": count }]);
+    for (number, ids) in [("uid", "uid_map"), ("gid", "gid_map")] {
+        assert_eq!((&world[number]["effective"], &world[ids]), (&id, &map));
+    }
+    let mounts = world["mounts"].as_array().unwrap();
+    assert_eq!(mounts.iter().filter(|mount| mount["point"] == "/").count(), 1, "{mounts:?}");
+    assert!(mounts.iter().any(|mount| mount["point"] == "/proc" && mount["type"] == "proc"), "{mounts:?}");
+}
+
+/// The group of a process for a controller, by a line of /proc/PID/cgroup.
+fn group<'a>(lines: &'a str, controller: &str) -> &'a str {
+    let controller = if is_pure_v2() { "" } else { controller };
+    let mut groups = lines.lines().map(|line| line.splitn(3, ':').skip(1).collect::<Vec<_>>());
+    groups.find(|group| group[0].split(',').any(|name| name == controller)).unwrap()[1]
+}
+
+fn its_limits_are_told_and_shared(t: &Test, place: &Place<'_>, pid: i32) {
+    let world = world(t, pid);
+    let limits: Vec<&Value> = world["cgroups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|group| group["limits"].as_array().into_iter().flatten())
+        .collect();
+    let expected = match is_pure_v2() {
+        true => [("memory.max", MEMORY), ("pids.max", PIDS), ("cpu.max", &format!("{QUOTA} 100000"))],
+        false => [("memory.limit_in_bytes", MEMORY), ("pids.max", PIDS), ("cpu.cfs_quota_us", QUOTA)],
+    };
+    for (file, value) in expected {
+        let its = |limit: &&&Value| limit["file"] == file && limit["value"] == value;
+        let limit = limits.iter().find(its).unwrap_or_else(|| panic!("{file} {value}: {limits:?}"));
+        let set_by = limit["set_by"].as_str().unwrap();
+        assert!(set_by.contains(&format!("/{}/", place.name)), "{set_by}");
+        assert_eq!(std::fs::read_to_string(format!("{set_by}/{file}")).unwrap().trim_end(), value);
+    }
+
+    // Who joins its groups and then enters it is where its own processes are.
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let controllers = ["cpu", "memory", "pids"];
+    let join = controllers.map(|controller| format!("-g{controller}:{}", group(&groups, controller)));
+    let enter = [tool_path("rnsenter").to_str().unwrap(), "-a", "-t", &pid.to_string()].map(String::from);
+    let look = |file: &str| t.tool("rcgexec").args(&join).args(&enter).args(["cat", file]).run().ok();
+    let (ours, its) = (look("/proc/self/cgroup"), look("/proc/1/cgroup"));
+    for controller in controllers {
+        assert_eq!(group(&ours, controller), group(&its, controller), "{controller}");
+    }
+    let outside = t.tool("rcgexec").args(&join).args(["cat", "/proc/self/cgroup"]).run().ok();
+    for controller in controllers {
+        assert_eq!(group(&outside, controller), group(&groups, controller), "{controller}");
+    }
+}
+
+#[test]
+fn containers_of_docker_that_share_namespaces_are_told_apart() {
+    let t = rings!(Containers);
+    let docker = Engine::named("docker");
+    if !docker.is_here(&t) {
+        return;
+    }
+    let place = Place::new(&t);
+    dockerd(&place, &[]);
+    let [net, pid] = ["net", "pid"].map(|kind| format!("--{kind}=container:first"));
+    let first = docker_run(&place, &["--name=first", "--hostname=inside"]);
+    let same_net = docker_run(&place, &[&net]);
+    let same_pid = docker_run(
+        &place,
+        &[&pid, "--cgroupns=private", "--cap-drop=ALL", "--security-opt=no-new-privileges"],
+    );
+
+    assert_eq!(numbers(&t, same_net, &["-n"]), numbers(&t, first, &["-n"]));
+    assert_ne!(numbers(&t, same_pid, &["-n"]), numbers(&t, first, &["-n"]));
+    let shared = |kind: &str| {
+        let columns = ["-t", kind, "-l", "-r", "-n", "-o", "NS,NPROCS,PID"];
+        let list = t.tool("rlsns").args(columns).run().ok();
+        list.lines().any(|line| line == format!("{} 2 {first}", inode(first, kind)))
+    };
+    assert!(shared("net") && shared("pid") && !shared("uts"));
+
+    // Its processes see each other; the second has another number than 1.
+    assert_eq!(world(&t, first)["pids"], json!([first, 1]));
+    let pids = world(&t, same_pid)["pids"].clone();
+    assert_eq!((&pids[0], pids[1].as_i64() > Some(1)), (&json!(same_pid), true), "{pids}");
+    for pid in [first, same_pid] {
+        let all = entered(&t, pid, &["-a"], &["ps", "-o", "args"]).run().ok();
+        assert_eq!(all.matches("sleep 1000").count(), 2, "{all}");
+    }
+    // Who enters is not bound by what the container lost.
+    let rights = alike(&t, same_pid, &["-a"], &["grep", "^Cap\\|^NoNew", "/proc/self/status"]);
+    assert_ne!(rights, std::fs::read_to_string(format!("/proc/{same_pid}/status")).unwrap());
+    assert!(rights.contains("NoNewPrivs:\t0"), "{rights}");
+    // From its cgroup namespace our own group is above the root, unless we join its groups.
+    let ours = entered(&t, same_pid, &["-C"], &["cat", "/proc/self/cgroup"]).run().ok();
+    assert!(group(&ours, "pids").starts_with("/.."), "{ours}");
+
+    if has_bridges() {
+        let addresses = alike(&t, same_net, &["-n"], &["ip", "-o", "-4", "addr"]);
+        assert!(addresses.lines().any(|line| line.contains(": eth0 ")), "{addresses}");
+    }
+}
+
+#[test]
+fn docker_lets_runshare_make_nothing_until_its_filter_is_lifted() {
+    let t = rings!(Containers);
+    if !Engine::named("docker").is_here(&t) {
+        return;
+    }
+    let place = Place::new(&t);
+    dockerd(&place, &[]);
+    // The tools need the C library.
+    let tools = tool_path("runshare").parent().unwrap().to_str().unwrap();
+    let folders = ["/lib", "/lib64", "/usr"].map(|dir| format!("--volume={dir}:{dir}:ro"));
+    let tools = format!("--volume={tools}:/nskit:ro");
+    let run = |options: &[&str], program: &[&str]| {
+        let words = docker_words(&place, &["run", "--rm", "--net=none"]);
+        let run = t.program(&words[0]).args(&words[1..]).args(&folders).args([&tools]).args(options);
+        run.arg("image").args(program).patiently().run()
+    };
+    for (options, what) in [("-n", "net"), ("-m", "mnt"), ("-Urn", "user net")] {
+        let refused = run(&[], &["/nskit/runshare", options, "true"]);
+        let hint = refused.fails(125, &format!("runshare: unshare {what}: Operation not permitted"));
+        assert!(hint.contains(if options == "-Urn" { "Docker" } else { "container" }), "{hint}");
+        let free = ["--security-opt=seccomp=unconfined", "--cap-add=SYS_ADMIN"];
+        run(&free, &["/nskit/runshare", options, "true"]).ok();
+    }
+    // The others do what can be done there.
+    let net = run(&[], &["/nskit/rlsns", "-r", "-n", "-t", "net", "-o", "NPROCS,PID,COMMAND"]).ok();
+    assert_eq!(net, "1 1 /nskit/rlsns\\x20-r\\x20-n\\x20-t\\x20net\\x20-o\\x20NPROCS,PID,COMMAND\n");
+    let world: Value = serde_json::from_str(&run(&[], &["/nskit/nsinfo", "-J"]).ok()).unwrap();
+    assert_eq!((&world["process"], &world["namespaces"]["net"]["initial"]), (&json!(1), &Value::Null));
+    // On version 2 it has no group for that, on version 1 it may not write.
+    let refused = run(&[], &["/nskit/rcgexec", "--pids-limit", "5", "true"]);
+    assert!(refused.code == Some(125) && refused.errors().contains("\nhint: "), "{}", refused.errors());
+}
+
+#[test]
+fn a_test_that_fails_leaves_nothing_of_its_container() {
+    let t = rings!(Containers);
+    for engine in ENGINES.iter().filter(|engine| engine.is_here(&t)) {
+        let name = std::cell::OnceCell::new();
+        let failing = std::panic::AssertUnwindSafe(|| {
+            let place = Place::new(&t);
+            name.set(place.name.clone()).unwrap();
+            let pid = (engine.start)(&place);
+            assert!(left(&place.name).len() > 3, "there is nothing to take down");
+            panic!("on purpose, with a container of {} at {pid}", engine.name);
+        });
+        let why = std::panic::catch_unwind(failing).unwrap_err();
+        assert!(
+            why.downcast_ref::<String>().is_some_and(|why| why.starts_with("on purpose")),
+            "{}",
+            engine.name
+        );
+        assert_eq!(left(name.get().unwrap()), [""; 0], "{}", engine.name);
+    }
+}
