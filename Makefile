@@ -16,11 +16,12 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check vm vm-all containers fuzz bench coverage docs build install uninstall
+.PHONY: check vm vm-all containers faults fuzz bench coverage docs build install uninstall
 
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --test faults -- -D warnings
 	cargo test --workspace
 
 vm:
@@ -35,6 +36,10 @@ containers:
 	NSKIT_TESTS=all cargo --config "target.'cfg(unix)'.runner = \
 		['$(CURDIR)/tests/vm/run', '-t', '1200', 'env', 'NSKIT_RING=containers']" \
 		test --locked --test main containers::
+
+# One call: make faults FAULTS="'rnsenter -a' 0:17:EMFILE"; a sample: FAULTS="--every 20".
+faults:
+	cargo test --locked --test faults -- $(FAULTS)
 
 docs:
 	BLESS=1 cargo test --test main docs

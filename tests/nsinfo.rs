@@ -229,7 +229,7 @@ fn what_is_missing_is_said_in_its_place_and_the_rest_is_shown() {
     );
     assert!(page.contains("\n  uid        1000 outside, unknown inside\n"), "{page}");
     let said = asked(of(&t, root.path()).arg("9"));
-    assert_eq!(unreadable(&said), ["initial", "ours", "host_name"]);
+    assert_eq!(unreadable(&said), ["initial", "ours", "host_name", "limits", "limits"]);
     assert_eq!(said["namespaces"]["user"], json!({"ns": 11, "initial": null, "ours": null}));
     assert_eq!(said["namespaces"]["net"], json!({"ns": null, "initial": null, "ours": null}));
     let line = format!("nsinfo: read {}/self: No such file or directory", root.path().display());

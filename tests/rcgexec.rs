@@ -747,6 +747,81 @@ fn a_group_with_our_name_is_left_alone() {
     parent.remove_sub("rcgexec-1");
 }
 
+// What those leave who are killed, and the next ones collect.
+
+#[test]
+fn what_a_killed_run_left_is_collected_by_the_next() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["cpu", "pids"]) else { return };
+    let options = ["--cpus", "1", "--pids-limit", "20"];
+    let script = "setsid sleep 1000 & echo ready; wait";
+    let mut held = limited(&t, &parent).args(options).args(["sh", "-c", script]).hold();
+    kill(Pid::from_raw(held.pid()), Signal::SIGKILL).unwrap();
+    held.wait();
+    assert!(!parent.tree().is_empty() && !t.left().is_empty());
+    // A dry run touches nothing.
+    limited(&t, &parent).args(options).args(["--dry-run", "true"]).run().ok();
+    assert!(!parent.tree().is_empty() && !t.left().is_empty());
+    limited(&t, &parent).args(options).arg("true").run().ok();
+    parent.assert_bare();
+    t.assert_nothing_left();
+}
+
+#[test]
+fn what_is_no_leftover_of_ours_is_not_collected() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let dir = parent.dir("pids");
+    let sticky = |name: &str| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o1755);
+        std::fs::set_permissions(dir.join(name), mode).unwrap();
+    };
+    // Without our mark, of another user, and called otherwise.
+    let names = ["rcgexec-1", "rcgexec-2", "rcgexec-3x", "other-4"];
+    names.iter().for_each(|name| drop(parent.sub(name)));
+    names[1..].iter().for_each(|name| sticky(name));
+    std::os::unix::fs::chown(dir.join("rcgexec-2"), Some(NOBODY), None).unwrap();
+    let waits = ["-g", &format!("pids:{}/rcgexec-1", parent.name), "sh", "-c", "echo ready; exec sleep 1000"];
+    let mut inside = t.tool("rcgexec").args(waits).hold();
+    // One that runs.
+    let runs = ["--pids-limit", "20", "sh", "-c", "echo ready; read -r line; exit 7"];
+    let mut held = limited(&t, &parent).args(runs).hold();
+    let before = parent.tree();
+    limited(&t, &parent).args(["--pids-limit", "20", "true"]).run().ok();
+    assert_eq!((parent.tree().len(), before.len()), (5, 5));
+    assert_eq!((inside.child.try_wait().unwrap(), held.child.try_wait().unwrap()), (None, None));
+    drop(held.child.stdin.take());
+    assert_eq!(code(held.wait()), Some(7));
+    inside.child.kill().unwrap();
+    inside.wait();
+    names.iter().for_each(|name| parent.remove_sub(name));
+}
+
+#[test]
+fn of_many_runs_at_once_the_killed_ones_leave_nothing_and_take_nobody_with_them() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["cpu", "pids"]) else { return };
+    let run = |seconds: &str| {
+        let script = format!("sleep {seconds}; exit 7");
+        limited(&t, &parent).args(["--cpus", "1", "--pids-limit", "20", "sh", "-c", &script])
+    };
+    let mut runs = Vec::new();
+    for pause in 0..50 {
+        let mut held = run(if pause % 2 == 0 { "0.2" } else { "1000" }).start();
+        std::thread::sleep(Duration::from_micros(pause * 150));
+        if pause % 2 == 1 {
+            held.child.kill().unwrap();
+            held.wait();
+        }
+        runs.push(held);
+    }
+    let ended: Vec<_> = runs.iter_mut().step_by(2).map(|held| code(held.wait())).collect();
+    assert_eq!(ended, [Some(7); 25]);
+    assert_eq!(run("0").run().code, Some(7));
+    parent.assert_bare();
+    t.assert_nothing_left();
+}
+
 // Saying what would be done.
 
 #[test]

@@ -77,6 +77,9 @@ pub(crate) fn page(world: &World, charset: Charset) -> String {
 fn identity(page: &mut Page, world: &World) {
     page.heading("process");
     page.line("command", &show(&world.command, page.charset));
+    if let Some(e) = &world.unnamed {
+        page.line("", &format!("its arguments are {}", not_readable(e)));
+    }
     let pids: Vec<_> = world.pids().iter().map(i32::to_string).collect();
     match &pids[..] {
         [outside, between @ .., inside] => {
@@ -161,6 +164,10 @@ fn map(page: &mut Page, label: &str, map: &Result<IdMap>, ours: &Result<IdMap>) 
                 page.line(if at == 0 { label } else { "" }, &spelled(range));
             }
         }
+    }
+    // Another /proc need not show us at all, which is told where it matters.
+    if let Some(e) = ours.as_ref().err().filter(|e| !e.is_gone()) {
+        page.line("", &format!("that of our own user namespace is {}", not_readable(e)));
     }
 }
 

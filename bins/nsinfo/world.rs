@@ -18,6 +18,8 @@ pub(crate) struct World {
     pub(crate) pid: i32,
     /// The command line, or the name where that is empty.
     pub(crate) command: Vec<u8>,
+    /// Why the command line could not be read, and the name stands for it.
+    pub(crate) unnamed: Option<Error>,
     pub(crate) status: Status,
     /// Inode numbers; 0 for a kind that it is in no namespace of.
     pub(crate) namespaces: Result<KindMap<u64>>,
@@ -63,9 +65,11 @@ impl World {
         let us = proc.this();
         let ours = us.as_ref().map_err(Error::clone).and_then(|us| us.namespaces(KindSet::all()));
         let our_map = |of: fn(&Task) -> Result<IdMap>| us.as_ref().map_err(Error::clone).and_then(of);
+        let command = task.command_line();
         let mut world = World {
             pid: task.pid,
-            command: task.command_line().unwrap_or_default(),
+            command: command.as_ref().map_or_else(|_| Vec::new(), Vec::clone),
+            unnamed: command.err().filter(|e| !e.is_gone()),
             status,
             host_name: host_name(proc, task, &namespaces, &ours),
             namespaces,
@@ -141,18 +145,27 @@ impl World {
 
     /// The parts that could not be read, by their keys in JSON, and why.
     pub(crate) fn missing(&self) -> Vec<(&'static str, &Error)> {
+        // Another /proc need not show us at all, which is told by `ours`.
+        let there = |e: &&Error| !e.is_gone();
+        // That a hierarchy is mounted nowhere is no failure.
+        let cgroups = self.cgroups.iter().flatten().filter_map(|cgroup| cgroup.limits.as_ref().err());
+        let limits = cgroups.filter(|e| e.errno().is_some()).map(|e| ("limits", Some(e)));
         [
+            ("command", self.unnamed.as_ref()),
             ("namespaces", self.namespaces.as_ref().err()),
             ("initial", self.initial.as_ref().err()),
             ("ours", self.ours.as_ref().err()),
             ("uid_map", self.users.as_ref().err()),
             ("gid_map", self.groups.as_ref().err()),
+            ("our_uid_map", self.our_users.as_ref().err().filter(there)),
+            ("our_gid_map", self.our_groups.as_ref().err().filter(there)),
             ("setgroups", self.setgroups.as_ref().err()),
             ("host_name", self.host_name.as_ref().err()),
             ("mounts", self.mounts.as_ref().err()),
             ("cgroups", self.cgroups.as_ref().err()),
         ]
         .into_iter()
+        .chain(limits)
         .filter_map(|(key, error)| Some((key, error?)))
         .collect()
     }
@@ -177,21 +190,22 @@ fn cgroups(proc: &Proc, task: &Task) -> Result<Vec<Cgroup>> {
     let layout = Layout::take(proc);
     let one = |line: Line| {
         let found = layout.as_ref().map_err(Error::clone).and_then(|layout| layout.locate(&line));
-        let used = match &found {
-            Ok((hierarchy, group)) if line.path != b"/" || !hierarchy.sees_all => counters(group),
-            _ => Vec::new(),
-        };
         let hidden_above = found.as_ref().is_ok_and(|(hierarchy, _)| !hierarchy.sees_all);
-        Cgroup {
-            hidden_above,
-            limits: found.and_then(|(hierarchy, group)| usage::in_force(hierarchy, &group)),
-            used,
-            line,
-        }
+        let both = found.and_then(|(hierarchy, group)| {
+            let is_root = line.path == b"/" && hierarchy.sees_all;
+            let used = if is_root { Vec::new() } else { counters(&group)? };
+            Ok((usage::in_force(hierarchy, &group)?, used))
+        });
+        let (limits, used) = both.map_or_else(|e| (Err(e), Vec::new()), |(limits, used)| (Ok(limits), used));
+        Cgroup { hidden_above, limits, used, line }
     };
     Ok(Line::of(task)?.into_iter().map(one).collect())
 }
 
-fn counters(group: &Group) -> Vec<(&'static Counter, u64)> {
-    COUNTERS.iter().filter_map(|counter| Some((counter, counter.read(group)?))).collect()
+fn counters(group: &Group) -> Result<Vec<(&'static Counter, u64)>> {
+    let mut found = Vec::new();
+    for counter in COUNTERS {
+        found.extend(counter.read(group)?.map(|number| (counter, number)));
+    }
+    Ok(found)
 }

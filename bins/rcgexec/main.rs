@@ -33,7 +33,7 @@ fn run(request: Request) -> anyhow::Result<u8> {
             Err(program.exec().into())
         }
         What::Limit(wanted) => {
-            let plan = Plan::new(&layout, &wanted, format!("rcgexec-{}", std::process::id()))?;
+            let plan = Plan::new(&layout, &wanted, TOOL.name)?;
             match request.dry_run {
                 true => say(plan.describe()),
                 false => limit(plan, &program),
@@ -91,8 +91,8 @@ fn limit(plan: Plan, program: &Program) -> anyhow::Result<u8> {
     let watch = Watch::begin()?;
     launch::adopt_orphans()?;
     let groups = plan.make()?;
-    let ended = watch.fork(|_| {
-        let error = groups.join().err().unwrap_or_else(|| program.exec());
+    let ended = watch.fork(|ready| {
+        let error = ready.and_then(|_| groups.join()).err().unwrap_or_else(|| program.exec());
         tool::report(&TOOL, &error.into())
     });
     for failure in groups.end() {

@@ -3,7 +3,7 @@
 mod cli;
 mod tree;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -71,7 +71,7 @@ fn namespaces(snapshot: &Snapshot, request: &Request, of_task: Option<KindMap<u6
         let of_task = of_task.is_none_or(|inodes| inodes[ns.kind] == ns.id.ino);
         of_task && ns.processes > 0 && request.kinds.contains(ns.kind)
     };
-    let mut shown = HashSet::new();
+    let mut shown = BTreeSet::new();
     for ns in snapshot.namespaces.iter().filter(asked) {
         let mut next = Some(ns);
         while let Some(ns) = next.filter(|ns| shown.insert(ns.id.ino)) {

@@ -1,6 +1,6 @@
 //! Which line of a listing stands under which.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::cli::{Relation, Row};
 use common::ns::scan::Snapshot;
@@ -23,14 +23,14 @@ pub(crate) fn grow<'a>(
 /// Under the row of the namespace that the relation names.
 fn by_namespace(snapshot: &Snapshot, rows: &[Row], relation: Relation) -> Vec<Option<usize>> {
     let numbered = rows.iter().enumerate();
-    let places: HashMap<u64, usize> = numbered.map(|(at, row)| (row.ns(snapshot).id.ino, at)).collect();
+    let places: BTreeMap<u64, usize> = numbered.map(|(at, row)| (row.ns(snapshot).id.ino, at)).collect();
     rows.iter().map(|row| places.get(&relation.above(row.ns(snapshot))?).copied()).collect()
 }
 
 /// Under a row of the parent process: the last one above, or else, of those that stand in several below, the
 /// first.
 fn by_process(snapshot: &Snapshot, rows: &[Row]) -> Vec<Option<usize>> {
-    let mut places: HashMap<i32, Vec<usize>> = HashMap::new();
+    let mut places: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
     for (at, row) in rows.iter().enumerate() {
         row.pid.into_iter().for_each(|pid| places.entry(pid).or_default().push(at));
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use cli::{Dir, PassFds, Request, TOOL};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::{self, Program};
+use common::launch::{self, Gate, Program};
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::proc::place::Place;
@@ -22,7 +22,8 @@ fn run(request: Request) -> anyhow::Result<u8> {
     let entry = Entry::open(request)?;
     entry.enter()?;
     if entry.kinds().iter().any(|kind| kind.row().needs_fork) && !entry.request.no_fork {
-        let ended = launch::fork(|_| tool::report(&TOOL, &entry.exec().into()))?;
+        let child = |ready: Result<&Gate>| ready.map_or_else(|e| e, |_| entry.exec());
+        let ended = launch::fork(|ready| tool::report(&TOOL, &child(ready).into()))?;
         return Ok(ended.follow());
     }
     Err(entry.exec().into())

@@ -30,7 +30,8 @@ fn run(mut request: Request) -> anyhow::Result<u8> {
         Err(e) => e,
     };
     if request.fork {
-        let ended = launch::fork(|gate| tool::report(&TOOL, &start(Some(gate)).into()))?;
+        let child = |ready: Result<&Gate>| ready.map_or_else(|e| e, |gate| start(Some(gate)));
+        let ended = launch::fork(|ready| tool::report(&TOOL, &child(ready).into()))?;
         return Ok(ended.follow());
     }
     Err(start(None).into())

@@ -125,9 +125,10 @@ impl Error {
         matches!(self.errno(), Some(Errno::ENOENT | Errno::ESRCH))
     }
 
-    /// Did we run out of descriptors or memory?
-    pub fn is_exhaustion(&self) -> bool {
-        matches!(self.errno(), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+    /// Is it our own trouble, and says nothing of what was looked at: no descriptor or memory is left, or a
+    /// signal came?
+    pub fn is_our_own(&self) -> bool {
+        matches!(self.errno(), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EINTR))
     }
 
     /// Was the look at it refused?

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{ForkResult, Pid, Uid, User, getpgid};
 
@@ -125,13 +125,12 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Waits until the parent stands ready. An error if the parent gave up or ended.
-    fn wait(&self) -> Result<()> {
+    /// Waits until the parent stands ready. False if the parent gave up or ended.
+    fn wait(&self) -> Result<bool> {
         let mut byte = [0];
         loop {
             match nix::unistd::read(&self.pipe, &mut byte) {
-                Ok(1) => return Ok(()),
-                Ok(_) => return Err(Error::refused("the waiting parent process ended")),
+                Ok(length) => return Ok(length == 1),
                 Err(Errno::EINTR) => {}
                 Err(e) => return Err(Error::sys("read", "the parent's pipe", e)),
             }
@@ -153,9 +152,9 @@ impl Gate {
 }
 
 /// Forks; the child runs `child`, which answers only with an exit status where the program could not be
-/// started. Waits for the child, passes signals on to it, stops when it stops, and answers how it ended.
-/// On an error no child is left.
-pub fn fork(child: impl FnOnce(&Gate) -> u8) -> Result<Ended> {
+/// started: it is given the gate, or why the child could not get ready. Waits for the child, passes signals
+/// on to it, stops when it stops, and answers how it ended. On an error no child is left.
+pub fn fork(child: impl FnOnce(Result<&Gate>) -> u8) -> Result<Ended> {
     Watch::begin()?.fork(child)
 }
 
@@ -179,13 +178,16 @@ impl Watch {
         // Were it ignored, the kernel would reap the child for us and its status would be lost.
         let chld_ignored =
             sys::ignore(Signal::SIGCHLD, false).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
-        let old_mask =
-            mask.thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(|e| Error::sys("sigprocmask", "", e))?;
+        // Not nix's `thread_swap_mask`, which takes each answer of the C library for a success: unblocked, the
+        // end of the child would never be told.
+        let mut old_mask = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), Some(&mut old_mask))
+            .map_err(|e| Error::sys("sigprocmask", "", e))?;
         Ok(Watch { signals, old_mask, chld_ignored })
     }
 
     /// See [`fork`].
-    pub fn fork(self, child: impl FnOnce(&Gate) -> u8) -> Result<Ended> {
+    pub fn fork(self, child: impl FnOnce(Result<&Gate>) -> u8) -> Result<Ended> {
         let (gate, release) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::sys("pipe", "", e))?;
         // What came before there was a child is for the child, from whomever it came.
         let mut early = Vec::new();
@@ -196,9 +198,13 @@ impl Watch {
             ForkResult::Child => {
                 drop(release);
                 let gate = Gate { pipe: gate };
-                let ready = self.undo().and_then(|()| gate.wait());
-                // Without a parent nobody could read a message.
-                std::process::exit(if ready.is_ok() { child(&gate).into() } else { 125 })
+                let status = match self.undo().and_then(|()| gate.wait()) {
+                    Ok(true) => child(Ok(&gate)),
+                    // It has said why, or nobody is left who would read a message.
+                    Ok(false) => 125,
+                    Err(e) => child(Err(e)),
+                };
+                std::process::exit(status.into())
             }
             ForkResult::Parent { child } => {
                 drop(gate);
@@ -235,7 +241,8 @@ impl Watch {
     /// In the child: gives the program the signals as we got them.
     fn undo(self) -> Result<()> {
         sys::ignore(Signal::SIGCHLD, self.chld_ignored).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
-        self.old_mask.thread_set_mask().map_err(|e| Error::sys("sigprocmask", "", e))
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.old_mask), None)
+            .map_err(|e| Error::sys("sigprocmask", "", e))
     }
 
     /// The next signal that has come, if one has.

@@ -48,6 +48,13 @@ pub fn unshare(flags: i32) -> Result<()> {
     Errno::result(unsafe { libc::unshare(flags) }).map(drop)
 }
 
+/// Locks an open file for as long as it is open, or fails with EWOULDBLOCK where another has it locked.
+/// Source: flock(2).
+pub fn lock(fd: impl AsFd) -> Result<()> {
+    // SAFETY: takes two integers.
+    Errno::result(unsafe { libc::flock(fd.as_fd().as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
+}
+
 // ioctl_ns(2). _IO(0xb7, n).
 const NS_GET_USERNS: libc::c_ulong = 0xb701;
 const NS_GET_PARENT: libc::c_ulong = 0xb702;

@@ -360,6 +360,7 @@ pub(super) fn page(bytes: &[u8]) {
     let world = World {
         pid: how as i32 & i32::MAX,
         command: command.to_vec(),
+        unnamed: bit(28).then(|| refused(command)),
         status,
         namespaces: inodes(32),
         initial: inodes(41),

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::stat::{Mode, fstat, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
+use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 
 use crate::error::{Error, Result};
 use crate::sys;
@@ -77,10 +77,11 @@ impl Group {
         }
     }
 
-    /// Makes a group below this one; it must not exist.
+    /// Makes a transient group below this one; it must not exist. It bears our mark from its first moment, the
+    /// sticky bit, which changes nothing there.
     pub fn make(&self, name: &str) -> Result<Group> {
         let path = join(&self.path, name.as_bytes());
-        mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755)).map_err(|e| {
+        mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755) | Mode::S_ISVTX).map_err(|e| {
             let error = Error::sys("mkdir", &path, e);
             match e {
                 Errno::EACCES | Errno::EPERM => {
@@ -96,6 +97,40 @@ impl Group {
         self.descend(name.as_bytes()).inspect_err(|_| {
             let _ = unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir);
         })
+    }
+
+    /// Locks this group of `parent`, until we end or let go of it: by that others see that it is in use. False
+    /// if another holds it, or if its name in `parent` does not stand for it any more.
+    pub fn hold(&self, parent: &Group) -> Result<bool> {
+        match sys::lock(&self.dir) {
+            Err(Errno::EWOULDBLOCK) => return Ok(false),
+            answer => answer.map_err(|e| Error::sys("flock", &self.path, e))?,
+        }
+        match fstatat(&parent.dir, self.name(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(there) => Ok((there.st_dev, there.st_ino) == self.id()?),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(e) => Err(Error::sys("stat", &self.path, e)),
+        }
+    }
+
+    /// Ends and removes the transient groups directly below whose makers were killed before they could: those
+    /// that are called `prefix-NUMBER`, have our mark, belong to our user, and are held by nobody. What cannot be
+    /// removed is left for the next one who comes by.
+    pub fn collect(&self, prefix: &str) {
+        let us = Uid::effective().as_raw();
+        for name in self.names().unwrap_or_default().into_iter().filter(|name| is_transient(name, prefix)) {
+            let Ok(group) = self.descend(&name) else { continue };
+            let ours = |stat: FileStat| stat.st_uid == us && stat.st_mode & Mode::S_ISVTX.bits() != 0;
+            if fstat(&group.dir).is_ok_and(ours) && group.hold(self).unwrap_or(false) {
+                let _ = group.kill();
+                let _ = group.remove(self);
+            }
+        }
+    }
+
+    /// Its name in the group above.
+    fn name(&self) -> &[u8] {
+        self.path.rsplit(|&b| b == b'/').next().unwrap_or_default()
     }
 
     /// Device and inode number of the directory: co-mounted controllers are one.
@@ -134,8 +169,12 @@ impl Group {
     }
 
     /// Does it have this file? Which files there are depends on kernel, version and enabled controllers.
-    pub fn has(&self, name: &str) -> bool {
-        nix::sys::stat::fstatat(&self.dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+    pub fn has(&self, name: &str) -> Result<bool> {
+        match fstatat(&self.dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(e) => Err(Error::sys("stat", self.file(name), e)),
+        }
     }
 
     /// Moves our process into it.
@@ -161,6 +200,16 @@ impl Group {
 
     /// The groups directly below it.
     pub fn children(&self) -> Result<impl Iterator<Item = Result<Group>> + '_> {
+        // Opened one by one: there can be more than we may have open.
+        Ok(self
+            .names()?
+            .into_iter()
+            .map(|name| self.descend(&name))
+            .filter(|child| !child.as_ref().is_err_and(Error::is_gone)))
+    }
+
+    /// Their names.
+    fn names(&self) -> Result<Vec<Vec<u8>>> {
         let fail = |e| Error::sys("list", &self.path, e);
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut dir =
@@ -173,11 +222,7 @@ impl Group {
                 names.push(name.to_vec());
             }
         }
-        // Opened one by one: there can be more than we may have open.
-        Ok(names
-            .into_iter()
-            .map(|name| self.descend(&name))
-            .filter(|child| !child.as_ref().is_err_and(Error::is_gone)))
+        Ok(names)
     }
 
     /// Ends every process in it and below, and waits until they have ended; an error if some have not after
@@ -187,7 +232,7 @@ impl Group {
         // Since Linux 5.14, and for the whole subtree at once.
         let at_once = self.version == Version::V2 && self.write("cgroup.kill", "1").is_ok();
         // Where there is such a limit, nothing can be born between two sweeps.
-        if !at_once && self.has("pids.max") {
+        if !at_once && self.has("pids.max").unwrap_or(true) {
             let _ = self.write("pids.max", "0");
         }
         let mut pause = Duration::from_millis(1);
@@ -253,21 +298,21 @@ impl Group {
     /// moment after the last process has ended.
     pub fn remove(self, parent: &Group) -> Result<()> {
         let end = Instant::now() + PATIENCE;
-        let name = self.path.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
         let mut pause = Duration::from_millis(1);
         loop {
-            for child in self.children()? {
-                match child?.remove(&self) {
-                    Err(e) if is_removed(&e) => {}
-                    answer => answer?,
-                }
-            }
-            match unlinkat(&parent.dir, &name[..], UnlinkatFlags::RemoveDir) {
+            match unlinkat(&parent.dir, self.name(), UnlinkatFlags::RemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => return Ok(()),
                 Err(Errno::EBUSY) if Instant::now() < end => {
+                    for child in self.children()? {
+                        match child?.remove(&self) {
+                            Err(e) if is_removed(&e) => {}
+                            answer => answer?,
+                        }
+                    }
                     // Somebody can have slipped into a group below since they were all empty.
-                    self.sweep(true)?;
-                    std::thread::sleep(pause);
+                    if self.sweep(true)? {
+                        std::thread::sleep(pause);
+                    }
                 }
                 Err(e) => return Err(Error::sys("rmdir", &self.path, e)),
             }
@@ -281,6 +326,13 @@ pub fn parse_procs(text: &[u8]) -> Vec<i32> {
     text.split(|&b| b == b'\n').filter_map(digits).collect()
 }
 
+/// Is this a name that a transient group gets: `prefix-PID`, or `prefix-PID-NUMBER`?
+fn is_transient(name: &[u8], prefix: &str) -> bool {
+    let numbers = name.strip_prefix(prefix.as_bytes()).and_then(|rest| rest.strip_prefix(b"-"));
+    let number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    numbers.is_some_and(|numbers| numbers.split(|&b| b == b'-').all(number))
+}
+
 /// Did the group vanish under our hands?
 fn is_removed(e: &Error) -> bool {
     e.is_gone() || e.errno() == Some(Errno::ENODEV)
@@ -288,4 +340,21 @@ fn is_removed(e: &Error) -> bool {
 
 fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     [path.strip_suffix(b"/").unwrap_or(path), b"/", name].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transient_groups_are_known_by_their_names() {
+        for name in ["rcgexec-1", "rcgexec-4194304-2"] {
+            assert!(is_transient(name.as_bytes(), "rcgexec"), "{name}");
+        }
+        for name in
+            ["rcgexec", "rcgexec-", "rcgexec-x", "rcgexec-1-", "rcgexec--1", "rcgexec-1 ", "rcgexec1", "a"]
+        {
+            assert!(!is_transient(name.as_bytes(), "rcgexec"), "{name}");
+        }
+    }
 }

@@ -2,9 +2,11 @@
 //! version 2 and with both are all alike then.
 
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
@@ -73,10 +75,18 @@ impl Line {
     }
 }
 
+/// A mount that could not be opened.
+#[derive(Debug)]
+struct Closed {
+    controllers: Vec<Vec<u8>>,
+    why: Error,
+}
+
 /// All hierarchies.
 #[derive(Debug)]
 pub struct Layout {
     hierarchies: Vec<Hierarchy>,
+    closed: Vec<Closed>,
     own: Vec<Line>,
 }
 
@@ -86,9 +96,10 @@ impl Layout {
     pub fn take(proc: &Proc) -> Result<Layout> {
         let this = proc.this()?;
         let own = Line::of(&this)?;
-        let inodes = this.namespaces([Kind::Cgroup].into_iter().collect());
-        let in_initial = inodes.is_ok_and(|inodes| inodes[Kind::Cgroup] == INITIAL);
+        let inodes = this.namespaces([Kind::Cgroup].into_iter().collect())?;
+        let in_initial = inodes[Kind::Cgroup] == INITIAL;
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
+        let mut closed = Vec::new();
         for mount in mounts::of(&this)? {
             let version = match &mount.fs_type[..] {
                 b"cgroup" => Version::V1,
@@ -103,10 +114,18 @@ impl Layout {
                 Version::V2 => line.controllers.is_empty(),
             };
             let Some(line) = own.iter().find(belongs) else { continue };
-            let Some(dir) = open_if_visible(&mount, version) else { continue };
+            let dir = match open_if_visible(&mount, version) {
+                Ok(Some(dir)) => dir,
+                Ok(None) => continue,
+                Err(why) => {
+                    closed.push(Closed { controllers: line.controllers.clone(), why });
+                    continue;
+                }
+            };
             let top = Group::at_mount(dir, mount.point.clone(), version);
+            let is_root = in_initial || version == Version::V2 && top.is_real_root()?;
             let found = Hierarchy {
-                sees_all: mount.root == b"/" && (in_initial || version == Version::V2 && top.is_real_root()),
+                sees_all: mount.root == b"/" && is_root,
                 top,
                 controllers: line.controllers.clone(),
                 root: mount.root.clone(),
@@ -118,7 +137,7 @@ impl Layout {
                 None => hierarchies.push(found),
             }
         }
-        Ok(Layout { hierarchies, own })
+        Ok(Layout { hierarchies, closed, own })
     }
 
     /// Every hierarchy.
@@ -135,10 +154,20 @@ impl Layout {
         if let Some(v1) = v1 {
             return Ok(v1);
         }
+        const COVERED: &str = "mount its hierarchy, or look whether something is mounted over it";
+        let of_v1 = |closed: &&Closed| closed.controllers.iter().any(|name| name == controller);
+        let why = |closed: &Closed| closed.why.clone().of_controllers(&[controller]).with_hint(COVERED);
+        if let Some(closed) = self.closed.iter().find(of_v1) {
+            return Err(why(closed));
+        }
         let named = |what: &str| [what.as_bytes(), controller].concat();
         if self.own.iter().any(|line| line.controllers.iter().any(|name| name == controller)) {
             return Err(Error::refused(named("no mount of version 1 can be reached for controller "))
-                .with_hint("mount its hierarchy, or look whether something is mounted over it"));
+                .with_hint(COVERED));
+        }
+        let mut closed = self.closed.iter();
+        if let (None, Some(closed)) = (self.v2(), closed.find(|closed| closed.controllers.is_empty())) {
+            return Err(why(closed));
         }
         let of_v2 = self.v2().map(|v2| v2.top.controllers()).transpose()?.unwrap_or_default();
         match self.v2() {
@@ -164,8 +193,11 @@ impl Layout {
     /// The hierarchy of a line, and the group in it.
     pub fn locate(&self, line: &Line) -> Result<(&Hierarchy, Group)> {
         let hierarchy = self.hierarchies.iter().find(|hierarchy| hierarchy.controllers == line.controllers);
-        let hierarchy =
-            hierarchy.ok_or_else(|| Error::refused("its hierarchy is mounted nowhere that we can reach"))?;
+        let hierarchy = hierarchy.ok_or_else(|| {
+            let closed = self.closed.iter().find(|closed| closed.controllers == line.controllers);
+            let nowhere = || Error::refused("its hierarchy is mounted nowhere that we can reach");
+            closed.map_or_else(nowhere, |closed| closed.why.clone())
+        })?;
         Ok((hierarchy, hierarchy.group_of(line)?))
     }
 
@@ -226,22 +258,27 @@ impl Group {
 
     /// Is it the root of the whole version 2 hierarchy, which alone may have processes and hand on controllers?
     /// Only the root has no `cgroup.type`. Source: cgroup-v2.rst.
-    pub fn is_real_root(&self) -> bool {
-        !self.has("cgroup.type")
+    pub fn is_real_root(&self) -> Result<bool> {
+        Ok(!self.has("cgroup.type")?)
     }
 }
 
 /// The directory at a mount point, if this mount is what is seen there.
-fn open_if_visible(mount: &mounts::Mount, version: Version) -> Option<std::os::fd::OwnedFd> {
+fn open_if_visible(mount: &mounts::Mount, version: Version) -> Result<Option<OwnedFd>> {
+    let fail = |e| Error::sys("open", &mount.point, e);
+    let path = Path::new(OsStr::from_bytes(&mount.point));
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let dir = nix::fcntl::open(Path::new(OsStr::from_bytes(&mount.point)), flags, Mode::empty()).ok()?;
+    let dir = match nix::fcntl::open(path, flags, Mode::empty()) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+        dir => dir.map_err(fail)?,
+    };
     let magic = match version {
         Version::V1 => CGROUP_SUPER_MAGIC,
         Version::V2 => CGROUP2_SUPER_MAGIC,
     };
-    let seen =
-        fstatfs(&dir).ok()?.filesystem_type() == magic && sys::mount_id(&dir).is_none_or(|id| id == mount.id);
-    seen.then_some(dir)
+    let seen = fstatfs(&dir).map_err(fail)?.filesystem_type() == magic
+        && sys::mount_id(&dir).is_none_or(|id| id == mount.id);
+    Ok(seen.then_some(dir))
 }
 
 #[cfg(test)]

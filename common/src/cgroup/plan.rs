@@ -34,15 +34,15 @@ struct Branch {
 
 /// All that will be done, and nothing of it done yet.
 pub struct Plan {
-    name: String,
+    prefix: &'static str,
     branches: Vec<Branch>,
 }
 
 impl Plan {
-    /// Decides where the groups go and what is written to them, one group for each hierarchy. `name` is what
-    /// they will be called, with a number behind it where that exists.
-    pub fn new(layout: &Layout, wanted: &Wanted, name: String) -> Result<Plan> {
-        let mut plan = Plan { name, branches: Vec::new() };
+    /// Decides where the groups go and what is written to them, one group for each hierarchy. They will be
+    /// called `prefix` and our PID, with a number behind it where that exists.
+    pub fn new(layout: &Layout, wanted: &Wanted, prefix: &'static str) -> Result<Plan> {
+        let mut plan = Plan { prefix, branches: Vec::new() };
         for (controller, path) in &wanted.below {
             let hierarchy = layout.of(controller)?;
             let parent = hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[controller]))?;
@@ -112,6 +112,7 @@ impl Plan {
     /// Every directory and write, as a person would type them.
     pub fn describe(&self) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
+        let name = format!("{}-{}", self.prefix, std::process::id());
         for branch in &self.branches {
             for (group, controllers) in &branch.enable {
                 lines.push(
@@ -119,7 +120,7 @@ impl Plan {
                         .concat(),
                 );
             }
-            let path = branch.parent.file(&self.name);
+            let path = branch.parent.file(&name);
             lines.push([b"mkdir ", &path[..]].concat());
             for (_, file, value) in &branch.writes {
                 lines.push([b"write ", value.as_bytes(), b" to ", &path, b"/", file.as_bytes()].concat());
@@ -127,16 +128,17 @@ impl Plan {
             lines.push([b"write 0 to ", &path[..], b"/cgroup.procs"].concat());
         }
         for branch in &self.branches {
-            lines.push([b"rmdir ", &branch.parent.file(&self.name)[..]].concat());
+            lines.push([b"rmdir ", &branch.parent.file(&name)[..]].concat());
         }
         lines
     }
 
-    /// Makes the groups and sets their limits. On an error none of them is left.
+    /// Makes the groups and sets their limits; first, what earlier runs that were killed have left beside them is
+    /// removed. On an error none of them is left.
     pub fn make(self) -> Result<Transient> {
         let mut made = Transient { groups: Vec::new() };
-        let name = self.name;
-        match self.branches.into_iter().try_for_each(|branch| made.grow(branch, &name)) {
+        let prefix = self.prefix;
+        match self.branches.into_iter().try_for_each(|branch| made.grow(branch, prefix)) {
             Ok(()) => Ok(made),
             Err(e) => {
                 made.end();
@@ -152,7 +154,7 @@ fn usual_parent(layout: &Layout, hierarchy: &Hierarchy) -> Result<Group> {
     let own = layout.own_group(hierarchy)?;
     // Source: sd_booted(3).
     let systemd = Path::new("/run/systemd/system").is_dir();
-    if own.version == Version::V1 || (own.is_real_root() && !systemd) {
+    if own.version == Version::V1 || (own.is_real_root()? && !systemd) {
         return Ok(own);
     }
     let refused = Error::refused([b"no group can be made below our own one, ", &own.path[..]].concat());
@@ -181,7 +183,7 @@ impl Branch {
             if handed_on.split(|&b| b == b' ').any(|name| name == controller) {
                 continue;
             }
-            if !group.is_real_root() && !group.processes().map_err(name)?.is_empty() {
+            if !group.is_real_root().map_err(name)? && !group.processes().map_err(name)?.is_empty() {
                 let what =
                     [b"controller ", controller, b" cannot be handed on by ", &group.path[..]].concat();
                 return Err(Error::refused([what, b": it has processes".to_vec()].concat())
@@ -215,14 +217,16 @@ struct Made {
 }
 
 impl Transient {
-    fn grow(&mut self, branch: Branch, name: &str) -> Result<()> {
+    fn grow(&mut self, branch: Branch, prefix: &str) -> Result<()> {
         let Branch { parent, controllers, enable, writes } = branch;
         for (group, controllers) in &enable {
             let signed = enabling(controllers);
             let write = group.write("cgroup.subtree_control", &String::from_utf8_lossy(&signed));
             write.map_err(|e| e.of_controllers(controllers))?;
         }
-        let group = make_free(&parent, name).map_err(|e| e.of_controllers(&controllers))?;
+        parent.collect(prefix);
+        let group = make_free(&parent, &format!("{prefix}-{}", std::process::id()))
+            .map_err(|e| e.of_controllers(&controllers))?;
         self.groups.push(Made { parent, group, controllers });
         let group = &self.groups[self.groups.len() - 1].group;
         writes.iter().try_for_each(|(controller, file, value)| limit(group, controller, file, value))
@@ -261,22 +265,32 @@ impl Transient {
     }
 }
 
-/// Makes a group with this name, or with a number behind it if there is one.
+/// Makes a group with this name, or with a number behind it if there is one, and holds it. Who collects what others
+/// left can take it for that until it is held; then another is made.
 fn make_free(parent: &Group, name: &str) -> Result<Group> {
-    let mut answer = parent.make(name);
-    for number in 2..100 {
-        match &answer {
-            Err(e) if e.errno() == Some(Errno::EEXIST) => answer = parent.make(&format!("{name}-{number}")),
-            _ => break,
+    let mut refusal = None;
+    for number in 1..100 {
+        let name = if number == 1 { name.to_string() } else { format!("{name}-{number}") };
+        match parent.make(&name) {
+            Err(e) if e.errno() == Some(Errno::EEXIST) || e.is_gone() => refusal = Some(e),
+            Err(e) => return Err(e),
+            Ok(group) => match group.hold(parent) {
+                Ok(true) => return Ok(group),
+                Ok(false) => {}
+                Err(e) => {
+                    let _ = group.remove(parent);
+                    return Err(e);
+                }
+            },
         }
     }
-    answer
+    Err(refusal.unwrap_or_else(|| Error::sys("flock", parent.file(name), Errno::EWOULDBLOCK)))
 }
 
 /// Writes a limit and looks whether the kernel has it so.
 fn limit(group: &Group, controller: &str, file: &'static str, value: &str) -> Result<()> {
     let name = |e: Error| e.of_controllers(&[controller]);
-    if !group.has(file) {
+    if !group.has(file).map_err(name)? {
         return Err(name(Error::sys("open", group.file(file), Errno::ENOENT)).with_hint(
             "this kernel does not have this limit, or the controller is not handed on to this group",
         ));

@@ -1,5 +1,7 @@
 //! What holds for the processes of a group, and what they have used.
 
+use nix::errno::Errno;
+
 use super::group::{Group, Version};
 use super::knobs::{KNOBS, Knob};
 use super::layout::Hierarchy;
@@ -17,21 +19,29 @@ pub struct InForce {
     pub group: Vec<u8>,
 }
 
-/// The limits of [`KNOBS`] that hold for the processes of a group, its own last. Files that cannot be read,
-/// as of controllers that are not handed on, set no limit.
+/// The limits of [`KNOBS`] that hold for the processes of a group, its own last. Files that are not there, as of
+/// controllers that are not handed on, set no limit.
 pub fn in_force(hierarchy: &Hierarchy, group: &Group) -> Result<Vec<InForce>> {
     let mut found: Vec<InForce> = Vec::new();
     for group in hierarchy.chain(group)? {
         for knob in KNOBS {
             let file = file(knob, group.version);
-            let Ok(value) = group.read(file) else { continue };
+            let Some(value) = read(&group, file)? else { continue };
             let known = found.iter().any(|known| known.file == file && known.group == group.path);
-            if !known && is_limit(&value) && !is_circumstance(knob, &group) {
+            if !known && is_limit(&value) && !is_circumstance(knob, &group)? {
                 found.push(InForce { file, value, group: group.path.clone() });
             }
         }
     }
     Ok(found)
+}
+
+/// What a file says; none if the group does not have it or is gone.
+fn read(group: &Group, file: &str) -> Result<Option<Vec<u8>>> {
+    match group.read(file) {
+        Err(e) if e.is_gone() || matches!(e.errno(), Some(Errno::ENODEV | Errno::EOPNOTSUPP)) => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 fn file(knob: &Knob, version: Version) -> &'static str {
@@ -48,11 +58,18 @@ pub fn is_limit(value: &[u8]) -> bool {
 }
 
 /// A value that is never "none", such as a period, limits nothing where no other limit of its controller does.
-fn is_circumstance(knob: &Knob, group: &Group) -> bool {
+fn is_circumstance(knob: &Knob, group: &Group) -> Result<bool> {
     let can_be_none = |knob: &Knob| (knob.parse)("max").is_some();
     let others = KNOBS.iter().filter(|other| other.controller == knob.controller && can_be_none(other));
-    let limiting = |other: &Knob| group.read(file(other, group.version)).is_ok_and(|value| is_limit(&value));
-    !can_be_none(knob) && !others.into_iter().any(limiting)
+    if can_be_none(knob) {
+        return Ok(false);
+    }
+    for other in others {
+        if read(group, file(other, group.version))?.is_some_and(|value| is_limit(&value)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A counter. A row of [`COUNTERS`].
@@ -82,15 +99,14 @@ pub const COUNTERS: &[Counter] = &[
 
 impl Counter {
     /// Its value in a group; none where the group or this kernel does not keep it.
-    pub fn read(&self, group: &Group) -> Option<u64> {
+    pub fn read(&self, group: &Group) -> Result<Option<u64>> {
         let (file, key) = match group.version {
             Version::V1 => self.v1,
             Version::V2 => self.v2,
         };
-        let text = group.read(file).ok()?;
-        let number = value(&text, key)?;
+        let number = read(group, file)?.and_then(|text| value(&text, key));
         // Version 2 counts microseconds where version 1 counts nanoseconds.
-        Some(if key == Some("usage_usec") { number.saturating_mul(1000) } else { number })
+        Ok(number.map(|number| if key == Some("usage_usec") { number.saturating_mul(1000) } else { number }))
     }
 }
 

@@ -65,8 +65,8 @@ fn enter_file(ns: &NsFd) -> Result<()> {
 pub fn differing(proc: &Proc, target: &Target) -> Result<KindSet> {
     let ours = proc.this()?.namespaces(KindSet::all())?;
     let theirs = target.task.namespaces(KindSet::all())?;
-    // A kind that we have and the target has not: it is a zombie, and its other namespaces cannot be told.
-    if Kind::all().any(|kind| ours[kind] != 0 && theirs[kind] == 0) {
+    // A kind that only one of us has: a zombie has lost some, and its other namespaces cannot be told.
+    if Kind::all().any(|kind| (ours[kind] != 0) != (theirs[kind] != 0)) {
         return Err(Error::sys("open", format!("namespaces of {}", target.pid), Errno::ESRCH)
             .with_hint("the process, or its first thread, has ended"));
     }

@@ -32,11 +32,7 @@ impl Maps {
     pub fn write(&self, proc: &Proc) -> Result<()> {
         let this = proc.this()?;
         write(&this, c"uid_map", &self.user.line())?;
-        match write(&this, c"setgroups", "deny") {
-            // Kernels before 3.19 have no such file, and no such rule.
-            Err(e) if e.errno() == Some(Errno::ENOENT) => Ok(()),
-            answer => answer,
-        }?;
+        write(&this, c"setgroups", "deny")?;
         write(&this, c"gid_map", &self.group.line())
     }
 }

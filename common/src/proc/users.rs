@@ -1,14 +1,14 @@
 //! Names of users.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use nix::unistd::{Uid, User};
 
 /// Names of users, each asked once: a name service can be slow.
 #[derive(Debug, Default)]
 pub struct Users {
-    names: HashMap<u32, Vec<u8>>,
+    names: BTreeMap<u32, Vec<u8>>,
 }
 
 impl Users {

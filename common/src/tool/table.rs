@@ -1,7 +1,7 @@
 //! Printing tables: columns are rows of a table themselves, and one set of rows can be shown for people, for
 //! scripts (raw) and as JSON, flat or as a tree.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -235,7 +235,7 @@ fn raw<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style: 
 
 fn json<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style: &Style) -> String {
     // A column asked for twice would be a key twice.
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let columns: Vec<_> = columns.iter().filter(|column| seen.insert(column.name)).collect();
     let mut out = format!("{{\n   {}: [", json_string(style.key.as_bytes()));
     let mut open = 0;

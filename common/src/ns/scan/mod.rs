@@ -2,12 +2,17 @@
 
 mod processes;
 
-use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use crate::error::Result;
 use crate::kind::{Kind, KindMap, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
+
+/// The standard tables, but without a random seed: the kernel chooses the numbers that are keys here, and the
+/// standard library panics where it cannot have random bytes.
+type HashMap<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+type HashSet<K> = std::collections::HashSet<K, BuildHasherDefault<DefaultHasher>>;
 
 /// A source of namespaces: it adds what it finds.
 type Source = fn(&Proc, &Want, &mut Found) -> Result<()>;

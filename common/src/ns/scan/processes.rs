@@ -15,11 +15,12 @@ pub(super) fn scan(proc: &Proc, want: &Want, found: &mut Found) -> Result<()> {
     let dev = proc.this().and_then(|this| NsFd::of(&this, Kind::User)?.id()).map_or(0, |id| id.dev);
     for pid in proc.pids()? {
         match proc.task(pid).and_then(|task| add(&task, dev, want, found)) {
+            Ok(()) => {}
             // A process that ended since the list was made is not there: that is no failure.
-            Err(e) if e.is_denied() => found.snapshot.unreadable += 1,
-            // Our own trouble is none of the process's.
-            Err(e) if e.is_exhaustion() => return Err(e),
-            Ok(()) | Err(_) => {}
+            Err(e) if e.is_gone() => {}
+            Err(e) if e.is_our_own() => return Err(e),
+            // It is there and cannot be shown, whatever keeps it from us.
+            Err(_) => found.snapshot.unreadable += 1,
         }
     }
     Ok(())
@@ -40,7 +41,7 @@ fn add(task: &Task, dev: u64, want: &Want, found: &mut Found) -> Result<()> {
         // Not known yet, or the process that was asked before ended under it.
         if want.relations && !found.related.contains(&ino) {
             match NsFd::of(task, kind).and_then(|ns| found.relate(ns)) {
-                Err(e) if e.is_exhaustion() => return Err(e),
+                Err(e) if e.is_our_own() => return Err(e),
                 Ok(()) | Err(_) => {}
             }
         }

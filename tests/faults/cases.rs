@@ -1,0 +1,54 @@
+//! The runs in which calls are made to fail: one row each.
+
+/// A run of a tool.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) tool: &'static str,
+    /// In these `TARGET` stands for the PID of a process with namespaces of its own, `USERS` for one whose
+    /// owner is the ordinary user, `PARENT` for a group without processes in each hierarchy, and `GROUP` for
+    /// one below it.
+    pub(crate) args: &'static str,
+    /// As an ordinary user.
+    pub(crate) user: bool,
+    /// A part of what a good run prints. The whole must be as without a fault; where a thing looks gone or
+    /// forbidden and the tool may leave it out, this must still be there.
+    pub(crate) prints: &'static str,
+}
+
+const fn root(name: &'static str, tool: &'static str, args: &'static str, prints: &'static str) -> Case {
+    Case { name, tool, args, user: false, prints }
+}
+
+const fn user(name: &'static str, tool: &'static str, args: &'static str, prints: &'static str) -> Case {
+    Case { name, tool, args, user: true, prints }
+}
+
+#[rustfmt::skip]
+pub(crate) const CASES: &[Case] = &[
+    root("rlsns",                 "rlsns",    "",                                              "NPROCS"),
+    root("rlsns -t net",          "rlsns",    "-t net",                                        "NPROCS"),
+    root("rlsns -J",              "rlsns",    "-J",                                            "\"namespaces\": ["),
+    root("rlsns -T",              "rlsns",    "-T -o +ppid,uid,user",                          "NPROCS"),
+    root("rlsns -p",              "rlsns",    "-p TARGET",                                     "NPROCS"),
+    root("rnsenter -n",           "rnsenter", "-t TARGET -n /bin/echo ran",                    "ran\n"),
+    root("rnsenter -a",           "rnsenter", "-t TARGET -a /bin/echo ran",                    "ran\n"),
+    root("rnsenter -p",           "rnsenter", "-t TARGET -p -r -w /bin/echo ran",              "ran\n"),
+    root("rnsenter -U",           "rnsenter", "-t USERS -U -n /bin/echo ran",                  "ran\n"),
+    root("runshare -u",           "runshare", "-u /bin/echo ran",                              "ran\n"),
+    root("runshare -fn",          "runshare", "-fn /bin/echo ran",                             "ran\n"),
+    root("runshare --mount-proc", "runshare", "-fp --mount-proc /bin/echo ran",                "ran\n"),
+    root("runshare -Ur",          "runshare", "-Ur /bin/echo ran",                             "ran\n"),
+    root("runshare --kill-child", "runshare", "-fp --kill-child --wd / /bin/echo ran",         "ran\n"),
+    root("rcgexec limits",        "rcgexec",  "--parent PARENT --pids-limit 50 --cpu-quota 50000 /bin/echo ran", "ran\n"),
+    root("rcgexec -g",            "rcgexec",  "-g cpu,pids:GROUP /bin/echo ran",               "ran\n"),
+    root("rcgexec --dry-run",     "rcgexec",  "--parent PARENT --pids-limit 50 --dry-run /bin/echo ran", "write 50 to "),
+    root("nsinfo",                "nsinfo",   "TARGET",                                        "process"),
+    root("nsinfo --json",         "nsinfo",   "--json TARGET",                                 "\"process\""),
+    // Not those in which it is the only process that it may look at.
+    user("rlsns",                 "rlsns",    "-t uts,ipc,mnt,pid",                            "NPROCS"),
+    user("rnsenter -U",           "rnsenter", "-t USERS -U --preserve-credentials -n /bin/echo ran", "ran\n"),
+    user("runshare -Ur",          "runshare", "-Ur /bin/echo ran",                             "ran\n"),
+    user("runshare -Urfp",        "runshare", "-Urfp --mount-proc /bin/echo ran",              "ran\n"),
+    user("rcgexec limits",        "rcgexec",  "--parent PARENT --pids-limit 50 /bin/echo ran",           "ran\n"),
+    user("nsinfo",                "nsinfo",   "USERS",                                         "process"),
+];

@@ -1,0 +1,178 @@
+//! Was it right what a tool did when a call failed?
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
+
+use crate::cases::Case;
+use crate::trace::{Call, Fault, Ran, With};
+
+/// The calls that signal(7) says a signal can interrupt.
+const INTERRUPTED: &[&str] = &[
+    "read",
+    "pread64",
+    "write",
+    "openat",
+    "openat2",
+    "close",
+    "wait4",
+    "waitid",
+    "poll",
+    "connect",
+    "flock",
+    "clock_nanosleep",
+    "getrandom",
+    "ioctl",
+    "fstatfs",
+    "statfs",
+    "getdents64",
+];
+
+/// The calls of the allocator and of the runtime when a process ends: they can only run out of memory.
+const MEMORY: &[&str] = &["mmap", "mremap", "brk", "mprotect"];
+
+/// The calls that cannot fail in a way that anybody could be told of.
+const NEVER: &[&str] = &["exit_group", "exit", "munmap", "madvise", "getpid", "gettid", "geteuid", "getegid"];
+
+/// The operations that are done to nothing that has a name.
+const WITHOUT_OBJECT: &[&str] =
+    &["fork", "pipe", "signalfd", "sigprocmask", "setgroups", "waitpid", "close_range"];
+
+/// What is to be tried at a call.
+pub(crate) fn faults(call: &Call) -> Vec<With> {
+    let name = call.name.as_str();
+    let mut faults = match name {
+        _ if NEVER.contains(&name) => vec![],
+        _ if MEMORY.contains(&name) => vec![Errno::ENOMEM],
+        _ => vec![Errno::EPERM, Errno::ENOENT, Errno::EINVAL, Errno::ENOMEM, Errno::EMFILE],
+    };
+    if INTERRUPTED.contains(&name) {
+        faults.push(Errno::EINTR);
+    }
+    if name == "write" {
+        faults.push(Errno::ENOSPC);
+    }
+    faults.into_iter().map(With::Error).chain([With::Kill]).collect()
+}
+
+/// What came of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// As if nothing had been.
+    Right,
+    /// A failure that was told.
+    Told,
+    /// The tool was killed, as was asked, or said that its child was.
+    Killed,
+    /// The allocator of Rust's library ended us: it has its own message.
+    OutOfMemory,
+}
+
+/// Judges a run by the run without a fault. `early`: the fault was before main.
+pub(crate) fn judge(
+    case: &Case,
+    good: &Ran,
+    ran: &Ran,
+    fault: Fault,
+    early: bool,
+) -> Result<Outcome, String> {
+    let Some(status) = ran.status else { return Err("did not end".into()) };
+    let same = ran.status.map(end) == good.status.map(end);
+    // Before main it is Rust's runtime that gives up.
+    if ran.stderr.contains("panicked at") && !early {
+        return Err("panicked".into());
+    }
+    let (printed, usual) = (words(case, &ran.stdout), words(case, &good.stdout));
+    if same && printed == usual {
+        return Ok(Outcome::Right);
+    }
+    let odd = printed.iter().zip(&usual).find(|(printed, usual)| printed != usual);
+    let odd = || Err(format!("status 0, and another output: {odd:?}"));
+    match fault.with {
+        With::Kill => match end(status) {
+            (None, Some(Signal::SIGKILL)) | (Some(137), None) => return Ok(Outcome::Killed),
+            // Its helper brought nothing, and that is what it says.
+            (Some(0), None) if case.tool == "nsinfo" && tells(ran) > tells(good) => return Ok(Outcome::Told),
+            _ => {}
+        },
+        With::Error(errno) => {
+            if early {
+                return if same { odd() } else { Ok(Outcome::Told) };
+            }
+            let of_allocator = ran.hit.as_ref().is_some_and(|call| MEMORY.contains(&call.name.as_str()));
+            if of_allocator && ran.stderr.contains("memory allocation of") {
+                return Ok(Outcome::OutOfMemory);
+            }
+            // A lister leaves out what is gone and counts what it cannot see, or tells of it where it stands.
+            // What it lacks itself, as descriptors, is no reason to leave anything out.
+            let of_others = match case.tool {
+                "rlsns" => matches!(errno, Errno::ENOENT | Errno::EPERM | Errno::EINVAL),
+                "nsinfo" => {
+                    matches!(errno, Errno::ENOENT)
+                        || ran.stdout.contains(&reason(errno))
+                        || tells(ran) > tells(good)
+                }
+                _ => false,
+            };
+            if same && of_others && ran.stdout.contains(case.prints) {
+                return Ok(Outcome::Right);
+            }
+            if same {
+                return odd();
+            }
+        }
+    }
+    let failure: &[i32] = if ["rlsns", "nsinfo"].contains(&case.tool) { &[1] } else { &[125, 126, 127] };
+    match end(status) {
+        (Some(code), _) if failure.contains(&code) => {}
+        other => return Err(format!("ended with {other:?}")),
+    }
+    let told = ran.stderr.lines().filter_map(|line| line.strip_prefix(case.tool)?.strip_prefix(": "));
+    for line in told {
+        let With::Error(errno) = fault.with else { return Ok(Outcome::Told) };
+        let Some((what, _)) = line.split_once(&format!(": {}", reason(errno))) else {
+            // What is not there has words of its own: no such process, no mount, the file that is missing.
+            if errno == Errno::ENOENT {
+                return Ok(Outcome::Told);
+            }
+            continue;
+        };
+        let (call, object) = what.split_once(' ').unwrap_or((what, ""));
+        if object.is_empty() && !WITHOUT_OBJECT.contains(&call) {
+            return Err("the message names no object".into());
+        }
+        return Ok(Outcome::Told);
+    }
+    Err("no message with the reason".into())
+}
+
+/// In how many places nsinfo says that it could not look.
+fn tells(ran: &Ran) -> usize {
+    ["not readable: ", "unknown of ", "\"reason\": "]
+        .map(|words| ran.stdout.matches(words).count())
+        .iter()
+        .sum()
+}
+
+fn reason(errno: Errno) -> String {
+    let text = std::io::Error::from_raw_os_error(errno as i32).to_string();
+    text.split(" (os error").next().unwrap().to_string()
+}
+
+/// Where the name of a user cannot be had the number stands for it, and columns are wider or not.
+/// What nsinfo counts changes all the time.
+pub(crate) fn words(case: &Case, text: &str) -> Vec<String> {
+    let mut text = text.replace("root", "0").replace("nobody", "65534");
+    if case.tool == "nsinfo" {
+        text.retain(|c| !c.is_ascii_digit());
+    }
+    text.split_whitespace().map(str::to_string).collect()
+}
+
+fn end(status: WaitStatus) -> (Option<i32>, Option<Signal>) {
+    match status {
+        WaitStatus::Exited(_, code) => (Some(code), None),
+        WaitStatus::Signaled(_, signal, _) => (None, Some(signal)),
+        _ => (None, None),
+    }
+}

@@ -1,0 +1,219 @@
+//! Where the runs take place: a directory, groups and processes of our own, and the look at what a run left there.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::cgroup::layout::Layout;
+use common::proc::Proc;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use crate::cases::Case;
+use crate::trace::Start;
+
+/// The ordinary user: "nobody", who owns nothing.
+const NOBODY: u32 = 65534;
+
+/// How long the program of a tool that was killed may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+    /// A group in each hierarchy that is used, with the same name everywhere.
+    parents: Vec<PathBuf>,
+    target: Pid,
+    users: Pid,
+    known: State,
+}
+
+/// What a run may not change.
+#[derive(PartialEq, Eq, Default)]
+struct State {
+    processes: BTreeSet<i32>,
+    groups: BTreeSet<PathBuf>,
+    files: BTreeSet<PathBuf>,
+    mounts: BTreeSet<String>,
+}
+
+impl World {
+    /// Makes it. We are the first process of a pid namespace with its own /proc, so that all processes there
+    /// are of the runs, and orphans are ours to bury.
+    pub(crate) fn make() -> World {
+        let dir = tempfile::Builder::new().prefix("nskit-faults").tempdir().unwrap();
+        open_to_all(dir.path());
+        // A place that the ordinary user can go to.
+        for tool in ["rlsns", "rnsenter", "runshare", "rcgexec", "nsinfo"] {
+            std::fs::copy(tool_path(tool), dir.path().join(tool)).unwrap();
+        }
+        let here = dir.path().join("here");
+        std::fs::create_dir(&here).unwrap();
+        open_to_all(&here);
+
+        let layout = Layout::take(&Proc::system().unwrap()).unwrap();
+        let name = dir.path().file_name().unwrap();
+        let tops = [b"cpu", &b"pids"[..]].map(|controller| layout.of(controller).unwrap().top.path.clone());
+        let parents = BTreeSet::from(tops).into_iter().map(|top| Path::new(bytes(&top)).join(name));
+        let parents: Vec<PathBuf> = parents.collect();
+        for parent in &parents {
+            for group in ["", "group", "user"] {
+                std::fs::create_dir(parent.join(group)).unwrap();
+            }
+            for of_user in ["user", "user/cgroup.procs"] {
+                std::os::unix::fs::chown(parent.join(of_user), Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+
+        let sleep = |options: &[&str], user| {
+            let mut runshare = Command::new(dir.path().join("runshare"));
+            runshare.args(options).args(["sleep", "1000"]).current_dir("/").stdout(Stdio::null());
+            if user {
+                std::os::unix::process::CommandExt::uid(&mut runshare, NOBODY);
+                std::os::unix::process::CommandExt::gid(&mut runshare, NOBODY);
+            }
+            asleep(&runshare.spawn().unwrap())
+        };
+        let target = sleep(&["-uinp", "--mount-proc", "--kill-child"], false);
+        let users = sleep(&["-Urn"], true);
+        let mut world = World { dir, parents, target, users, known: State::default() };
+        world.known = world.state();
+        world
+    }
+
+    /// A case as it is run here.
+    pub(crate) fn start(&self, case: &Case) -> Start {
+        let name = self.dir.path().file_name().unwrap().to_str().unwrap();
+        let parent = if case.user { format!("{name}/user") } else { name.to_string() };
+        let word = |word: &str| {
+            word.replace("TARGET", &self.target.to_string())
+                .replace("USERS", &self.users.to_string())
+                .replace("PARENT", &parent)
+                .replace("GROUP", &format!("{name}/group"))
+        };
+        Start {
+            program: self.dir.path().join(case.tool),
+            args: case.args.split_whitespace().map(word).collect(),
+            dir: self.dir.path().join("here"),
+            user: case.user.then_some(NOBODY),
+        }
+    }
+
+    fn state(&self) -> State {
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let groups = self.parents.iter().flat_map(|parent| tree(parent)).filter(|path| path.is_dir());
+        State {
+            processes: pids.collect(),
+            groups: groups.collect(),
+            files: tree(&self.dir.path().join("here")).into_iter().collect(),
+            mounts: std::fs::read_to_string("/proc/self/mountinfo")
+                .unwrap()
+                .lines()
+                .map(str::to_string)
+                .collect(),
+        }
+    }
+
+    /// What was left by a run that has ended. Processes are given some time to end, and then are ended.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let end = Instant::now() + PATIENCE;
+        let mut now = self.state();
+        while now.processes != self.known.processes && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+            bury();
+            now = self.state();
+        }
+        let mut left = Vec::new();
+        for pid in now.processes.difference(&self.known.processes) {
+            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            left.push(format!("process {pid} {}", command.replace('\0', " ")));
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        left.extend(
+            now.groups.difference(&self.known.groups).map(|path| format!("group {}", path.display())),
+        );
+        left.extend(now.files.difference(&self.known.files).map(|path| format!("file {}", path.display())));
+        left.extend(now.mounts.symmetric_difference(&self.known.mounts).map(|line| format!("mount {line}")));
+        left
+    }
+
+    /// Removes the groups and files that were left, so that the next run begins as the first.
+    pub(crate) fn tidy(&self) {
+        let now = self.state();
+        for group in now.groups.difference(&self.known.groups).collect::<Vec<_>>().into_iter().rev() {
+            let _ = std::fs::remove_dir(group);
+        }
+        now.files.difference(&self.known.files).for_each(|file| drop(std::fs::remove_file(file)));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // Our processes end with us.
+        for parent in &self.parents {
+            for group in tree(parent).into_iter().filter(|path| path.is_dir()).rev().chain([parent.clone()]) {
+                let _ = std::fs::remove_dir(group);
+            }
+        }
+    }
+}
+
+/// Collects those of our children that have ended.
+fn bury() {
+    while waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL))
+        .is_ok_and(|status| status.pid().is_some())
+    {}
+}
+
+/// Where our tools were built.
+fn tool_path(name: &str) -> &'static str {
+    match name {
+        "nsinfo" => env!("CARGO_BIN_EXE_nsinfo"),
+        "rlsns" => env!("CARGO_BIN_EXE_rlsns"),
+        "rcgexec" => env!("CARGO_BIN_EXE_rcgexec"),
+        "rnsenter" => env!("CARGO_BIN_EXE_rnsenter"),
+        "runshare" => env!("CARGO_BIN_EXE_runshare"),
+        _ => panic!("{name} is none of our tools"),
+    }
+}
+
+/// The process that sleeps in namespaces of its own: the launcher itself or its child.
+fn asleep(launcher: &Child) -> Pid {
+    let end = Instant::now() + 5 * PATIENCE;
+    loop {
+        let launcher = launcher.id();
+        let children = std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children"));
+        let children = children.unwrap_or_default();
+        let asleep = |pid: &&str| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n")
+        };
+        let own = launcher.to_string();
+        if let Some(pid) = children.split_whitespace().chain([own.as_str()]).find(asleep) {
+            return Pid::from_raw(pid.parse().unwrap());
+        }
+        assert!(Instant::now() < end, "there is no process to be looked at");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Everything below a directory, those above first.
+fn tree(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .flat_map(|entry| {
+            let below =
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) { tree(&entry.path()) } else { vec![] };
+            [vec![entry.path()], below].concat()
+        })
+        .collect()
+}
+
+fn open_to_all(dir: &Path) {
+    std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+}
+
+fn bytes(path: &[u8]) -> &std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(path)
+}
