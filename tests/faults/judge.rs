@@ -49,8 +49,10 @@ pub(crate) fn faults(call: &Call) -> Vec<With> {
     if INTERRUPTED.contains(&name) {
         faults.push(Errno::EINTR);
     }
-    if name == "write" {
-        faults.push(Errno::ENOSPC);
+    match name {
+        "write" => faults.push(Errno::ENOSPC),
+        "flock" => faults.push(Errno::EWOULDBLOCK),
+        _ => {}
     }
     faults.into_iter().map(With::Error).chain([With::Kill]).collect()
 }

@@ -12,7 +12,7 @@ use crate::judge::{Outcome, faults, judge, words};
 use crate::trace::{self, Call, Fault, Ran};
 use crate::world::World;
 
-/// How many take part: each does every so-manieth run.
+/// How many share the work.
 const WORKERS: usize = 2;
 
 /// What is asked on the command line.

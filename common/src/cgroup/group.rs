@@ -106,6 +106,17 @@ impl Group {
             Err(Errno::EWOULDBLOCK) => return Ok(false),
             answer => answer.map_err(|e| Error::sys("flock", &self.path, e))?,
         }
+        self.is_in(parent)
+    }
+
+    /// Removes it if nobody uses it, and if its name in `parent` stands for it.
+    pub fn discard(&self, parent: &Group) {
+        if self.is_in(parent).unwrap_or(false) {
+            let _ = unlinkat(&parent.dir, self.name(), UnlinkatFlags::RemoveDir);
+        }
+    }
+
+    fn is_in(&self, parent: &Group) -> Result<bool> {
         match fstatat(&parent.dir, self.name(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(there) => Ok((there.st_dev, there.st_ino) == self.id()?),
             Err(Errno::ENOENT) => Ok(false),

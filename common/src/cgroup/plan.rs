@@ -276,7 +276,8 @@ fn make_free(parent: &Group, name: &str) -> Result<Group> {
             Err(e) => return Err(e),
             Ok(group) => match group.hold(parent) {
                 Ok(true) => return Ok(group),
-                Ok(false) => {}
+                // Anybody may lock it, but then nobody would remove it.
+                Ok(false) => group.discard(parent),
                 Err(e) => {
                     let _ = group.remove(parent);
                     return Err(e);
