@@ -141,11 +141,11 @@ fn it_is_entered_by_parts(t: &Test, pid: i32) {
     assert_eq!(numbers(t, pid, &["-n"]), links(pid, &["net"]));
     let addresses = alike(t, pid, &["-n"], &["ip", "-o", "addr"]);
     assert!(addresses.starts_with("1: lo "), "{addresses}");
-    // Its PIDs: as numbers at once, in ps only with its mounts, where ps is the container's.
+    // Its PIDs: as numbers at once; in /proc, which ps reads, only with its mounts.
     let number: i32 = entered(t, pid, &["-p"], &["sh", "-c", "echo $$"]).run().ok().trim().parse().unwrap();
     assert!((2..1000).contains(&number), "{number}");
-    let outside = entered(t, pid, &["-p"], &["ps", "-o", "pid=", "-p", &pid.to_string()]).run().ok();
-    assert_eq!(outside.trim(), pid.to_string());
+    let seen = entered(t, pid, &["-p"], &["readlink", &format!("/proc/{pid}/ns/pid")]).run().ok();
+    assert_eq!(seen.trim(), format!("pid:[{}]", inode(pid, "pid")));
     let processes = entered(t, pid, &["-p", "-m"], &["ps", "-o", "pid,args"]).run().ok();
     let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
     let first = format!("1 {}", command.trim_end_matches('\0').replace('\0', " "));
