@@ -190,10 +190,15 @@ fn a_loop_is_held_to_a_fifth_of_one_cpu_and_its_group_says_so() {
     };
     // It begins somewhere in a period.
     std::thread::sleep(Duration::from_millis(300));
-    let (start, before) = (Instant::now(), cpu_time());
-    std::thread::sleep(Duration::from_secs(5));
-    let share = (cpu_time() - before) / start.elapsed().as_secs_f64();
-    assert!((0.18..=0.22).contains(&share), "{share}");
+    let share = |_| {
+        let (start, before) = (Instant::now(), cpu_time());
+        std::thread::sleep(Duration::from_secs(5));
+        let share = (cpu_time() - before) / start.elapsed().as_secs_f64();
+        assert!(share <= 0.22, "{share}");
+        share
+    };
+    // On a busy machine it can have less for a while, but never more.
+    assert!((0..5).map(share).any(|share| share >= 0.18));
 
     let world = world(&t, held.inner());
     let groups = world["cgroups"].as_array().unwrap();
