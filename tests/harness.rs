@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+#[path = "built.rs"]
+mod built;
+pub(crate) use built::tool_path;
+
 /// A way to run the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ring {
@@ -238,18 +242,6 @@ pub fn inode(pid: impl std::fmt::Display, kind: &str) -> u64 {
 /// Has this kernel this kind of namespace?
 pub fn has_kind(kind: &str) -> bool {
     Path::new("/proc/self/ns").join(kind).exists()
-}
-
-/// Where our tools were built.
-pub fn tool_path(name: &str) -> &'static Path {
-    Path::new(match name {
-        "nsinfo" => env!("CARGO_BIN_EXE_nsinfo"),
-        "rlsns" => env!("CARGO_BIN_EXE_rlsns"),
-        "rcgexec" => env!("CARGO_BIN_EXE_rcgexec"),
-        "rnsenter" => env!("CARGO_BIN_EXE_rnsenter"),
-        "runshare" => env!("CARGO_BIN_EXE_runshare"),
-        _ => panic!("{name} is none of our tools"),
-    })
 }
 
 /// Where a program of the machine is.

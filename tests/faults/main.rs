@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 #[cfg(target_arch = "x86_64")]
+#[path = "../built.rs"]
+mod built;
+#[cfg(target_arch = "x86_64")]
 mod cases;
 #[cfg(target_arch = "x86_64")]
 mod judge;

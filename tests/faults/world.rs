@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
+use crate::built::tool_path;
 use crate::cases::Case;
 use crate::trace::Start;
 
@@ -165,18 +166,6 @@ fn bury() {
     while waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL))
         .is_ok_and(|status| status.pid().is_some())
     {}
-}
-
-/// Where our tools were built.
-fn tool_path(name: &str) -> &'static str {
-    match name {
-        "nsinfo" => env!("CARGO_BIN_EXE_nsinfo"),
-        "rlsns" => env!("CARGO_BIN_EXE_rlsns"),
-        "rcgexec" => env!("CARGO_BIN_EXE_rcgexec"),
-        "rnsenter" => env!("CARGO_BIN_EXE_rnsenter"),
-        "runshare" => env!("CARGO_BIN_EXE_runshare"),
-        _ => panic!("{name} is none of our tools"),
-    }
 }
 
 /// The process that sleeps in namespaces of its own: the launcher itself or its child.
