@@ -32,10 +32,8 @@ vm-all:
 
 # Beside the engines of this machine, and beside those that want cgroup v2 alone.
 containers:
-	NSKIT_TESTS=all NSKIT_RING=containers cargo test --locked --test main containers::
-	NSKIT_TESTS=all cargo --config "target.'cfg(unix)'.runner = \
-		['$(CURDIR)/tests/vm/run', '-t', '1200', 'env', 'NSKIT_RING=containers']" \
-		test --locked --test main containers::
+	NSKIT_RING=containers cargo test --locked --test main containers::
+	tests/vm/test -r containers containers::
 
 # One call: make faults FAULTS="'rnsenter -a' 0:17:EMFILE"; a sample: FAULTS="--every 20".
 faults:
