@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{NOBODY, Output, Run, Test, tool_path, within};
+use crate::harness::{NOBODY, Output, Ring, Run, Test, tool_path, within};
 use crate::runshare::{CTRL_C, Terminal};
 
 /// The hierarchy that has a controller.
@@ -508,6 +508,21 @@ fn cpu_time(pid: i32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// A busy loop uses a fifth of one CPU: measured for five seconds, and again where it was less, which on a busy
+/// machine it can be for a while. More it may never be; but in a virtual machine the times when it stood still
+/// because its host was busy count as its own.
+pub fn assert_has_a_fifth_of_one_cpu(pid: i32) {
+    let measure = || {
+        let (begin, before) = (Instant::now(), cpu_time(pid));
+        std::thread::sleep(Duration::from_secs(5));
+        let share = (cpu_time(pid) - before).as_secs_f64() / begin.elapsed().as_secs_f64();
+        println!("share: {share:.4}");
+        assert!(share < 0.22 || Ring::here() != Ring::Host, "{share}");
+        (0.18..0.22).contains(&share)
+    };
+    assert!(within(Duration::from_secs(24), measure));
+}
+
 #[test]
 fn a_busy_loop_is_held_at_a_fifth_of_one_cpu() {
     let t = rings!(Host, Uml, Qemu);
@@ -517,15 +532,7 @@ fn a_busy_loop_is_held_at_a_fifth_of_one_cpu() {
     // A busy machine shall not give less than the quota: this is about the limit, not about a fair share.
     let (file, most) = if hierarchy("cpu").v2 { ("cpu.weight", "10000") } else { ("cpu.shares", "262144") };
     std::fs::write(parent.dir("cpu").join(file), most).unwrap();
-    let measure = || {
-        let (begin, before) = (Instant::now(), cpu_time(held.inner()));
-        std::thread::sleep(Duration::from_secs(5));
-        let share = (cpu_time(held.inner()) - before).as_secs_f64() / begin.elapsed().as_secs_f64();
-        println!("share: {share:.4}");
-        assert!(share < 0.22, "{share}");
-        share > 0.18
-    };
-    assert!(within(Duration::from_secs(12), measure));
+    assert_has_a_fifth_of_one_cpu(held.inner());
     kill(Pid::from_raw(held.pid()), Signal::SIGTERM).unwrap();
     let mut held = held;
     assert_eq!(code(held.wait()), Some(143));

@@ -1,10 +1,11 @@
 //! The articles' story, played from end to end with our tools only; README tells it to people.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::harness::{Held, Ring, Test, inode};
+use crate::rcgexec::assert_has_a_fifth_of_one_cpu;
 
 /// What nsinfo says of a process.
 fn world(t: &Test, pid: i32) -> Value {
@@ -183,22 +184,9 @@ fn a_loop_is_held_to_a_fifth_of_one_cpu_and_its_group_says_so() {
     }
     let program = ["sh", "-c", "echo ready; while :; do :; done"];
     let held = t.tool("rcgexec").args(["--cpu-quota", "20000", "--"]).args(program).hold();
-    let cpu_time = || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", held.inner())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-    };
     // It begins somewhere in a period.
     std::thread::sleep(Duration::from_millis(300));
-    let share = |_| {
-        let (start, before) = (Instant::now(), cpu_time());
-        std::thread::sleep(Duration::from_secs(5));
-        let share = (cpu_time() - before) / start.elapsed().as_secs_f64();
-        assert!(share <= 0.22, "{share}");
-        share
-    };
-    // On a busy machine it can have less for a while, but never more.
-    assert!((0..5).map(share).any(|share| share >= 0.18));
+    assert_has_a_fifth_of_one_cpu(held.inner());
 
     let world = world(&t, held.inner());
     let groups = world["cgroups"].as_array().unwrap();
