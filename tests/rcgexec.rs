@@ -768,6 +768,21 @@ fn what_a_killed_run_left_is_collected_by_the_next() {
 }
 
 #[test]
+fn what_a_killed_run_left_can_run_us_again_and_goes_on() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let options = format!("{} --parent {} --pids-limit 20", rcgexec(), parent.name);
+    let script = format!("echo ready; read -r line; {options} echo again; echo on");
+    let mut held = limited(&t, &parent).args(["--pids-limit", "20", "sh", "-c", &script]).hold();
+    kill(Pid::from_raw(held.pid()), Signal::SIGKILL).unwrap();
+    held.wait();
+    drop(held.child.stdin.take());
+    assert_eq!([held.next_line(), held.next_line()], [Some("again".into()), Some("on".into())]);
+    limited(&t, &parent).args(["--pids-limit", "20", "true"]).run().ok();
+    parent.assert_bare();
+}
+
+#[test]
 fn what_is_no_leftover_of_ours_is_not_collected() {
     let t = rings!(Host, Uml, Qemu);
     let Some(parent) = Parent::new(&t, &["pids"]) else { return };

@@ -126,13 +126,18 @@ impl Group {
 
     /// Ends and removes the transient groups directly below whose makers were killed before they could: those
     /// that are called `prefix-NUMBER`, have our mark, belong to our user, and are held by nobody. What cannot be
-    /// removed is left for the next one who comes by.
+    /// removed is left for the next one who comes by, and so is one that we are in ourselves: its maker was killed, and
+    /// the program that it started goes on and has started us.
     pub fn collect(&self, prefix: &str) {
         let us = Uid::effective().as_raw();
+        let this = std::process::id() as i32;
         for name in self.names().unwrap_or_default().into_iter().filter(|name| is_transient(name, prefix)) {
             let Ok(group) = self.descend(&name) else { continue };
             let ours = |stat: FileStat| stat.st_uid == us && stat.st_mode & Mode::S_ISVTX.bits() != 0;
-            if fstat(&group.dir).is_ok_and(ours) && group.hold(self).unwrap_or(false) {
+            if fstat(&group.dir).is_ok_and(ours)
+                && group.hold(self).unwrap_or(false)
+                && !group.holds(this).unwrap_or(true)
+            {
                 let _ = group.kill();
                 let _ = group.remove(self);
             }
@@ -207,6 +212,25 @@ impl Group {
     /// The PIDs in it, without those below; 0 for processes outside of our pid namespace.
     pub fn processes(&self) -> Result<Vec<i32>> {
         Ok(parse_procs(&self.read("cgroup.procs")?))
+    }
+
+    /// Is this process in it or below? That of a threaded group is told by its threads only.
+    fn holds(&self, pid: i32) -> Result<bool> {
+        let list = match self.version {
+            Version::V1 => "cgroup.procs",
+            Version::V2 => "cgroup.threads",
+        };
+        if parse_procs(&self.read(list)?).contains(&pid) {
+            return Ok(true);
+        }
+        for child in self.children()? {
+            match child?.holds(pid) {
+                Err(e) if is_removed(&e) => {}
+                Ok(false) => {}
+                answer => return answer,
+            }
+        }
+        Ok(false)
     }
 
     /// The groups directly below it.
