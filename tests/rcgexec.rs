@@ -783,6 +783,31 @@ fn what_a_killed_run_left_can_run_us_again_and_goes_on() {
 }
 
 #[test]
+fn a_leftover_that_cannot_end_does_not_hold_up_the_next_run_for_long() {
+    // Version 2 ends frozen processes as well.
+    let t = rings!(Host);
+    let Some(frozen) = Parent::new(&t, &["freezer"]) else { return };
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let options = ["--pids-limit", "20"];
+    let mut held =
+        limited(&t, &parent).args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
+    let freezer = frozen.dir("freezer");
+    std::fs::write(freezer.join("cgroup.procs"), held.inner().to_string()).unwrap();
+    std::fs::write(freezer.join("freezer.state"), "FROZEN").unwrap();
+    kill(Pid::from_raw(held.pid()), Signal::SIGKILL).unwrap();
+    held.wait();
+    let begin = std::time::Instant::now();
+    let ran = limited(&t, &parent).args(options).arg("true").run();
+    let took = begin.elapsed();
+    std::fs::write(freezer.join("freezer.state"), "THAWED").unwrap();
+    ran.ok();
+    limited(&t, &parent).args(options).arg("true").run().ok();
+    parent.assert_bare();
+    // It waits for a second, where the end of its own groups may take ten.
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[test]
 fn what_is_no_leftover_of_ours_is_not_collected() {
     let t = rings!(Host, Uml, Qemu);
     let Some(parent) = Parent::new(&t, &["pids"]) else { return };

@@ -16,7 +16,11 @@ use crate::text::digits;
 
 /// How long an ended group may take to let go of its last process: tens of milliseconds where much memory
 /// is given back (man cgroups(7) says only that it can be EBUSY).
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long we wait for all that others have left: no run shall be held up by what cannot end, as a frozen
+/// process of version 1 or one of another pid namespace.
+const COLLECTING: Duration = Duration::from_secs(1);
 
 /// Below a cgroup mount nothing is followed that leads elsewhere. Source: openat2(2), Linux 5.6.
 const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
@@ -131,6 +135,7 @@ impl Group {
     pub fn collect(&self, prefix: &str) {
         let us = Uid::effective().as_raw();
         let this = std::process::id() as i32;
+        let end = Instant::now() + COLLECTING;
         for name in self.names().unwrap_or_default().into_iter().filter(|name| is_transient(name, prefix)) {
             let Ok(group) = self.descend(&name) else { continue };
             let ours = |stat: FileStat| stat.st_uid == us && stat.st_mode & Mode::S_ISVTX.bits() != 0;
@@ -138,8 +143,8 @@ impl Group {
                 && group.hold(self).unwrap_or(false)
                 && !group.holds(this).unwrap_or(true)
             {
-                let _ = group.kill();
-                let _ = group.remove(self);
+                let _ = group.kill(end);
+                let _ = group.remove(self, end);
             }
         }
     }
@@ -260,10 +265,8 @@ impl Group {
         Ok(names)
     }
 
-    /// Ends every process in it and below, and waits until they have ended; an error if some have not after
-    /// five seconds.
-    pub fn kill(&self) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
+    /// Ends every process in it and below, and waits until they have ended; an error if some have not by then.
+    pub fn kill(&self, end: Instant) -> Result<()> {
         // Since Linux 5.14, and for the whole subtree at once.
         let at_once = self.version == Version::V2 && self.write("cgroup.kill", "1").is_ok();
         // Where there is such a limit, nothing can be born between two sweeps.
@@ -330,16 +333,15 @@ impl Group {
     }
 
     /// Removes this group of `parent` and those below it; who is still in them is ended. The kernel can take a
-    /// moment after the last process has ended.
-    pub fn remove(self, parent: &Group) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
+    /// moment after the last process has ended; an error if it has not by then.
+    pub fn remove(self, parent: &Group, end: Instant) -> Result<()> {
         let mut pause = Duration::from_millis(1);
         loop {
             match unlinkat(&parent.dir, self.name(), UnlinkatFlags::RemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => return Ok(()),
                 Err(Errno::EBUSY) if Instant::now() < end => {
                     for child in self.children()? {
-                        match child?.remove(&self) {
+                        match child?.remove(&self, end) {
                             Err(e) if is_removed(&e) => {}
                             answer => answer?,
                         }
