@@ -808,6 +808,27 @@ fn a_leftover_that_cannot_end_does_not_hold_up_the_next_run_for_long() {
 }
 
 #[test]
+fn a_leftover_with_processes_that_are_not_seen_is_waited_for_asleep() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let options = ["--pids-limit", "20"];
+    let mut held =
+        limited(&t, &parent).args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
+    kill(Pid::from_raw(held.pid()), Signal::SIGKILL).unwrap();
+    held.wait();
+    let script = format!("{} --parent {} --pids-limit 20 true; times", rcgexec(), parent.name);
+    let text = t.program("unshare").args(["-pf", "--mount-proc", "sh", "-c", &script]).run().ok();
+    // The shell's own CPU time, and that of its children.
+    let of_children = text.lines().last().unwrap().split(' ');
+    let seconds: f64 = of_children
+        .map(|time| time.strip_prefix("0m").unwrap().strip_suffix('s').unwrap().parse::<f64>().unwrap())
+        .sum();
+    limited(&t, &parent).args(options).arg("true").run().ok();
+    parent.assert_bare();
+    assert!(seconds < 0.5, "{text}");
+}
+
+#[test]
 fn what_is_no_leftover_of_ours_is_not_collected() {
     let t = rings!(Host, Uml, Qemu);
     let Some(parent) = Parent::new(&t, &["pids"]) else { return };
