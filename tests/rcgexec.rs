@@ -775,6 +775,67 @@ fn what_a_killed_run_left_is_collected_by_the_next() {
 }
 
 #[test]
+fn what_a_killed_run_left_can_run_us_again_and_goes_on() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let options = format!("{} --parent {} --pids-limit 20", rcgexec(), parent.name);
+    let script = format!("echo ready; read -r line; {options} echo again; echo on");
+    let mut held = limited(&t, &parent).args(["--pids-limit", "20", "sh", "-c", &script]).hold();
+    kill(Pid::from_raw(held.pid()), Signal::SIGKILL).unwrap();
+    held.wait();
+    drop(held.child.stdin.take());
+    assert_eq!([held.next_line(), held.next_line()], [Some("again".into()), Some("on".into())]);
+    limited(&t, &parent).args(["--pids-limit", "20", "true"]).run().ok();
+    parent.assert_bare();
+}
+
+#[test]
+fn a_leftover_that_cannot_end_does_not_hold_up_the_next_run_for_long() {
+    let t = rings!(Host);
+    // Version 2 ends frozen processes as well.
+    let Some(frozen) = Parent::new(&t, &["freezer"]) else { return };
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let options = ["--pids-limit", "20"];
+    let mut held =
+        limited(&t, &parent).args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
+    let freezer = frozen.dir("freezer");
+    std::fs::write(freezer.join("cgroup.procs"), held.inner().to_string()).unwrap();
+    std::fs::write(freezer.join("freezer.state"), "FROZEN").unwrap();
+    kill(Pid::from_raw(held.pid()), Signal::SIGKILL).unwrap();
+    held.wait();
+    let begin = std::time::Instant::now();
+    let ran = limited(&t, &parent).args(options).arg("true").run();
+    let took = begin.elapsed();
+    std::fs::write(freezer.join("freezer.state"), "THAWED").unwrap();
+    ran.ok();
+    limited(&t, &parent).args(options).arg("true").run().ok();
+    parent.assert_bare();
+    // It waits for a second, where the end of its own groups may take ten.
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[test]
+fn a_leftover_with_processes_that_are_not_seen_is_waited_for_asleep() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let options = ["--pids-limit", "20"];
+    let mut held =
+        limited(&t, &parent).args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
+    kill(Pid::from_raw(held.pid()), Signal::SIGKILL).unwrap();
+    held.wait();
+    let script = format!("{} --parent {} --pids-limit 20 true; times", rcgexec(), parent.name);
+    let text = t.program("unshare").args(["-pf", "--mount-proc", "sh", "-c", &script]).run().ok();
+    // The shell's own CPU time, and that of its children.
+    let of_children = text.lines().last().unwrap().split(' ');
+    let seconds: f64 = of_children
+        .map(|time| time.strip_prefix("0m").unwrap().strip_suffix('s').unwrap().parse::<f64>().unwrap())
+        .sum();
+    limited(&t, &parent).args(options).arg("true").run().ok();
+    parent.assert_bare();
+    assert!(seconds < 0.2, "{text}");
+}
+
+#[test]
 fn what_is_no_leftover_of_ours_is_not_collected() {
     let t = rings!(Host, Uml, Qemu);
     let Some(parent) = Parent::new(&t, &["pids"]) else { return };

@@ -16,7 +16,11 @@ use crate::text::digits;
 
 /// How long an ended group may take to let go of its last process: tens of milliseconds where much memory
 /// is given back (man cgroups(7) says only that it can be EBUSY).
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long we wait for all that others have left: no run shall be held up by what cannot end, as a frozen
+/// process of version 1 or one of another pid namespace.
+const COLLECTING: Duration = Duration::from_secs(1);
 
 /// Below a cgroup mount nothing is followed that leads elsewhere. Source: openat2(2), Linux 5.6.
 const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
@@ -126,15 +130,21 @@ impl Group {
 
     /// Ends and removes the transient groups directly below whose makers were killed before they could: those
     /// that are called `prefix-NUMBER`, have our mark, belong to our user, and are held by nobody. What cannot be
-    /// removed is left for the next one who comes by.
+    /// removed is left for the next one who comes by, and so is one that we are in ourselves: its maker was killed, and
+    /// the program that it started goes on and has started us.
     pub fn collect(&self, prefix: &str) {
         let us = Uid::effective().as_raw();
+        let this = std::process::id() as i32;
+        let end = Instant::now() + COLLECTING;
         for name in self.names().unwrap_or_default().into_iter().filter(|name| is_transient(name, prefix)) {
             let Ok(group) = self.descend(&name) else { continue };
             let ours = |stat: FileStat| stat.st_uid == us && stat.st_mode & Mode::S_ISVTX.bits() != 0;
-            if fstat(&group.dir).is_ok_and(ours) && group.hold(self).unwrap_or(false) {
-                let _ = group.kill();
-                let _ = group.remove(self);
+            if fstat(&group.dir).is_ok_and(ours)
+                && group.hold(self).unwrap_or(false)
+                && !group.holds(this).unwrap_or(true)
+            {
+                let _ = group.kill(end);
+                let _ = group.remove(self, end);
             }
         }
     }
@@ -209,6 +219,25 @@ impl Group {
         Ok(parse_procs(&self.read("cgroup.procs")?))
     }
 
+    /// Is this process in it or below? That of a threaded group is told by its threads only.
+    fn holds(&self, pid: i32) -> Result<bool> {
+        let list = match self.version {
+            Version::V1 => "cgroup.procs",
+            Version::V2 => "cgroup.threads",
+        };
+        if parse_procs(&self.read(list)?).contains(&pid) {
+            return Ok(true);
+        }
+        for child in self.children()? {
+            match child?.holds(pid) {
+                Err(e) if is_removed(&e) => {}
+                Ok(false) => {}
+                answer => return answer,
+            }
+        }
+        Ok(false)
+    }
+
     /// The groups directly below it.
     pub fn children(&self) -> Result<impl Iterator<Item = Result<Group>> + '_> {
         // Opened one by one: there can be more than we may have open.
@@ -236,10 +265,8 @@ impl Group {
         Ok(names)
     }
 
-    /// Ends every process in it and below, and waits until they have ended; an error if some have not after
-    /// five seconds.
-    pub fn kill(&self) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
+    /// Ends every process in it and below, and waits until they have ended; an error if some have not by then.
+    pub fn kill(&self, end: Instant) -> Result<()> {
         // Since Linux 5.14, and for the whole subtree at once.
         let at_once = self.version == Version::V2 && self.write("cgroup.kill", "1").is_ok();
         // Where there is such a limit, nothing can be born between two sweeps.
@@ -306,22 +333,24 @@ impl Group {
     }
 
     /// Removes this group of `parent` and those below it; who is still in them is ended. The kernel can take a
-    /// moment after the last process has ended.
-    pub fn remove(self, parent: &Group) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
+    /// moment after the last process has ended; an error if it has not by then.
+    pub fn remove(self, parent: &Group, end: Instant) -> Result<()> {
         let mut pause = Duration::from_millis(1);
         loop {
             match unlinkat(&parent.dir, self.name(), UnlinkatFlags::RemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => return Ok(()),
                 Err(Errno::EBUSY) if Instant::now() < end => {
+                    let mut some = false;
                     for child in self.children()? {
-                        match child?.remove(&self) {
+                        some = true;
+                        match child?.remove(&self, end) {
                             Err(e) if is_removed(&e) => {}
                             answer => answer?,
                         }
                     }
-                    // Somebody can have slipped into a group below since they were all empty.
-                    if self.sweep(true)? {
+                    // Somebody can have slipped into a group below since they were all empty. With none below, what
+                    // keeps it need not be seen: version 1 does not list processes outside of our pid namespace.
+                    if self.sweep(true)? || !some {
                         std::thread::sleep(pause);
                     }
                 }

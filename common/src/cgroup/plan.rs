@@ -1,11 +1,12 @@
 //! Transient groups: planned whole, then made, limited, joined, emptied and removed.
 
 use std::path::Path;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::group::{Group, Version};
+use super::group::{Group, PATIENCE, Version};
 use super::knobs::{Limits, Spelling};
 use super::layout::{Hierarchy, Layout};
 use crate::error::{Error, Result};
@@ -253,11 +254,12 @@ impl Transient {
             }
         }
         // All are emptied first: a process is in one group of each hierarchy.
-        let emptied: Vec<Result<()>> = self.groups.iter().map(|made| made.group.kill()).collect();
+        let patience = || Instant::now() + PATIENCE;
+        let emptied: Vec<Result<()>> = self.groups.iter().map(|made| made.group.kill(patience())).collect();
         let mut failures = Vec::new();
         for (made, emptied) in self.groups.into_iter().zip(emptied) {
             let Made { parent, group, controllers } = made;
-            if let Err(e) = group.remove(&parent) {
+            if let Err(e) = group.remove(&parent, patience()) {
                 failures.push(emptied.err().unwrap_or(e).of_controllers(&controllers));
             }
         }
@@ -279,7 +281,7 @@ fn make_free(parent: &Group, name: &str) -> Result<Group> {
                 // Anybody may lock it, but then nobody would remove it.
                 Ok(false) => group.discard(parent),
                 Err(e) => {
-                    let _ = group.remove(parent);
+                    let _ = group.remove(parent, Instant::now());
                     return Err(e);
                 }
             },
