@@ -2,12 +2,13 @@
 //! other with it.
 
 use common::cgroup::group::Group;
-use common::cgroup::layout::{Layout, Line};
+use common::cgroup::layout::Layout;
 use common::cgroup::usage::{self, COUNTERS, Counter, InForce};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::initial::initial;
 use common::ns::visit;
+use common::proc::groups::Line;
 use common::proc::idmap::{self, IdMap};
 use common::proc::mounts::{self, Mount};
 use common::proc::status::Status;

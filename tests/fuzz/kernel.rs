@@ -1,9 +1,9 @@
 //! Rules for what reads the text of the kernel, in which other users choose names and paths.
 
 use common::cgroup::group::parse_procs;
-use common::cgroup::layout::Line;
 use common::cgroup::usage;
 use common::kind::parse_link;
+use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
 use common::proc::mounts::{self, Mount};
 use common::proc::status::{Ids, Status};

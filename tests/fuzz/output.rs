@@ -1,9 +1,9 @@
 //! Rules for what is shown: nothing unsafe, and all of it can be had back.
 
-use common::cgroup::layout::Line;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, NsId};
 use common::ns::scan::{Namespace, Process, Snapshot};
+use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
 use common::proc::mounts;
 use common::proc::status::{Ids, Status};

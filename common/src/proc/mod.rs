@@ -3,7 +3,9 @@
 //! This is the only place that knows paths below /proc, and every reader takes the root, so a directory of
 //! files can stand in for it.
 
+pub mod container;
 pub mod credentials;
+pub mod groups;
 pub mod idmap;
 pub mod mounts;
 pub mod place;
