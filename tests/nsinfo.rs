@@ -642,11 +642,13 @@ fn a_process_that_ends_meanwhile_is_an_error_and_never_half_a_page() {
 fn bad_input_gets_one_line_and_a_hint() {
     let t = rings!(Host, User);
     for (args, line) in [
-        (&["4194305"][..], "nsinfo: open process 4194305: No such process"),
-        (&["0"], "nsinfo: open process 0: No such process"),
-        (&["x"], "nsinfo: PID is no valid number: x"),
-        (&[""], "nsinfo: PID is no valid number: "),
-        (&["4294967297"], "nsinfo: PID is no valid number: 4294967297"),
+        (&["4194304"][..], "nsinfo: open process 4194304: No such process"),
+        (&["4194305"], "nsinfo: 4194305 is neither a PID nor the inode number of a namespace"),
+        (&["0"], "nsinfo: 0 is neither a PID nor the inode number of a namespace"),
+        (&["\x1bx"], "nsinfo: no container that we see is called \\x1bx"),
+        (&[""], "nsinfo: a process or namespace was named by an empty word"),
+        (&["net:[12]"], "nsinfo: net:[12] is a namespace, not a process"),
+        (&["self/1"], "nsinfo: self/1 is a namespace, not a process"),
         (&["--proc=/nowhere"], "nsinfo: open /nowhere: No such file or directory"),
         (&["--nope"], "nsinfo: unexpected argument '--nope' found"),
     ] {

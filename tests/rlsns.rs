@@ -78,8 +78,8 @@ fn options_choose_what_is_listed_and_how() {
         (&["-lnt", "pid,uts", "-o", "NS,TYPE"], " 2 pid\n 4 uts\n12 pid\n14 uts\n"),
         (&["-lnp", "9", "-o", "NS,TYPE"], " 3 user\n11 net\n12 pid\n14 uts\n"),
         (&["-ln", "-o", "nprocs,ppid,path", "-t", "uts"], "     6    0 /proc/1/ns/uts\n     1    8 /proc/9/ns/uts\n"),
-        (&["-n", "12", "-o", "pid,ppid,command"], "  8    7 web --port\n  9    8 ├─worker\n 12    8 └─\\x1b]0;x\\x07\\x0a)\n"),
-        (&["12", "-l", "-o", "pid,ppid,ns"], "PID PPID NS\n  8    7 12\n  9    8 12\n 12    8 12\n"),
+        (&["-n", "pid:[12]", "-o", "pid,ppid,command"], "  8    7 web --port\n  9    8 ├─worker\n 12    8 └─\\x1b]0;x\\x07\\x0a)\n"),
+        (&["pid:[12]", "-l", "-o", "pid,ppid,ns"], "PID PPID NS\n  8    7 12\n  9    8 12\n 12    8 12\n"),
         (&["-r", "-t", "net", "-o", "ns,command,pid"], "NS COMMAND PID\n1 /sbin/init\\x20splash 1\n16 b\\xff\\x20\\u{9b}\\x20e\\x20 13\n11 web\\x20--port 8\n15 \\x1b]0;x\\x07\\x0a) 12\n"),
         (&["-t", "uts", "-o", "pns,ons,ns,type", "-Towner"], "PNS ONS NS TYPE\n  0   0 4  uts\n  0   0 14 uts\n"),
     ];
@@ -100,7 +100,7 @@ fn plus_adds_to_the_usual_columns() {
     };
     assert_eq!(heading(&[]), "NS TYPE NPROCS PID USER COMMAND");
     assert_eq!(heading(&["-o", "+ppid,Path"]), "NS TYPE NPROCS PID USER COMMAND PPID PATH");
-    assert_eq!(heading(&["-o", "+ns", "12"]), "PID PPID USER COMMAND NS");
+    assert_eq!(heading(&["-o", "+ns", "pid:[12]"]), "PID PPID USER COMMAND NS");
     assert_eq!(heading(&["-o", "pid", "-o", "ns"]), "NS", "the last one counts");
 }
 
@@ -372,6 +372,9 @@ fn bad_input_gets_one_line_and_a_hint() {
     let columns = "one of: NS TYPE PATH NPROCS PID PPID COMMAND UID USER PNS ONS";
     let gone = "no process has this PID in /proc; it may have ended, or be hidden";
     let help = "`rlsns --help` shows what can be asked";
+    let numbers = "PIDs go from 1 to 4194304, inode numbers of namespaces from 4026531832 to 4294967295";
+    let names = "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it";
+    let namespaces = "it is INO, TYPE:[INO], netns:NAME or a path; -p takes processes and containers, -t types";
     #[rustfmt::skip]
     let cases: &[(&[&str], &str, &str)] = &[
         (&["-t", "foo"], "rlsns: unknown kind of namespace: foo", kinds),
@@ -382,23 +385,30 @@ fn bad_input_gets_one_line_and_a_hint() {
         (&["-T="], "rlsns: invalid value '' for '--tree[=<RELATION>]': the value is empty", help),
         (&["-o", ","], "rlsns: unknown column: ", columns),
         (&["-Tnope"], "rlsns: unknown relation: nope", "one of: owner parent process"),
-        (&["-p", "99999999"], "rlsns: open process 99999999: No such process", gone),
-        (&["-p", "x"], "rlsns: PID is no valid number: x", help),
+        (&["-p", "4194304"], "rlsns: open process 4194304: No such process", gone),
+        (&["-p", "4194305"], "rlsns: 4194305 is neither a PID nor the inode number of a namespace", numbers),
+        (&["-p", "\x1b]x"], "rlsns: no container that we see is called \\x1b]x", names),
+        (&["-p", "net:[12]"], "rlsns: net:[12] is a namespace, not a process", "without -p its processes are listed"),
+        (&["-p", "netns:x"], "rlsns: netns:x is a namespace, not a process", "without -p its processes are listed"),
         (&["-p", "-1"], "rlsns: PID is no valid number: -1", help),
-        (&["-p", "99999999999"], "rlsns: PID is no valid number: 99999999999", help),
-        (&["12"], "rlsns: no process is seen in a namespace 12", ""),
-        (&["owner"], "rlsns: namespace is no valid number: owner", "attach it: --tree=owner"),
-        (&["net"], "rlsns: namespace is no valid number: net", help),
+        (&["-p", "99999999999"], "rlsns: 99999999999 is neither a PID nor the inode number of a namespace", numbers),
+        (&["12"], "rlsns: 12 is a process, which is in several namespaces", "-p 12 lists those"),
+        (&["ctr:x"], "rlsns: no namespace: ctr:x", namespaces),
+        (&["net:[12]"], "rlsns: no process is seen in a namespace net:[12]", ""),
+        (&["4294967295"], "rlsns: no process is seen in a namespace 4294967295", ""),
+        (&["owner"], "rlsns: no namespace: owner", "attach it: --tree=owner"),
+        (&["net"], "rlsns: no namespace: net", namespaces),
+        (&["/proc/self/comm"], "rlsns: /proc/self/comm is no namespace", "a namespace file is one of /proc/PID/ns, or a bind mount of one, as in /run/netns"),
         (&["1", "2"], "rlsns: unexpected argument '2' found", help),
         (&["-J", "-r"], "rlsns: the argument '--json' cannot be used with '--raw'", help),
         (&["-l", "-T"], "rlsns: the argument '--list' cannot be used with '--tree[=<RELATION>]'", help),
-        (&["-p", "1", "2"], "rlsns: the argument '--task <PID>' cannot be used with '[NAMESPACE]'", help),
+        (&["-p", "1", "2"], "rlsns: the argument '--task <REF>' cannot be used with '[NAMESPACE]'", help),
         (&["--no"], "rlsns: option --no is ambiguous", "one of: --noheadings --notruncate"),
         (&["-x"], "rlsns: unexpected argument '-x' found", help),
         (&["--jsn"], "rlsns: unexpected argument '--jsn' found", "a similar argument exists: '--json'"),
         (&["-t"], "rlsns: a value is required for '--type <TYPE>' but none was supplied", help),
         (&["--proc", "/nonexistent"], "rlsns: open /nonexistent: No such file or directory", ""),
-        (&["\x1b[31m"], "rlsns: namespace is no valid number: \\x1b[31m", help),
+        (&["\x1b[31m"], "rlsns: no namespace: \\x1b[31m", namespaces),
         (&["--\x1b[31m"], "rlsns: unexpected argument '--\\x1b[31m' found", help),
     ];
     for (args, line, hint) in cases {

@@ -1,11 +1,14 @@
 //! What nsinfo may be asked: its options and the request that they make.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Command};
-use common::error::Result;
-use common::tool::args::{self, Dialect, number, switch, valued};
+use common::error::{Error, Result};
+use common::ns::refer::Ref;
+use common::tool::args::{self, Dialect, switch, valued};
 use common::tool::{LISTER, Tool};
 
 /// The tool.
@@ -19,7 +22,7 @@ pub(crate) const TOOL: Tool = Tool {
 /// What was asked.
 pub(crate) struct Request {
     /// The process; nsinfo itself where none is named.
-    pub(crate) process: Option<i32>,
+    pub(crate) process: Option<Ref>,
     pub(crate) json: bool,
     /// Where to read.
     pub(crate) proc: PathBuf,
@@ -30,22 +33,33 @@ pub(crate) fn command() -> Command {
     Command::new(TOOL.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Shows the world of a process: its namespaces, ids, mounts and cgroups.")
-        .override_usage("nsinfo [OPTIONS] [PID]")
+        .override_usage("nsinfo [OPTIONS] [REF]")
         .args([
             switch(Some('J'), "json", "Print JSON"),
             valued(None, "proc", "DIR", "Read this directory instead of /proc"),
             Arg::new("process")
-                .value_name("PID")
+                .value_name("REF")
                 .value_parser(OsStringValueParser::new())
-                .help("The process to be shown [default: nsinfo itself]"),
+                .help("The process to be shown: PID, PID/TID, ctr:NAME and so on, see nskit(7) [default: nsinfo itself]"),
         ])
 }
 
 /// Reads the options into a request.
 pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     Ok(Request {
-        process: args::value(matches, "process").map(|text| number("PID", text)).transpose()?,
+        process: args::value(matches, "process").map(process).transpose()?,
         json: matches.get_flag("json"),
         proc: args::value(matches, "proc").map_or("/proc".into(), PathBuf::from),
     })
+}
+
+/// What names a process.
+fn process(word: &OsString) -> Result<Ref> {
+    match Ref::parse(word)? {
+        reference if reference.is_namespace() => {
+            Err(Error::refused([word.as_bytes(), b" is a namespace, not a process"].concat())
+                .with_hint("`rlsns NAMESPACE` lists its processes"))
+        }
+        reference => Ok(reference),
+    }
 }

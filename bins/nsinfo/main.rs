@@ -7,6 +7,7 @@ mod world;
 use std::process::ExitCode;
 
 use cli::{Request, TOOL};
+use common::ns::refer::{self, Ref};
 use common::proc::Proc;
 use common::text::Charset;
 use common::tool::{self, print};
@@ -18,10 +19,7 @@ fn main() -> ExitCode {
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let proc = Proc::open(&request.proc)?;
-    let task = match request.process {
-        Some(pid) => proc.task(pid)?,
-        None => proc.this()?,
-    };
+    let task = refer::task(&proc, request.process.as_ref().unwrap_or(&Ref::This))?;
     let world = World::take(&proc, &task)?;
     print(&match request.json {
         true => report::json(&world).document(),

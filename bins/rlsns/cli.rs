@@ -8,8 +8,9 @@ use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use common::error::{Error, Result};
 use common::kind::{KINDS, Kind, KindSet};
+use common::ns::refer::Ref;
 use common::ns::scan::{Namespace, Process, Snapshot};
-use common::tool::args::{self, Dialect, number, optional, repeated, switch, valued};
+use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
 use common::tool::table::{Cell, Column, Form, Shape, choose};
 use common::tool::{LISTER, Tool};
 
@@ -108,9 +109,9 @@ pub(crate) const RELATIONS: &[(&str, Relation)] =
 pub(crate) struct Request {
     pub(crate) kinds: KindSet,
     /// Only the namespaces of this process.
-    pub(crate) pid: Option<i32>,
+    pub(crate) process: Option<Ref>,
     /// Only the processes of this namespace.
-    pub(crate) ns: Option<u64>,
+    pub(crate) ns: Option<Ref>,
     pub(crate) columns: Vec<&'static Column<Snapshot, Row>>,
     pub(crate) form: Form,
     pub(crate) headings: bool,
@@ -158,8 +159,13 @@ pub(crate) fn command() -> Command {
                 "LIST",
                 "Columns to print, with commas between; +LIST adds to the usual ones",
             ),
-            valued(Some('p'), "task", "PID", "Only the namespaces of this process")
-                .conflicts_with("namespace"),
+            valued(
+                Some('p'),
+                "task",
+                "REF",
+                "Only the namespaces of this process: PID, ctr:NAME and so on, see nskit(7)",
+            )
+            .conflicts_with("namespace"),
             switch(Some('r'), "raw", "Print fields with one space between them, for scripts"),
             switch(Some('u'), "notruncate", "Do not cut the command to the width of the terminal"),
             repeated(Some('t'), "type", "TYPE", "")
@@ -169,10 +175,9 @@ pub(crate) fn command() -> Command {
             )),
             switch(Some('H'), "list-columns", "List the columns that can be printed"),
             valued(None, "proc", "DIR", "Read this directory instead of /proc"),
-            Arg::new("namespace")
-                .value_name("NAMESPACE")
-                .value_parser(OsStringValueParser::new())
-                .help("Only the processes of the namespace with this inode number"),
+            Arg::new("namespace").value_name("NAMESPACE").value_parser(OsStringValueParser::new()).help(
+                "Only the processes of this namespace: INO, TYPE:[INO], netns:NAME and so on, see nskit(7)",
+            ),
         ])
 }
 
@@ -196,7 +201,7 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     };
     Ok(Request {
         kinds: kinds(matches)?,
-        pid: args::value(matches, "task").map(|text| number("PID", text)).transpose()?,
+        process: args::value(matches, "task").map(|word| process(word)).transpose()?,
         ns,
         columns,
         form,
@@ -208,12 +213,30 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     })
 }
 
-/// The inode number of a namespace.
-fn operand(text: &OsString) -> Result<u64> {
-    number("namespace", text).map_err(|e| match RELATIONS.iter().find(|(known, _)| text == known) {
-        Some((name, _)) => e.with_hint(format!("attach it: --tree={name}")),
-        None => e,
-    })
+/// What names a process.
+fn process(word: &OsString) -> Result<Ref> {
+    match Ref::parse(word)? {
+        reference if reference.is_namespace() => {
+            Err(Error::refused([word.as_bytes(), b" is a namespace, not a process"].concat())
+                .with_hint("without -p its processes are listed"))
+        }
+        reference => Ok(reference),
+    }
+}
+
+/// What names a namespace.
+fn operand(word: &OsString) -> Result<Ref> {
+    let no_namespace = || Error::refused([b"no namespace: ", word.as_bytes()].concat());
+    if let Some((name, _)) = RELATIONS.iter().find(|(known, _)| word == known) {
+        return Err(no_namespace().with_hint(format!("attach it: --tree={name}")));
+    }
+    match Ref::parse(word)? {
+        reference if reference.is_namespace() => Ok(reference),
+        Ref::Process(pid) => Err(Error::refused(format!("{pid} is a process, which is in several namespaces"))
+            .with_hint(format!("-p {pid} lists those"))),
+        _ => Err(no_namespace()
+            .with_hint("it is INO, TYPE:[INO], netns:NAME or a path; -p takes processes and containers, -t types")),
+    }
 }
 
 fn relation(name: Option<&OsString>) -> Result<Relation> {

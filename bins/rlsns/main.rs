@@ -9,7 +9,9 @@ use std::process::ExitCode;
 
 use cli::{COLUMNS, Relation, Request, Row, TOOL};
 use common::error::Error;
-use common::kind::KindMap;
+use common::kind::{Kind, KindMap};
+use common::ns::fd::NsFd;
+use common::ns::refer::{self, Ref, Sight};
 use common::ns::scan::{self, Namespace, Snapshot, Want};
 use common::proc::users::Users;
 use common::proc::{Proc, credentials};
@@ -28,14 +30,21 @@ fn run(request: Request) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let proc = Proc::open(&request.proc)?;
-    let of_task = match request.pid {
-        Some(pid) => Some(proc.task(pid)?.namespaces(request.kinds)?),
+    let of_task = match &request.process {
+        Some(process) => Some(refer::task(&proc, process)?.namespaces(request.kinds)?),
         None => None,
     };
-    let want = Want { kinds: request.scanned(), relations: request.relations(), members_of: request.ns };
+    // Held open, so that its number cannot become another's.
+    let (held, ns) = match &request.ns {
+        Some(reference) => namespace(&proc, reference)?,
+        None => (None, None),
+    };
+    let want =
+        Want { kinds: request.scanned(), relations: request.relations(), members_of: ns.map(|(_, ino)| ino) };
     let snapshot = scan::take(&proc, &want)?;
-    let mut rows = match request.ns {
-        Some(ino) => members(&snapshot, ino)?,
+    drop(held);
+    let mut rows = match ns {
+        Some((kind, ino)) => members(&snapshot, kind, ino)?,
         None => namespaces(&snapshot, &request, of_task),
     };
     let mut users = Users::default();
@@ -48,6 +57,23 @@ fn run(request: Request) -> anyhow::Result<u8> {
         confess(snapshot.unreadable);
     }
     Ok(0)
+}
+
+/// Kind, where that is known, and inode number of the namespace that is named. One that is named by its number is
+/// looked for in the listing itself.
+type Wanted = (Option<NsFd>, Option<(Option<Kind>, u64)>);
+
+fn namespace(proc: &Proc, reference: &Ref) -> common::Result<Wanted> {
+    if let Ref::Inode(kind, ino) = reference {
+        return Ok((None, Some((*kind, *ino))));
+    }
+    match refer::look(proc, reference)? {
+        Sight::Namespace(ns) => {
+            let wanted = (Some(ns.kind), ns.id()?.ino);
+            Ok((Some(ns), Some(wanted)))
+        }
+        Sight::Task(task) => Err(Error::refused(format!("process {} is in several namespaces", task.pid))),
+    }
 }
 
 /// Says how many processes are missing from the listing.
@@ -88,9 +114,12 @@ fn namespaces(snapshot: &Snapshot, request: &Request, of_task: Option<KindMap<u6
 }
 
 /// A row for each process of one namespace.
-fn members(snapshot: &Snapshot, ino: u64) -> common::Result<Vec<Row>> {
-    let found = snapshot.namespaces.iter().position(|ns| ns.id.ino == ino && ns.processes > 0);
-    let ns = found.ok_or_else(|| Error::refused(format!("no process is seen in a namespace {ino}")))?;
+fn members(snapshot: &Snapshot, kind: Option<Kind>, ino: u64) -> common::Result<Vec<Row>> {
+    let fits =
+        |ns: &Namespace| ns.id.ino == ino && ns.processes > 0 && kind.is_none_or(|kind| ns.kind == kind);
+    let found = snapshot.namespaces.iter().position(fits);
+    let named = || kind.map_or(ino.to_string(), |kind| format!("{kind}:[{ino}]"));
+    let ns = found.ok_or_else(|| Error::refused(format!("no process is seen in a namespace {}", named())))?;
     let kind = snapshot.namespaces[ns].kind;
     let inside = snapshot.members.iter().filter(|(_, inodes)| inodes[kind] == ino);
     Ok(inside

@@ -1,11 +1,14 @@
 //! What rnsenter may be asked: its options and the request that they make.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Command};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
+use common::ns::refer::Ref;
+use common::text::digits;
 use common::tool::args::{self, Dialect, number, optional, repeated, switch, valued};
 use common::tool::{LAUNCHER, Tool};
 
@@ -23,6 +26,15 @@ pub(crate) enum Dir {
     Path(PathBuf),
 }
 
+/// A namespace that is given for one kind.
+#[derive(Debug)]
+pub(crate) enum Given {
+    /// A file, wherever it is.
+    File(PathBuf),
+    /// What all our commands understand.
+    Named(Ref),
+}
+
 /// Which of the descriptors above 2 that we inherited go on to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PassFds {
@@ -36,13 +48,13 @@ pub(crate) enum PassFds {
 
 /// What was asked, checked against itself.
 pub(crate) struct Request {
-    pub(crate) target: Option<i32>,
+    pub(crate) target: Option<Ref>,
     /// The kinds to be entered from the target.
     pub(crate) kinds: KindSet,
     /// Every kind in which the target differs from us, as well.
     pub(crate) all: bool,
-    /// The kinds to be entered from files.
-    pub(crate) files: Vec<(Kind, PathBuf)>,
+    /// The namespaces to be entered of these kinds, and not from the target.
+    pub(crate) given: Vec<(Kind, Given)>,
     pub(crate) root: Option<Dir>,
     pub(crate) wd: Option<Dir>,
     pub(crate) uid: Option<u32>,
@@ -51,6 +63,16 @@ pub(crate) struct Request {
     pub(crate) no_fork: bool,
     pub(crate) fds: PassFds,
     pub(crate) words: Vec<OsString>,
+}
+
+/// Reads the value of an option for a kind: a file, unless it has one of the prefixes, or is `:NSID` as the original
+/// writes it.
+fn given(kind: Kind, value: &OsString) -> Result<Given> {
+    let id = value.as_bytes().strip_prefix(b":").and_then(digits).map(|id| Ref::Id(kind, id));
+    Ok(match id.map_or_else(|| Ref::prefixed(value), |id| Ok(Some(id)))? {
+        Some(reference) => Given::Named(reference),
+        None => Given::File(value.into()),
+    })
 }
 
 /// The options.
@@ -62,9 +84,14 @@ pub(crate) fn command() -> Command {
         .after_help(args::OF_PROGRAM)
         .args([
             switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
-            repeated(Some('t'), "target", "PID", "The process whose namespaces are entered"),
+            repeated(
+                Some('t'),
+                "target",
+                "REF",
+                "The process whose namespaces are entered, or a namespace: PID, ctr:NAME, net:[INO] and so on, see nskit(7)",
+            ),
         ])
-        .args(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE")))
+        .args(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE, or that of a REF with a prefix")))
         .args([
             optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
             optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),
@@ -85,17 +112,17 @@ pub(crate) fn command() -> Command {
 /// Reads the options into a request.
 pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     let mut targets = matches.get_many::<OsString>("target").into_iter().flatten();
-    let target = targets.next().map(|text| number("PID", text)).transpose()?;
+    let target = targets.next().map(|word| Ref::parse(word)).transpose()?;
     if targets.next().is_some() {
         return Err(Error::refused("option --target may be given only once"));
     }
     let mut kinds = KindSet::EMPTY;
-    let mut files = Vec::new();
+    let mut given = Vec::new();
     for kind in Kind::all() {
         match args::maybe(matches, kind.row().long) {
             None => {}
             Some(None) => kinds.insert(kind),
-            Some(Some(file)) => files.push((kind, PathBuf::from(file))),
+            Some(Some(value)) => given.push((kind, self::given(kind, value)?)),
         }
     }
     let dir =
@@ -104,7 +131,7 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
         target,
         kinds,
         all: matches.get_flag("all"),
-        files,
+        given,
         root: dir("root"),
         wd: dir("wd"),
         uid: args::value(matches, "setuid").map(|text| args::id("user id", text)).transpose()?,

@@ -4,14 +4,15 @@ mod cli;
 
 use std::process::ExitCode;
 
-use cli::{Dir, PassFds, Request, TOOL};
+use cli::{Dir, Given, PassFds, Request, TOOL};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
 use common::launch::{self, Gate, Program};
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
+use common::ns::refer::{self, Ref};
 use common::proc::place::Place;
-use common::proc::{Proc, Target, credentials};
+use common::proc::{Proc, Task, credentials};
 use common::{sys, tool};
 
 fn main() -> ExitCode {
@@ -43,20 +44,42 @@ impl Entry {
         let program = Program::new(std::mem::take(&mut request.words))?;
         // Without one, namespaces can still be entered by files.
         let proc = Proc::system();
-        let target = match request.target {
-            Some(pid) => Some(Target::open(proc.as_ref().map_err(Error::clone)?, pid)?),
-            None => None,
-        };
-        let files =
-            request.files.iter().map(|(kind, path)| open_file(path, *kind)).collect::<Result<Vec<_>>>()?;
+        let opened = |reference: &Ref| refer::open(proc.as_ref().map_err(Error::clone)?, reference);
+        let mut files = request
+            .given
+            .iter()
+            .map(|(kind, given)| match given {
+                Given::File(path) => open_file(path, *kind),
+                Given::Named(reference) => opened(reference)?.namespace(*kind),
+            })
+            .collect::<Result<Vec<_>>>()?;
         let mut of_target = request.kinds;
-        if let (true, Some(target), Ok(proc)) = (request.all, &target, &proc) {
-            join::differing(proc, target)?.iter().for_each(|kind| of_target.insert(kind));
+        let (mut target, mut thread) = (None, None);
+        match request.target.as_ref().map(opened).transpose()? {
+            None => {}
+            Some(refer::Entry::Process(process)) => target = Some(process),
+            Some(refer::Entry::Thread(process, task)) => (target, thread) = (Some(process), Some(task)),
+            Some(refer::Entry::Namespace(ns)) => {
+                of_target = only(&request, &ns)?;
+                if files.iter().all(|given| given.kind != ns.kind) {
+                    files.push(ns);
+                }
+            }
+        }
+        let task = thread.as_ref().or(target.as_ref().map(|target| &target.task));
+        if let (true, Some(task), Ok(proc)) = (request.all, task, &proc) {
+            join::differing(proc, task)?.iter().for_each(|kind| of_target.insert(kind));
         }
         files.iter().for_each(|ns| of_target.remove(ns.kind));
-        let place = |dir: &Option<Dir>, of: fn(&common::proc::Task) -> Result<Place>| match (dir, &target) {
+        // The pidfd of a process stands for its first thread.
+        if let Some(thread) = &thread {
+            for kind in std::mem::take(&mut of_target).iter() {
+                files.push(NsFd::of(thread, kind)?);
+            }
+        }
+        let place = |dir: &Option<Dir>, of: fn(&Task) -> Result<Place>| match (dir, task) {
             (Some(Dir::Path(path)), _) => Place::open(path).map(Some),
-            (Some(Dir::OfTarget), Some(target)) => of(&target.task).map(Some),
+            (Some(Dir::OfTarget), Some(task)) => of(task).map(Some),
             _ => Ok(None),
         };
         let root = place(&request.root, Place::root_of)?;
@@ -139,8 +162,26 @@ impl Entry {
     }
 }
 
+/// A namespace is the target: it has none of another kind, and no directories. Answers the kinds that are entered from
+/// a process: none.
+fn only(request: &Request, ns: &NsFd) -> Result<KindSet> {
+    let refuse = |what: String| {
+        let named = [&ns.name[..], b" is one namespace: it has no ", what.as_bytes()].concat();
+        Err(Error::refused(named).with_hint("name a process to enter what it has: -t PID, -t ctr:NAME"))
+    };
+    if let Some(other) = request.kinds.iter().find(|kind| *kind != ns.kind) {
+        return refuse(format!("{other} namespace"));
+    }
+    for (asked, what) in [(&request.root, "root directory"), (&request.wd, "working directory")] {
+        if matches!(asked, Some(Dir::OfTarget)) {
+            return refuse(what.into());
+        }
+    }
+    Ok(KindSet::EMPTY)
+}
+
 fn open_file(path: &std::path::Path, kind: Kind) -> Result<NsFd> {
-    NsFd::open(path, kind).map_err(|e| match path.to_str() {
+    NsFd::open_as(path, kind).map_err(|e| match path.to_str() {
         // `-nt 5` for `-n -t 5`: the original reads it so, and so do we.
         Some(name) if e.is_gone() && !name.contains('/') => e.with_hint(format!(
             "-{0}{name} means --{1}={name}; if {name} was to be options, write them before -{0} or apart from it",

@@ -43,7 +43,7 @@ pub fn values(name: &str) -> Values {
     match name {
         "DIR" => Values::Directories,
         "FILE" => Values::Files,
-        "PID" => Values::Processes,
+        "PID" | "REF" => Values::Processes,
         "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "CONTROLLERS:PATH" => Values::Unknown,
         "N|all" => Values::Words(vec![word("all", "every descriptor")]),
         "TYPE" => Values::List(KINDS.iter().map(|row| word(row.name, row.what)).collect()),

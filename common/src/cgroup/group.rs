@@ -81,6 +81,27 @@ impl Group {
         }
     }
 
+    /// Does it belong to root or to us, so that nobody else can change what is in it? Of a group whose processes
+    /// matter, `procs` asks the same of the file by which they come in.
+    pub fn is_ours(&self, procs: bool) -> Result<bool> {
+        let fail = |e| Error::sys("stat", &self.path, e);
+        let safe = |stat: FileStat| {
+            let others = Mode::S_IWGRP | Mode::S_IWOTH;
+            let owned = stat.st_uid == 0 || stat.st_uid == Uid::effective().as_raw();
+            owned && !Mode::from_bits_truncate(stat.st_mode).intersects(others)
+        };
+        let dir = safe(fstat(&self.dir).map_err(fail)?);
+        let files: &[&str] = if procs { &["cgroup.procs", "tasks", "cgroup.threads"] } else { &[] };
+        let mut all = dir;
+        for file in files {
+            all &= match fstatat(&self.dir, *file, AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Err(Errno::ENOENT) => true,
+                stat => safe(stat.map_err(fail)?),
+            };
+        }
+        Ok(all)
+    }
+
     /// Makes a transient group below this one; it must not exist. It bears our mark from its first moment, the
     /// sticky bit, which changes nothing there.
     pub fn make(&self, name: &str) -> Result<Group> {

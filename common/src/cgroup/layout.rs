@@ -171,6 +171,15 @@ impl Layout {
 }
 
 impl Hierarchy {
+    /// The path that `/proc/PID/cgroup` has for the group with this path below the mount point.
+    pub fn path_of(&self, below: &[u8]) -> Vec<u8> {
+        match (&self.root[..], below) {
+            (root, b"" | b"/") => root.to_vec(),
+            (b"/", below) => below.to_vec(),
+            (root, below) => [root, below].concat(),
+        }
+    }
+
     /// The group that a line of `/proc/PID/cgroup` names, below this mount.
     pub fn group_of(&self, line: &Line) -> Result<Group> {
         let outside = || {

@@ -30,24 +30,56 @@ impl AsFd for NsFd {
 }
 
 impl NsFd {
-    /// Opens a file that must be a namespace of this kind: one of `/proc/PID/ns`, or a bind mount of one.
-    pub fn open(path: &Path, kind: Kind) -> Result<NsFd> {
-        let on = [kind.name().as_bytes(), b" namespace ", path.as_os_str().as_bytes()].concat();
+    /// Opens a file that must be a namespace: one of `/proc/PID/ns`, or a bind mount of one.
+    pub fn open(path: &Path) -> Result<NsFd> {
+        let shown = path.as_os_str().as_bytes();
+        let on = [b"namespace ", shown].concat();
         // A FIFO must not hang us and a terminal must not become ours.
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let fd = nix::fcntl::open(path, flags, Mode::empty()).map_err(|e| Error::sys("open", &on, e))?;
-        let shown = path.as_os_str().as_bytes();
-        let refuse = |why: String| Error::refused([shown, why.as_bytes()].concat());
+        let refuse = |why: &str| Error::refused([shown, why.as_bytes()].concat());
         match sys::ns_get_nstype(&fd).map(Kind::from_flag) {
-            Ok(Some(found)) if found == kind => Ok(NsFd { fd, kind, name: on }),
-            Ok(Some(found)) => Err(refuse(format!(" is a {found} namespace, not a {kind} namespace"))
-                .with_hint(format!("give it to --{}", found.row().long))),
-            Ok(None) => Err(refuse(" is a namespace of an unknown kind".into())),
+            Ok(Some(kind)) => Ok(NsFd { fd, kind, name: [kind.name().as_bytes(), b" ", &on].concat() }),
+            Ok(None) => Err(refuse(" is a namespace of an unknown kind")),
             // Each file system has its own word for "no such request".
-            Err(_) => Err(refuse(" is no namespace".into()).with_hint(
+            Err(_) => Err(refuse(" is no namespace").with_hint(
                 "a namespace file is one of /proc/PID/ns, or a bind mount of one, as in /run/netns",
             )),
         }
+    }
+
+    /// The same, of a file that must be a namespace of this kind.
+    pub fn open_as(path: &Path, kind: Kind) -> Result<NsFd> {
+        let shown = path.as_os_str().as_bytes();
+        let ns = NsFd::open(path).map_err(|e| match e {
+            Error::Sys { call, errno, hint, .. } => {
+                let on = [kind.name().as_bytes(), b" namespace ", shown].concat();
+                Error::Sys { call, on, errno, hint }
+            }
+            refused => refused,
+        })?;
+        match ns.kind {
+            found if found == kind => Ok(ns),
+            found => {
+                let what = format!(" is a {found} namespace, not a {kind} namespace");
+                Err(Error::refused([shown, what.as_bytes()].concat())
+                    .with_hint(format!("give it to --{}", found.row().long)))
+            }
+        }
+    }
+
+    /// Opens the namespace with this number, which it keeps until the machine boots again. None where there is
+    /// none of this kind, where it may not be had so, or on kernels that cannot do this, before Linux 6.19.
+    pub fn by_id(id: u64, kind: Kind) -> Option<NsFd> {
+        let fd = sys::ns_by_id(id).ok()?;
+        let found = sys::ns_get_nstype(&fd).ok().and_then(Kind::from_flag)?;
+        (found == kind).then(|| NsFd { fd, kind, name: format!("{kind} namespace #{id}").into() })
+    }
+
+    /// The number that it keeps until the machine boots again. None on kernels that give none: before Linux 6.18,
+    /// or 6.11 for mount namespaces.
+    pub fn number(&self) -> Option<u64> {
+        sys::ns_get_id(&self.fd).ok()
     }
 
     /// Opens the namespace of this kind that a process is in.

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use crate::error::{Error, Result};
 use crate::kind::{Kind, KindSet};
 use crate::ns::fd::NsFd;
-use crate::proc::{Proc, Target};
+use crate::proc::{Proc, Target, Task};
 use crate::sys;
 
 /// Which namespaces to enter, all of them open already.
@@ -60,14 +60,14 @@ fn enter_file(ns: &NsFd) -> Result<()> {
     sys::setns(ns, ns.kind.row().flag).map_err(|e| Error::sys("setns", &ns.name, e))
 }
 
-/// The kinds in which a process is in another namespace than we are. Kinds that this kernel lacks are not
+/// The kinds in which a process or thread is in another namespace than we are. Kinds that this kernel lacks are not
 /// among them.
-pub fn differing(proc: &Proc, target: &Target) -> Result<KindSet> {
+pub fn differing(proc: &Proc, task: &Task) -> Result<KindSet> {
     let ours = proc.this()?.namespaces(KindSet::all())?;
-    let theirs = target.task.namespaces(KindSet::all())?;
+    let theirs = task.namespaces(KindSet::all())?;
     // A kind that only one of us has: a zombie has lost some, and its other namespaces cannot be told.
     if Kind::all().any(|kind| (ours[kind] != 0) != (theirs[kind] != 0)) {
-        return Err(Error::sys("open", format!("namespaces of {}", target.pid), Errno::ESRCH)
+        return Err(Error::sys("open", format!("namespaces of {}", task.pid), Errno::ESRCH)
             .with_hint("the process, or its first thread, has ended"));
     }
     Ok(Kind::all().filter(|&kind| theirs[kind] != ours[kind]).collect())

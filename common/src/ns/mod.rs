@@ -4,5 +4,6 @@ pub mod create;
 pub mod fd;
 pub mod initial;
 pub mod join;
+pub mod refer;
 pub mod scan;
 pub mod visit;

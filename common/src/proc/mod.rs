@@ -23,6 +23,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, fstat};
+use nix::sys::statfs::{FsType, fstatfs};
 
 use crate::error::{Error, Result};
 use crate::kind::{KindMap, KindSet, parse_link};
@@ -46,6 +47,11 @@ impl Proc {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = nix::fcntl::open(root, flags, Mode::empty()).map_err(|e| Error::sys("open", &path, e))?;
         Ok(Proc { root, path })
+    }
+
+    /// Is it the one of this machine and not, say, that of a container's host?
+    pub fn is_system(&self) -> bool {
+        self.path == b"/proc"
     }
 
     /// Opens the machine's own.
@@ -177,6 +183,8 @@ pub struct Stat {
     pub ppid: i32,
     /// Is it a thread of the kernel? No program can make itself look like one.
     pub of_kernel: bool,
+    /// When it started: clock ticks since the machine did, as our time namespace counts; 0 where that is not told.
+    pub start: u64,
 }
 
 /// The flag of a kernel thread, PF_KTHREAD of the kernel's sched.h.
@@ -192,7 +200,8 @@ impl Stat {
         let mut fields = line[close + 1..].split(|&b| b == b' ').filter(|field| !field.is_empty());
         let ppid = digits(fields.nth(1)?.trim_ascii_end())?;
         let flags: u64 = fields.nth(4).and_then(digits).unwrap_or(0);
-        Some(Stat { comm, ppid, of_kernel: flags & OF_KERNEL != 0 })
+        let start = fields.nth(12).and_then(|field| digits(field.trim_ascii_end())).unwrap_or(0);
+        Some(Stat { comm, ppid, of_kernel: flags & OF_KERNEL != 0, start })
     }
 }
 
@@ -229,6 +238,21 @@ impl Task {
             .read_to_end(&mut bytes)
             .map_err(|e| Error::io("read", format!("{on} of {}", self.pid), &e))?;
         Ok(bytes)
+    }
+
+    /// The directory of one of its threads. [`Error::is_gone`] if there is none.
+    pub fn thread(&self, tid: i32) -> Result<Task> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let name = CString::new(format!("task/{tid}")).unwrap_or_default();
+        match openat(&self.dir, name.as_c_str(), flags, Mode::empty()) {
+            Ok(dir) => Ok(Task { pid: tid, dir }),
+            Err(Errno::ENOENT) => {
+                let error = Error::sys("open", format!("thread {tid} of {}", self.pid), Errno::ESRCH);
+                Err(error
+                    .with_hint(format!("the threads of a process are listed in /proc/{}/task", self.pid)))
+            }
+            Err(e) => Err(Error::sys("open", format!("thread {tid} of {}", self.pid), e)),
+        }
     }
 
     /// The inode numbers of the namespaces it is in, of these kinds. 0 for a kind that this kernel lacks, or
@@ -285,6 +309,9 @@ impl Task {
     }
 }
 
+/// The file system of pidfds. Source: PID_FS_MAGIC of linux/magic.h.
+const PIDFS: FsType = FsType(0x5049_4446);
+
 /// A process that is held: the PID cannot become somebody else's under our hands.
 #[derive(Debug)]
 pub struct Target {
@@ -309,6 +336,15 @@ impl Target {
             true => Ok(target),
             false => Err(Error::sys("open", format!("process {pid}"), Errno::ESRCH)),
         }
+    }
+
+    /// The inode number of its pidfd, which no other process gets before the next boot. None on kernels where all
+    /// pidfds are one file, before Linux 6.9. Source: pidfd_open(2), linux/pidfd.h.
+    pub fn inode(&self) -> Result<Option<u64>> {
+        let fail = |e| Error::sys("stat", format!("pidfd of {}", self.pid), e);
+        let numbers = fstatfs(&self.pidfd).map_err(fail)?.filesystem_type() == PIDFS;
+        let stat = fstat(&self.pidfd).map_err(fail)?;
+        Ok(numbers.then_some(stat.st_ino))
     }
 
     /// Has the process not ended yet?
@@ -341,9 +377,11 @@ mod tests {
 
     #[test]
     fn a_stat_line_ends_its_name_at_the_last_bracket() {
-        let stat = |comm: &[u8], ppid| Some(Stat { comm: comm.to_vec(), ppid, of_kernel: false });
-        let kthreadd = Some(Stat { comm: b"kthreadd".to_vec(), ppid: 0, of_kernel: true });
-        let cases: [(&[u8], _); 8] = [
+        let stat = |comm: &[u8], ppid| Some(Stat { comm: comm.to_vec(), ppid, of_kernel: false, start: 0 });
+        let kthreadd = Some(Stat { comm: b"kthreadd".to_vec(), ppid: 0, of_kernel: true, start: 0 });
+        let started = Some(Stat { comm: b"sh".to_vec(), ppid: 7, of_kernel: false, start: 815 });
+        let cases: [(&[u8], _); 9] = [
+            (b"12 (sh) S 7 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 815 99 9", started),
             (b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0", kthreadd),
             (b"2 (kthreadd) S 0 0 0 0 -1 4194304 0 0", stat(b"kthreadd", 0)),
             (b"12 (sh) S 7 12 12 0", stat(b"sh", 7)),

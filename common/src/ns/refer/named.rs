@@ -1,0 +1,326 @@
+//! Containers and units by their names.
+//!
+//! A name is only what somebody called a group, and who was given a part of the tree of groups can call one there as
+//! he likes. So who enters by a name is to be led only to what is proved:
+//!
+//! * a state file that nobody but root and we ourselves can have written names the first process and when it
+//!   started; or
+//! * the group, and all above it, belong to root or to us, and none of those above is another container.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::group::{Member, keep_oldest, members};
+use crate::cgroup::layout::Layout;
+use crate::error::{Error, Result};
+use crate::proc::container::path::{Level, What, levels};
+use crate::proc::container::state::States;
+use crate::proc::container::{Step, on_path};
+use crate::proc::groups::Line;
+use crate::proc::{Proc, Target, Task, mounts};
+
+/// The first process of the container with this name, id, or beginning of an id, for who enters it.
+pub(super) fn container(proc: &Proc, name: &[u8]) -> Result<Target> {
+    proven(Sort::Container, name, containers(proc, name)?)?.hold(proc)
+}
+
+/// The same for who only looks.
+pub(super) fn container_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
+    likely(Sort::Container, name, containers(proc, name)?)?.see(proc)
+}
+
+/// The oldest process of the unit with this name, for who enters it.
+pub(super) fn unit(proc: &Proc, name: &[u8]) -> Result<Target> {
+    proven(Sort::Unit, name, units(proc, name)?)?.hold(proc)
+}
+
+/// The same for who only looks.
+pub(super) fn unit_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
+    likely(Sort::Unit, name, units(proc, name)?)?.see(proc)
+}
+
+/// What was asked for, in the words of errors.
+#[derive(Clone, Copy)]
+enum Sort {
+    Container,
+    Unit,
+}
+
+impl Sort {
+    fn noun(self) -> &'static str {
+        match self {
+            Sort::Container => "container",
+            Sort::Unit => "unit",
+        }
+    }
+}
+
+/// Something that has the name.
+#[derive(Default)]
+struct Candidate {
+    engine: &'static str,
+    id: Vec<u8>,
+    names: Vec<Vec<u8>>,
+    /// The process that a state file proves.
+    by_file: Option<Member>,
+    /// The oldest process of its groups that nobody else can have made.
+    by_group: Option<Member>,
+    /// The oldest process of each of its other groups.
+    unproven: BTreeMap<Vec<u8>, Option<Member>>,
+}
+
+impl Candidate {
+    fn proven(&self) -> Option<&Member> {
+        self.by_file.as_ref().or(self.by_group.as_ref())
+    }
+
+    /// Itself for the list of an error.
+    fn shown(&self) -> Vec<u8> {
+        let names = self.names.iter().filter(|name| **name != self.id);
+        let mut words = vec![self.engine.as_bytes(), &self.id];
+        words.extend(names.map(|name| &name[..]));
+        let processes = match self.proven() {
+            Some(member) => format!(" (process {})", member.pid).into_bytes(),
+            None => Vec::new(),
+        };
+        let groups = self.unproven.iter().filter_map(|(path, member)| {
+            let member = member.as_ref()?;
+            Some(
+                [format!(" (process {} of user {} in ", member.pid, member.uid).as_bytes(), path, b")"]
+                    .concat(),
+            )
+        });
+        let groups: Vec<Vec<u8>> = if self.proven().is_some() { Vec::new() } else { groups.collect() };
+        [words.join(&b' '), processes, groups.concat()].concat()
+    }
+}
+
+/// A piece of a path that can have the name.
+#[derive(Clone)]
+struct Hit {
+    engine: &'static str,
+    id: Vec<u8>,
+    names: Vec<Vec<u8>>,
+    end: usize,
+    /// Is it inside of a container? Only if we are not in that one ourselves, it is.
+    within: Option<usize>,
+}
+
+/// How well a name fits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Whole,
+    /// It is the beginning of an id that nobody chose.
+    Begins,
+}
+
+fn fit(name: &[u8], id: &[u8], names: &[Vec<u8>]) -> Option<Fit> {
+    match () {
+        () if id == name || names.iter().any(|known| known == name) => Some(Fit::Whole),
+        () if by_chance(id) && id.starts_with(name) => Some(Fit::Begins),
+        () => None,
+    }
+}
+
+/// Was this id drawn, and not chosen by somebody? Then it is one container's alone.
+fn by_chance(id: &[u8]) -> bool {
+    id.len() >= 32 && id.iter().all(u8::is_ascii_hexdigit)
+}
+
+fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
+    let states = match proc.is_system() {
+        true => States::read(Path::new("/"), &mounts::of(&proc.this()?)?),
+        // They are those of this machine.
+        false => States::default(),
+    };
+    let hits = |path: &[u8]| {
+        let mut outer = None;
+        let hit = |step: Step| {
+            let within = outer.replace(step.end);
+            Hit { engine: step.engine, id: step.id, names: step.names, end: step.end, within }
+        };
+        on_path(path, &states).into_iter().map(hit).collect::<Vec<_>>()
+    };
+    let fits = |hit: &Hit| fit(name, &hit.id, &hit.names);
+    let mut found = gather(proc, &hits, &fits)?;
+    for known in &states.known {
+        let (Some(fit), Some((pid, start, _))) = (fit(name, &known.id, &known.names), &known.init) else {
+            continue;
+        };
+        // Another process may have this PID by now, and it started later.
+        let member = proc.task(*pid).and_then(|task| Member::of(&task));
+        let Some(member) = member.ok().filter(|member| member.start == *start) else { continue };
+        let same = |(_, candidate): &&mut (Fit, Candidate)| {
+            candidate.id == known.id && (candidate.engine == known.engine || by_chance(&known.id))
+        };
+        match found.iter_mut().find(same) {
+            Some((_, candidate)) => candidate.by_file = Some(member),
+            None => {
+                let (engine, id, names) = (known.engine, known.id.clone(), known.names.clone());
+                found.push((
+                    fit,
+                    Candidate { engine, id, names, by_file: Some(member), ..Candidate::default() },
+                ));
+            }
+        }
+    }
+    // A whole name is meant before a beginning.
+    let whole = found.iter().any(|(fit, _)| *fit == Fit::Whole);
+    Ok(found
+        .into_iter()
+        .filter(|(fit, _)| !whole || *fit == Fit::Whole)
+        .map(|(_, candidate)| candidate)
+        .collect())
+}
+
+/// What a unit's name ends in.
+const SUFFIXES: &[&str] = &[".service", ".scope"];
+
+fn units(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
+    let whole = match SUFFIXES.iter().any(|suffix| name.ends_with(suffix.as_bytes())) {
+        true => name.to_vec(),
+        false => [name, SUFFIXES[0].as_bytes()].concat(),
+    };
+    let hits = |path: &[u8]| {
+        let all = levels(path);
+        let within = |unit: &Level| {
+            let mut above = all.iter().filter(|level| level.what == What::Container && level.end < unit.end);
+            above.next_back().map(|level| level.end)
+        };
+        let units = all.iter().filter(|level| level.what == What::Unit);
+        let hit = |unit: &Level| Hit {
+            engine: unit.engine,
+            id: unit.id.clone(),
+            names: Vec::new(),
+            end: unit.end,
+            within: within(unit),
+        };
+        units.map(hit).collect::<Vec<_>>()
+    };
+    let found = gather(proc, &hits, &|hit| (hit.id == whole).then_some(Fit::Whole))?;
+    Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
+}
+
+/// Every thing with a fitting name, out of the groups of all processes.
+fn gather(
+    proc: &Proc,
+    hits: &dyn Fn(&[u8]) -> Vec<Hit>,
+    fits: &dyn Fn(&Hit) -> Option<Fit>,
+) -> Result<Vec<(Fit, Candidate)>> {
+    let layout = Layout::take(proc);
+    let own = proc.this().and_then(|this| Line::of(&this)).unwrap_or_default();
+    // Many processes have the same path.
+    let mut of_path: BTreeMap<Vec<u8>, Vec<(Fit, Hit)>> = BTreeMap::new();
+    let mut proofs: BTreeMap<(Vec<Vec<u8>>, Vec<u8>), bool> = BTreeMap::new();
+    let mut found: Vec<(Fit, Candidate)> = Vec::new();
+    members(proc, |member| {
+        for line in &member.lines {
+            if !of_path.contains_key(&line.path) {
+                let fitting = |hit: Hit| Some((fits(&hit)?, hit));
+                of_path.insert(line.path.clone(), hits(&line.path).into_iter().filter_map(fitting).collect());
+            }
+            for (fit, hit) in &of_path[&line.path] {
+                let group = line.path[..hit.end].to_vec();
+                let proof = proofs.entry((line.controllers.clone(), group.clone())).or_insert_with(|| {
+                    let inside = hit.within.is_some_and(|end| !is_in(&own, line, &line.path[..end]));
+                    !inside
+                        && layout.as_ref().is_ok_and(|layout| is_ours(layout, line, &group).unwrap_or(false))
+                });
+                let same = |(other, candidate): &&mut (Fit, Candidate)| {
+                    *other == *fit && candidate.engine == hit.engine && candidate.id == hit.id
+                };
+                if !found.iter_mut().any(|known| same(&known)) {
+                    let (engine, id, names) = (hit.engine, hit.id.clone(), hit.names.clone());
+                    found.push((*fit, Candidate { engine, id, names, ..Candidate::default() }));
+                }
+                let Some((_, candidate)) = found.iter_mut().find(same) else { continue };
+                let place = match *proof {
+                    true => &mut candidate.by_group,
+                    false => candidate.unproven.entry(group).or_default(),
+                };
+                keep_oldest(place, &member);
+            }
+        }
+    })?;
+    Ok(found)
+}
+
+/// Are we in this group, or below it?
+fn is_in(own: &[Line], line: &Line, group: &[u8]) -> bool {
+    own.iter()
+        .filter(|own| own.controllers == line.controllers)
+        .any(|own| own.path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")))
+}
+
+/// Do this group and all above it belong to root or to us?
+fn is_ours(layout: &Layout, line: &Line, group: &[u8]) -> Result<bool> {
+    let line = Line { path: group.to_vec(), ..line.clone() };
+    let (hierarchy, group) = layout.locate(&line)?;
+    let chain = hierarchy.chain(&group)?;
+    for (at, group) in chain.iter().enumerate() {
+        if !group.is_ours(at + 1 == chain.len())? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The one that is proved, for who enters it.
+fn proven(sort: Sort, name: &[u8], candidates: Vec<Candidate>) -> Result<Member> {
+    let proven: Vec<&Candidate> =
+        candidates.iter().filter(|candidate| candidate.proven().is_some()).collect();
+    match proven[..] {
+        [one] => one.proven().cloned().ok_or_else(|| none(sort, name)),
+        [] if candidates.is_empty() => Err(none(sort, name)),
+        [] => {
+            let what = format!("no {} is proved to be called ", sort.noun());
+            Err(Error::refused([what.as_bytes(), name].concat()).with_hint(listed(
+                "anybody could have named these so; enter what you trust by its PID: ",
+                candidates.iter(),
+            )))
+        }
+        _ => Err(several(sort, name, proven.into_iter())),
+    }
+}
+
+/// The one that is proved, or else the only one, for who looks.
+fn likely(sort: Sort, name: &[u8], candidates: Vec<Candidate>) -> Result<Member> {
+    if candidates.iter().any(|candidate| candidate.proven().is_some()) {
+        return proven(sort, name, candidates);
+    }
+    let mut all = candidates.iter().flat_map(|candidate| candidate.unproven.values().flatten());
+    match (all.next(), all.next()) {
+        (None, _) => Err(none(sort, name)),
+        (Some(one), None) => Ok(one.clone()),
+        // Hierarchies have groups of one path each, with the same processes.
+        (Some(first), Some(second)) if first == second && all.all(|other| other == first) => {
+            Ok(first.clone())
+        }
+        _ => Err(several(sort, name, candidates.iter())),
+    }
+}
+
+fn none(sort: Sort, name: &[u8]) -> Error {
+    let what = format!("no {} that we see is called ", sort.noun());
+    Error::refused([what.as_bytes(), name].concat()).with_hint(match sort {
+        Sort::Container => {
+            "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it"
+        }
+        Sort::Unit => "`rlsns -o +UNIT` shows the units that processes are in",
+    })
+}
+
+fn several<'a>(sort: Sort, name: &[u8], candidates: impl Iterator<Item = &'a Candidate>) -> Error {
+    let what = format!("several {}s are called ", sort.noun());
+    Error::refused([what.as_bytes(), name].concat())
+        .with_hint(listed("name one by its id, or by the PID: ", candidates))
+}
+
+/// A hint with all of them, but not without end.
+fn listed<'a>(before: &str, candidates: impl Iterator<Item = &'a Candidate>) -> String {
+    const MOST: usize = 10;
+    let all: Vec<Vec<u8>> = candidates.map(Candidate::shown).collect();
+    let more = if all.len() > MOST { format!(", and {} more", all.len() - MOST) } else { String::new() };
+    let first: Vec<&[u8]> = all.iter().take(MOST).map(|shown| &shown[..]).collect();
+    format!("{before}{}{more}", String::from_utf8_lossy(&first.join(&b", "[..])))
+}
