@@ -16,6 +16,7 @@ mod kernel;
 mod nsinfo;
 mod parity;
 mod rcgexec;
+mod refer;
 mod rlsns;
 mod rnsenter;
 mod runshare;
