@@ -85,6 +85,8 @@ fn kinds_are_named_in_one_table() {
             for row in KINDS {
                 // A name of a file or a file system is no name of a kind.
                 let line = line.replace("c\"cgroup\"", "").replace("b\"cgroup\"", "");
+                // Nor is a key in a file of a container engine.
+                let line = line.replace("state[\"pid\"]", "");
                 assert!(!line.contains(&format!("\"{}\"", row.name)), "{file}: {line}");
             }
         }

@@ -3,6 +3,10 @@
 use common::cgroup::group::parse_procs;
 use common::cgroup::usage;
 use common::kind::parse_link;
+use common::proc::container::path::{What, levels};
+use common::proc::container::sources::parsers;
+use common::proc::container::state::States;
+use common::proc::container::{Belongs, containers};
 use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
 use common::proc::mounts::{self, Mount};
@@ -146,6 +150,84 @@ pub(super) fn cgroup(text: &[u8]) {
         assert_eq!(line.controllers.concat(), letters(words));
     }
     assert_eq!(found.next(), None);
+}
+
+/// What a path stands for ends where pieces do, from the root on, and stays that whatever is below.
+pub(super) fn cgroup_path(path: &[u8]) {
+    let found = levels(path);
+    assert!(found.is_sorted_by_key(|level| level.end));
+    for level in &found {
+        assert!(level.end > 0 && path.get(level.end).is_none_or(|b| *b == b'/'));
+        let piece = path[..level.end].rsplit(|&b| b == b'/').next().expect("a piece");
+        assert!(!level.id.is_empty() && level.id.len() <= piece.len());
+        assert!(level.what != What::Unit || level.id == piece);
+    }
+    let same =
+        |what| found.windows(2).any(|two| two[0].end == two[1].end && [two[0].what, two[1].what] == what);
+    assert!(![What::Container, What::Pod, What::Unit].into_iter().any(|what| same([what, what])));
+    assert!(levels(&[path, b"/x"].concat()).starts_with(&found));
+    // Of containers nobody knows more than the path, and no file said so.
+    let inside = containers(path, &States::default());
+    let of_path = found.iter().filter(|level| level.what == What::Container);
+    assert!(
+        inside.iter().map(|inside| (inside.end, &inside.id)).eq(of_path.map(|level| (level.end, &level.id)))
+    );
+    let line = Line { hierarchy: 0, controllers: Vec::new(), path: path.to_vec() };
+    let Belongs { container, pod, unit } = Belongs::of(&[line], &States::default());
+    for named in [container, pod, unit].into_iter().flatten() {
+        assert_eq!(named.source, b"cgroup");
+    }
+}
+
+/// All strings of a document, with escapes undone, and all its numbers.
+fn leaves(value: &serde_json::Value, strings: &mut Vec<Vec<u8>>, numbers: &mut Vec<u64>) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => strings.push(text.clone().into_bytes()),
+        Value::Number(number) => numbers.extend(number.as_u64()),
+        Value::Array(values) => values.iter().for_each(|value| leaves(value, strings, numbers)),
+        Value::Object(members) => members.values().for_each(|value| leaves(value, strings, numbers)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// A file of a container engine with any bytes says nothing that does not stand in it, or in its path.
+pub(super) fn state(bytes: &[u8]) {
+    let mut parts = bytes.splitn(3, |&b| b == 0);
+    let mut part = || parts.next().unwrap_or_default();
+    let (stars, text) = ([part(), part()], part());
+    let (mut strings, mut numbers) = (vec![text.to_vec(), stars[0].to_vec(), stars[1].to_vec()], Vec::new());
+    let document = serde_json::from_slice(text).unwrap_or_default();
+    leaves(&document, &mut strings, &mut numbers);
+    numbers.extend(lines(text).filter_map(|line| {
+        let number = line.split(|&b| b == b'=').nth(1).and_then(|number| decimal(number, U64));
+        number.and_then(|number| u64::try_from(number).ok())
+    }));
+    let within = |part: &[u8]| {
+        let holds = |whole: &Vec<u8>| whole.windows(part.len().max(1)).any(|window| window == part);
+        part.is_empty() || strings.iter().any(holds)
+    };
+    for (path, parse) in parsers() {
+        for known in parse("engine", &stars, text) {
+            assert!(!known.engine.is_empty(), "{path}");
+            assert!(
+                known.names.iter().chain(&known.groups).chain([&known.id]).all(|part| within(part)),
+                "{path}"
+            );
+            assert!(known.names.iter().all(|name| !name.is_empty()), "{path}");
+            let slashes = |pod: &Vec<u8>| (0..pod.len()).filter(|at| pod[*at] == b'/').collect::<Vec<_>>();
+            let stands =
+                |pod: &Vec<u8>| slashes(pod).iter().any(|at| within(&pod[..*at]) && within(&pod[at + 1..]));
+            assert!(known.pod.as_ref().is_none_or(stands), "{path}");
+            let pid = |pid: i32| pid > 0 && numbers.contains(&u64::from(pid.unsigned_abs()));
+            assert!(
+                known.init.is_none_or(|(init, start, _)| pid(init) && numbers.contains(&start)),
+                "{path}"
+            );
+            let inode = |inode: Option<u64>| inode.is_none_or(|inode| numbers.contains(&inode));
+            assert!(known.leader.is_none_or(|(leader, of_pidfd)| pid(leader) && inode(of_pidfd)), "{path}");
+        }
+    }
 }
 
 /// Ids are translated as by counting, inward and outward, and what is written is read again.

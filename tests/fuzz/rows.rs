@@ -23,6 +23,8 @@ pub(crate) const ROWS: &[Row] = &[
     ("stat-made", kernel::stat_made),
     ("status", kernel::status),
     ("cgroup", kernel::cgroup),
+    ("cgroup-path", kernel::cgroup_path),
+    ("state", kernel::state),
     ("id-map", kernel::id_map),
     ("link", kernel::link),
     ("pids", kernel::pids),

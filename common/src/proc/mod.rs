@@ -62,6 +62,11 @@ impl Proc {
         })
     }
 
+    /// Is it the machine's own? Only to that belong files elsewhere that speak of its processes.
+    pub fn is_system(&self) -> bool {
+        Path::new(std::ffi::OsStr::from_bytes(&self.path)) == Path::new("/proc")
+    }
+
     /// The PIDs of all processes (thread groups), ascending, as this /proc numbers them. An error if there is
     /// none: we are one ourselves.
     pub fn pids(&self) -> Result<Vec<i32>> {

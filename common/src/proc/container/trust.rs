@@ -1,0 +1,124 @@
+//! Files that nobody but root and we ourselves could have written.
+
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
+use nix::dir::Dir;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::sys::stat::{FileStat, Mode, fstat};
+use nix::unistd::Uid;
+
+use crate::proc::Proc;
+use crate::proc::idmap::IdMap;
+
+/// A path leads through fewer directories than this.
+const DEPTH: usize = 256;
+
+/// Of a directory no more entries are looked at.
+const ENTRIES: usize = 4096;
+
+/// No symbolic link is followed, and nothing leads upward. Source: openat2(2), Linux 5.6.
+const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
+    .union(ResolveFlag::RESOLVE_NO_SYMLINKS)
+    .union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+
+/// A symbolic link leads no further up than the root.
+const IN_ROOT: ResolveFlag = ResolveFlag::RESOLVE_IN_ROOT.union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+
+const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
+/// Opens nothing that waits, and no terminal becomes ours.
+const FILE: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_NONBLOCK)
+    .union(OFlag::O_NOCTTY)
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
+
+/// Whose files are believed.
+pub(super) struct Trust {
+    /// Our own user id, where no other user can look like us.
+    us: Option<u32>,
+}
+
+impl Trust {
+    /// Root and we. In a user namespace those who have no id there bear the id 65534, which could be ours as well.
+    /// Source: user_namespaces(7).
+    pub(super) fn take() -> Trust {
+        let us = Uid::effective().as_raw();
+        let unmapped = |proc: &Proc| proc.sysctl("kernel/overflowuid").unwrap_or(65534);
+        let ours = |proc: Proc| {
+            let alone = u64::from(us) != unmapped(&proc);
+            alone || proc.this().and_then(|this| IdMap::of_users(&this)).is_ok_and(|map| map.is_identity())
+        };
+        Trust { us: Proc::system().is_ok_and(ours).then_some(us) }
+    }
+
+    /// Belongs this to us, and may nobody else write to it?
+    fn holds(&self, stat: &FileStat) -> bool {
+        (stat.st_uid == 0 || Some(stat.st_uid) == self.us) && stat.st_mode & 0o022 == 0
+    }
+
+    /// The same of a directory far above: in one like `/tmp` nobody can move what is ours.
+    fn holds_above(&self, stat: &FileStat) -> bool {
+        let sticky = stat.st_mode & Mode::S_ISVTX.bits() != 0 && stat.st_uid == 0;
+        sticky || self.holds(stat)
+    }
+
+    /// Takes hold of a directory below this root. Symbolic links may lead there: root made them. What counts is where
+    /// it really stands, up to the root of the file system.
+    pub(super) fn base(&self, root: &OwnedFd, path: &[u8]) -> Option<Place<'_>> {
+        let relative = path.strip_prefix(b"/").unwrap_or(path);
+        let relative = if relative.is_empty() { b"." } else { relative };
+        let how = OpenHow::new().flags(DIRECTORY).resolve(IN_ROOT);
+        let dir = openat2(root, relative, how).ok()?;
+        let mut stat = fstat(&dir).ok().filter(|stat| self.holds(stat))?;
+        let mut above = openat(&dir, c"..", DIRECTORY, Mode::empty()).ok()?;
+        for _ in 0..DEPTH {
+            let of_above = fstat(&above).ok().filter(|stat| self.holds_above(stat))?;
+            if (of_above.st_dev, of_above.st_ino) == (stat.st_dev, stat.st_ino) {
+                return Some(Place { trust: self, dir });
+            }
+            stat = of_above;
+            above = openat(&above, c"..", DIRECTORY, Mode::empty()).ok()?;
+        }
+        None
+    }
+}
+
+/// A directory that is believed, held open.
+pub(super) struct Place<'t> {
+    trust: &'t Trust,
+    dir: OwnedFd,
+}
+
+impl Place<'_> {
+    /// A directory in it.
+    pub(super) fn descend(&self, name: &[u8]) -> Option<Place<'_>> {
+        let how = OpenHow::new().flags(DIRECTORY | OFlag::O_NOFOLLOW).resolve(BENEATH);
+        let dir = openat2(&self.dir, name, how).ok()?;
+        fstat(&dir).is_ok_and(|stat| self.trust.holds(&stat)).then_some(Place { trust: self.trust, dir })
+    }
+
+    /// The names in it, sorted.
+    pub(super) fn names(&self) -> Vec<Vec<u8>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let Ok(dir) = openat(&self.dir, c".", flags, Mode::empty()) else { return Vec::new() };
+        let Ok(mut dir) = Dir::from_fd(dir) else { return Vec::new() };
+        let names = dir.iter().map_while(|entry| Some(entry.ok()?.file_name().to_bytes().to_vec()));
+        let mut names: Vec<_> = names.filter(|name| name != b"." && name != b"..").take(ENTRIES).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The bytes of a file in it, if it has no more than `most`.
+    pub(super) fn read(&self, name: &[u8], most: u64) -> Option<Vec<u8>> {
+        let file = openat2(&self.dir, name, OpenHow::new().flags(FILE).resolve(BENEATH)).ok()?;
+        let stat = fstat(&file).ok().filter(|stat| self.trust.holds(stat))?;
+        if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        std::fs::File::from(file).take(most + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= most).then_some(bytes)
+    }
+}
