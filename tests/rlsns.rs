@@ -373,8 +373,10 @@ fn bad_input_gets_one_line_and_a_hint() {
     let gone = "no process has this PID in /proc; it may have ended, or be hidden";
     let help = "`rlsns --help` shows what can be asked";
     let numbers = "PIDs go from 1 to 4194304, inode numbers of namespaces from 4026531832 to 4294967295";
-    let names = "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it";
-    let namespaces = "it is INO, TYPE:[INO], netns:NAME or a path; -p takes processes and containers, -t types";
+    let names =
+        "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it";
+    let namespaces =
+        "it is INO, TYPE:[INO], netns:NAME or a path; -p takes processes and containers, -t types";
     #[rustfmt::skip]
     let cases: &[(&[&str], &str, &str)] = &[
         (&["-t", "foo"], "rlsns: unknown kind of namespace: foo", kinds),

@@ -938,7 +938,8 @@ fn a_bad_command_line_is_one_clear_line() {
     let see_help = "`rnsenter --help` shows what can be asked";
     let name = "name it with -t PID";
     let numbers = "PIDs go from 1 to 4194304, inode numbers of namespaces from 4026531832 to 4294967295";
-    let names = "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it";
+    let names =
+        "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it";
     let gone = "no process has this PID here; it may have ended, or count in another pid namespace";
     // What is given, what we say, what we advise, and whether the original 2.38 fails too.
     #[rustfmt::skip]

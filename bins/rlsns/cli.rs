@@ -232,10 +232,13 @@ fn operand(word: &OsString) -> Result<Ref> {
     }
     match Ref::parse(word)? {
         reference if reference.is_namespace() => Ok(reference),
-        Ref::Process(pid) => Err(Error::refused(format!("{pid} is a process, which is in several namespaces"))
-            .with_hint(format!("-p {pid} lists those"))),
-        _ => Err(no_namespace()
-            .with_hint("it is INO, TYPE:[INO], netns:NAME or a path; -p takes processes and containers, -t types")),
+        Ref::Process(pid) => {
+            Err(Error::refused(format!("{pid} is a process, which is in several namespaces"))
+                .with_hint(format!("-p {pid} lists those")))
+        }
+        _ => Err(no_namespace().with_hint(
+            "it is INO, TYPE:[INO], netns:NAME or a path; -p takes processes and containers, -t types",
+        )),
     }
 }
 

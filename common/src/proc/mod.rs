@@ -24,6 +24,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{FsType, fstatfs};
+use nix::unistd::getpid;
 
 use crate::error::{Error, Result};
 use crate::kind::{KindMap, KindSet, parse_link};
@@ -47,11 +48,6 @@ impl Proc {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = nix::fcntl::open(root, flags, Mode::empty()).map_err(|e| Error::sys("open", &path, e))?;
         Ok(Proc { root, path })
-    }
-
-    /// Is it the one of this machine and not, say, that of a container's host?
-    pub fn is_system(&self) -> bool {
-        self.path == b"/proc"
     }
 
     /// Opens the machine's own.
@@ -340,6 +336,26 @@ impl Target {
         match target.is_alive()? {
             true => Ok(target),
             false => Err(Error::sys("open", format!("process {pid}"), Errno::ESRCH)),
+        }
+    }
+
+    /// Takes hold of the process whose directory this is. None where it is a thread's, or where this /proc counts in
+    /// another pid namespace than we do.
+    pub fn of(proc: &Proc, task: &Task) -> Result<Option<Target>> {
+        if !proc.is_system() || proc.this()?.pid != getpid().as_raw() {
+            return Ok(None);
+        }
+        let target = match Target::open(proc, task.pid) {
+            Err(e) if matches!(e.errno(), Some(Errno::EINVAL | Errno::ENOENT)) => return Ok(None),
+            target => target?,
+        };
+        // A directory that is held open keeps its number, so another process's has another.
+        let number = |dir: &OwnedFd| {
+            fstat(dir).map(|stat| stat.st_ino).map_err(|e| Error::sys("stat", format!("process {}", task.pid), e))
+        };
+        match number(&target.task.dir)? == number(&task.dir)? {
+            true => Ok(Some(target)),
+            false => Err(Error::sys("open", format!("process {}", task.pid), Errno::ESRCH)),
         }
     }
 

@@ -8,16 +8,15 @@
 //! * the group, and all above it, belong to root or to us, and none of those above is another container.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::group::{Member, keep_oldest, members};
 use crate::cgroup::layout::Layout;
 use crate::error::{Error, Result};
-use crate::proc::container::path::{Level, What, levels};
-use crate::proc::container::state::States;
-use crate::proc::container::{Step, on_path};
+use crate::proc::container::path::{Level, What, is_long_id, levels};
+use crate::proc::container::state::{Known, States};
+use crate::proc::container::{self, Inside};
 use crate::proc::groups::Line;
-use crate::proc::{Proc, Target, Task, mounts};
+use crate::proc::{Proc, Target, Task};
 
 /// The first process of the container with this name, id, or beginning of an id, for who enters it.
 pub(super) fn container(proc: &Proc, name: &[u8]) -> Result<Target> {
@@ -117,29 +116,20 @@ enum Fit {
 fn fit(name: &[u8], id: &[u8], names: &[Vec<u8>]) -> Option<Fit> {
     match () {
         () if id == name || names.iter().any(|known| known == name) => Some(Fit::Whole),
-        () if by_chance(id) && id.starts_with(name) => Some(Fit::Begins),
+        () if is_long_id(id) && id.starts_with(name) => Some(Fit::Begins),
         () => None,
     }
 }
 
-/// Was this id drawn, and not chosen by somebody? Then it is one container's alone.
-fn by_chance(id: &[u8]) -> bool {
-    id.len() >= 32 && id.iter().all(u8::is_ascii_hexdigit)
-}
-
 fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
-    let states = match proc.is_system() {
-        true => States::read(Path::new("/"), &mounts::of(&proc.this()?)?),
-        // They are those of this machine.
-        false => States::default(),
-    };
+    let states = States::of(proc);
     let hits = |path: &[u8]| {
         let mut outer = None;
-        let hit = |step: Step| {
-            let within = outer.replace(step.end);
-            Hit { engine: step.engine, id: step.id, names: step.names, end: step.end, within }
+        let hit = |inside: Inside| {
+            let within = outer.replace(inside.end);
+            Hit { engine: inside.engine, id: inside.id, names: inside.names, end: inside.end, within }
         };
-        on_path(path, &states).into_iter().map(hit).collect::<Vec<_>>()
+        container::containers(path, &states).into_iter().map(hit).collect::<Vec<_>>()
     };
     let fits = |hit: &Hit| fit(name, &hit.id, &hit.names);
     let mut found = gather(proc, &hits, &fits)?;
@@ -151,7 +141,7 @@ fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
         let member = proc.task(*pid).and_then(|task| Member::of(&task));
         let Some(member) = member.ok().filter(|member| member.start == *start) else { continue };
         let same = |(_, candidate): &&mut (Fit, Candidate)| {
-            candidate.id == known.id && (candidate.engine == known.engine || by_chance(&known.id))
+            candidate.id == known.id && (candidate.engine == known.engine || is_long_id(&known.id))
         };
         match found.iter_mut().find(same) {
             Some((_, candidate)) => candidate.by_file = Some(member),
@@ -171,6 +161,23 @@ fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
         .filter(|(fit, _)| !whole || *fit == Fit::Whole)
         .map(|(_, candidate)| candidate)
         .collect())
+}
+
+/// The first process of a container, as its file says it. Another process may have its PID by now: that started later,
+/// and has another pidfd.
+fn first_process(proc: &Proc, known: &Known) -> Option<Member> {
+    match (&known.init, known.leader) {
+        (Some((pid, start, _)), _) => {
+            let member = Member::of(&proc.task(*pid).ok()?).ok()?;
+            (member.start == *start).then_some(member)
+        }
+        (None, Some((pid, Some(inode)))) => {
+            let target = Target::open(proc, pid).ok()?;
+            (target.inode().ok()? == Some(inode)).then(|| Member::of(&target.task).ok())?
+        }
+        // Nothing tells it from another.
+        (None, Some((_, None)) | None) => None,
+    }
 }
 
 /// What a unit's name ends in.

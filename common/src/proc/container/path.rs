@@ -155,7 +155,7 @@ fn is_hex(text: &[u8]) -> bool {
 }
 
 /// Is it an id as most engines make them: 64 hexadecimal digits?
-pub(super) fn is_long_id(id: &[u8]) -> bool {
+pub fn is_long_id(id: &[u8]) -> bool {
     id.len() == 64 && is_hex(id)
 }
 
