@@ -180,6 +180,42 @@ fn without_a_pid_it_shows_itself_and_the_host_name_is_the_one_it_has() {
 }
 
 #[test]
+fn the_container_pod_and_unit_are_named_with_what_told_them() {
+    let t = rings!(Host, User);
+    let root = machine();
+    let id = "0123456789abcdef".repeat(4);
+    let pod = "0f1e2d3c-1234-5678-9abc-0123456789ab";
+    let slice = format!("kubepods-burstable-pod{}.slice", pod.replace('-', "_"));
+    let group = format!("0::/kubepods.slice/kubepods-burstable.slice/{slice}/cri-containerd-{id}.scope\n");
+    write(root.path().join("8/cgroup"), group).unwrap();
+    let expected = format!(
+        "  PIDs       8 outside, 3, 1 inside
+  container  0123456789ab, containerd (cgroup)
+  pod        {pod}, kubernetes (cgroup)
+  unit       cri-containerd-{id}.scope, systemd (cgroup)
+
+"
+    );
+    let page = of(&t, root.path()).arg("8").run().ok();
+    assert!(page.contains(&expected), "{page}");
+    let said = asked(of(&t, root.path()).arg("8"));
+    let container = json!({"name": "0123456789ab", "id": id, "engine": "containerd", "source": "cgroup"});
+    assert_eq!(said["container"], container);
+    assert_eq!(said["pod"], json!({"name": pod, "id": null, "engine": "kubernetes", "source": "cgroup"}));
+    assert_eq!(said["unit"]["engine"], "systemd");
+
+    // Any bytes; and nothing.
+    let hostile: Vec<u8> = HOSTILE.iter().copied().filter(|b| *b != b'\n').collect();
+    let name = [b"0::/lxc.payload.", &hostile[..], b"\n"].concat();
+    write(root.path().join("8/cgroup"), name).unwrap();
+    let page = of(&t, root.path()).arg("8").run().ok();
+    let shown = HARMLESS.replace("\\x0a", "");
+    assert!(page.contains(&format!("  container  {shown}, lxc (cgroup)\n")), "{page}");
+    let said = asked(of(&t, root.path()).arg("9"));
+    assert_eq!([&said["container"], &said["pod"], &said["unit"]], [&Value::Null; 3]);
+}
+
+#[test]
 fn a_map_that_is_none_is_said_and_a_self_that_is_no_process_is_an_error() {
     let t = rings!(Host, User);
     let root = machine();

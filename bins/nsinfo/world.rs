@@ -8,6 +8,8 @@ use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::initial::initial;
 use common::ns::visit;
+use common::proc::container::Belongs;
+use common::proc::container::state::States;
 use common::proc::groups::Line;
 use common::proc::idmap::{self, IdMap};
 use common::proc::mounts::{self, Mount};
@@ -38,6 +40,8 @@ pub(crate) struct World {
     /// And how many lines of mountinfo made no sense.
     pub(crate) mounts: Result<(Vec<Mount>, usize)>,
     pub(crate) cgroups: Result<Vec<Cgroup>>,
+    /// As its groups say, where those could be read.
+    pub(crate) belongs: Belongs,
 }
 
 /// A group that the process is in.
@@ -83,7 +87,12 @@ impl World {
             setgroups: idmap::setgroups(task),
             mounts: mounts::counted(task),
             cgroups: cgroups(proc, task),
+            belongs: Belongs::default(),
         };
+        if let Ok(cgroups) = &world.cgroups {
+            let lines: Vec<_> = cgroups.iter().map(|cgroup| cgroup.line.clone()).collect();
+            world.belongs = Belongs::of(&lines, &States::of(proc));
+        }
         // Read last: that this can be read says that the process was there all the time.
         let stat = task.stat().map_err(|e| task.or_gone(e))?;
         if world.command.is_empty() {

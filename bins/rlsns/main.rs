@@ -11,6 +11,8 @@ use cli::{COLUMNS, Relation, Request, Row, TOOL};
 use common::error::Error;
 use common::kind::KindMap;
 use common::ns::scan::{self, Namespace, Snapshot, Want};
+use common::proc::container::Belongs;
+use common::proc::container::state::States;
 use common::proc::users::Users;
 use common::proc::{Proc, credentials};
 use common::sys::terminal_columns;
@@ -32,15 +34,23 @@ fn run(request: Request) -> anyhow::Result<u8> {
         Some(pid) => Some(proc.task(pid)?.namespaces(request.kinds)?),
         None => None,
     };
-    let want = Want { kinds: request.scanned(), relations: request.relations(), members_of: request.ns };
+    let want = Want {
+        kinds: request.scanned(),
+        relations: request.relations(),
+        members_of: request.ns,
+        groups: request.groups(),
+    };
     let snapshot = scan::take(&proc, &want)?;
     let mut rows = match request.ns {
         Some(ino) => members(&snapshot, ino)?,
         None => namespaces(&snapshot, &request, of_task),
     };
     let mut users = Users::default();
+    let states = if want.groups { States::of(&proc) } else { States::default() };
     for row in &mut rows {
         row.user = row.uid.map(|uid| users.name(uid).to_vec());
+        let groups = row.process(&snapshot).map(|process| &process.groups[..]);
+        row.belongs = Belongs::of(groups.unwrap_or_default(), &states);
     }
     let rows = tree::grow(&snapshot, &rows, request.tree);
     print(&render(&snapshot, &request.columns, &rows, &style(&request, snapshot.unreadable)))?;
@@ -84,7 +94,9 @@ fn namespaces(snapshot: &Snapshot, request: &Request, of_task: Option<KindMap<u6
         None => ns.owner_uid.or_else(|| snapshot.namespace(ns.owner?)?.owner_uid),
     };
     let numbered = snapshot.namespaces.iter().enumerate().filter(|(_, ns)| shown.contains(&ns.id.ino));
-    numbered.map(|(at, ns)| Row { ns: at, pid: ns.first, uid: uid(ns), user: None }).collect()
+    numbered
+        .map(|(at, ns)| Row { ns: at, pid: ns.first, uid: uid(ns), user: None, belongs: Belongs::default() })
+        .collect()
 }
 
 /// A row for each process of one namespace.
@@ -95,7 +107,13 @@ fn members(snapshot: &Snapshot, ino: u64) -> common::Result<Vec<Row>> {
     let inside = snapshot.members.iter().filter(|(_, inodes)| inodes[kind] == ino);
     Ok(inside
         .filter_map(|(pid, _)| snapshot.processes.get(pid))
-        .map(|process| Row { ns, pid: Some(process.pid), uid: Some(process.uid), user: None })
+        .map(|process| Row {
+            ns,
+            pid: Some(process.pid),
+            uid: Some(process.uid),
+            user: None,
+            belongs: Belongs::default(),
+        })
         .collect())
 }
 
