@@ -92,6 +92,9 @@ fn identity(page: &mut Page, world: &World) {
     if world.status.process != world.pid {
         page.line("thread", &format!("of process {}", world.status.process));
     }
+    if let Err(e) = &world.belongs {
+        page.line("container", &not_readable(e));
+    }
     for (label, named) in belongs(world) {
         if let Some(Named { name, engine, source, .. }) = named {
             let [name, source] = [name, source].map(|bytes| show(bytes, page.charset));
@@ -102,8 +105,12 @@ fn identity(page: &mut Page, world: &World) {
 
 /// What the process belongs to, by the words for it.
 fn belongs(world: &World) -> [(&'static str, Option<&Named>); 3] {
-    let Belongs { container, pod, unit } = &world.belongs;
-    [("container", container.as_ref()), ("pod", pod.as_ref()), ("unit", unit.as_ref())]
+    let of = |one: fn(&Belongs) -> Option<&Named>| world.belongs.as_ref().ok().and_then(one);
+    [
+        ("container", of(|belongs| belongs.container.as_ref())),
+        ("pod", of(|belongs| belongs.pod.as_ref())),
+        ("unit", of(|belongs| belongs.unit.as_ref())),
+    ]
 }
 
 #[rustfmt::skip]

@@ -41,7 +41,7 @@ pub(crate) struct World {
     pub(crate) mounts: Result<(Vec<Mount>, usize)>,
     pub(crate) cgroups: Result<Vec<Cgroup>>,
     /// As its groups say, where those could be read.
-    pub(crate) belongs: Belongs,
+    pub(crate) belongs: Result<Belongs>,
 }
 
 /// A group that the process is in.
@@ -87,11 +87,11 @@ impl World {
             setgroups: idmap::setgroups(task),
             mounts: mounts::counted(task),
             cgroups: cgroups(proc, task),
-            belongs: Belongs::default(),
+            belongs: Ok(Belongs::default()),
         };
         if let Ok(cgroups) = &world.cgroups {
             let lines: Vec<_> = cgroups.iter().map(|cgroup| cgroup.line.clone()).collect();
-            world.belongs = Belongs::of(&lines, &States::of(proc));
+            world.belongs = States::of(proc).map(|states| Belongs::of(&lines, &states));
         }
         // Read last: that this can be read says that the process was there all the time.
         let stat = task.stat().map_err(|e| task.or_gone(e))?;
@@ -173,6 +173,7 @@ impl World {
             ("host_name", self.host_name.as_ref().err()),
             ("mounts", self.mounts.as_ref().err()),
             ("cgroups", self.cgroups.as_ref().err()),
+            ("container", self.belongs.as_ref().err()),
         ]
         .into_iter()
         .chain(limits)

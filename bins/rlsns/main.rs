@@ -46,7 +46,7 @@ fn run(request: Request) -> anyhow::Result<u8> {
         None => namespaces(&snapshot, &request, of_task),
     };
     let mut users = Users::default();
-    let states = if want.groups { States::of(&proc) } else { States::default() };
+    let states = if want.groups { States::of(&proc)? } else { States::default() };
     for row in &mut rows {
         row.user = row.uid.map(|uid| users.name(uid).to_vec());
         let groups = row.process(&snapshot).map(|process| &process.groups[..]);

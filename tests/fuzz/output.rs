@@ -390,7 +390,11 @@ pub(super) fn page(bytes: &[u8]) {
         host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) },
         mounts: Ok(mounts::parse(part())),
         cgroups: Ok(Line::parse(part()).into_iter().map(cgroup).collect()),
-        belongs: Belongs { container: Some(named(part())), pod: None, unit: Some(named(part())) },
+        belongs: if bit(31) {
+            Err(refused(part()))
+        } else {
+            Ok(Belongs { container: Some(named(part())), pod: None, unit: Some(named(part())) })
+        },
     };
     for charset in CHARSETS {
         assert!(report::page(&world, charset).lines().all(is_line));
@@ -400,8 +404,9 @@ pub(super) fn page(bytes: &[u8]) {
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(member(&json, "command"), Some(world.command));
     let name = |named: Option<Named>| named.map(|named| named.name);
-    assert_eq!(member(&json["container"], "name"), name(world.belongs.container));
-    assert_eq!(member(&json["unit"], "source"), name(world.belongs.unit));
+    let belongs = world.belongs.unwrap_or_default();
+    assert_eq!(member(&json["container"], "name"), name(belongs.container));
+    assert_eq!(member(&json["unit"], "source"), name(belongs.unit));
     let (found, _) = world.mounts.expect("mounts");
     assert_eq!(json["mounts"].as_array().map(Vec::len), Some(found.len()));
     for (mount, object) in found.iter().zip(json["mounts"].as_array().into_iter().flatten()) {
