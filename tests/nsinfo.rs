@@ -5,9 +5,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::harness::{Held, NOBODY, Ring, Run, Test, bytes, copy_program, inode, tool_path, within};
+use crate::rcgexec::Parent;
 use common::kind::KINDS;
 
 /// What an ordinary user needs to make namespaces.
@@ -180,6 +183,42 @@ fn without_a_pid_it_shows_itself_and_the_host_name_is_the_one_it_has() {
 }
 
 #[test]
+fn the_container_pod_and_unit_are_named_with_what_told_them() {
+    let t = rings!(Host, User);
+    let root = machine();
+    let id = "0123456789abcdef".repeat(4);
+    let pod = "0f1e2d3c-1234-5678-9abc-0123456789ab";
+    let slice = format!("kubepods-burstable-pod{}.slice", pod.replace('-', "_"));
+    let group = format!("0::/kubepods.slice/kubepods-burstable.slice/{slice}/cri-containerd-{id}.scope\n");
+    write(root.path().join("8/cgroup"), group).unwrap();
+    let expected = format!(
+        "  PIDs       8 outside, 3, 1 inside
+  container  0123456789ab, containerd (cgroup)
+  pod        {pod}, kubernetes (cgroup)
+  unit       cri-containerd-{id}.scope, systemd (cgroup)
+
+"
+    );
+    let page = of(&t, root.path()).arg("8").run().ok();
+    assert!(page.contains(&expected), "{page}");
+    let said = asked(of(&t, root.path()).arg("8"));
+    let container = json!({"name": "0123456789ab", "id": id, "engine": "containerd", "source": "cgroup"});
+    assert_eq!(said["container"], container);
+    assert_eq!(said["pod"], json!({"name": pod, "id": null, "engine": "kubernetes", "source": "cgroup"}));
+    assert_eq!(said["unit"]["engine"], "systemd");
+
+    // Any bytes; and nothing.
+    let hostile: Vec<u8> = HOSTILE.iter().copied().filter(|b| *b != b'\n').collect();
+    let name = [b"0::/lxc.payload.", &hostile[..], b"\n"].concat();
+    write(root.path().join("8/cgroup"), name).unwrap();
+    let page = of(&t, root.path()).arg("8").run().ok();
+    let shown = HARMLESS.replace("\\x0a", "");
+    assert!(page.contains(&format!("  container  {shown}, lxc (cgroup)\n")), "{page}");
+    let said = asked(of(&t, root.path()).arg("9"));
+    assert_eq!([&said["container"], &said["pod"], &said["unit"]], [&Value::Null; 3]);
+}
+
+#[test]
 fn a_map_that_is_none_is_said_and_a_self_that_is_no_process_is_an_error() {
     let t = rings!(Host, User);
     let root = machine();
@@ -294,6 +333,45 @@ fn status(pid: i32, key: &str) -> Vec<u64> {
     let text = read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
     line.split_whitespace().map(|word| word.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_file_of_an_engine_names_its_own_group_and_only_if_nobody_else_could_write_it() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let run = t.tool("rcgexec").args(["--pids-limit", "50", "--parent", &parent.name, "--"]);
+    let mut held = run.args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
+    let pid = held.inner();
+    let groups = read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let group = groups.lines().find(|line| line.contains(&parent.name)).unwrap();
+    let group = group.splitn(3, ':').nth(2).unwrap();
+    // With a /run of its own, in which crun seems to run something.
+    let script = r#"
+        mount -t tmpfs -o mode=755 run /run && mkdir -p /run/crun/web && printf %s "$1" >/run/crun/web/status || exit
+        chmod "$2" /run/crun/web/status; chmod "$3" /run/crun; shift 3; exec "$@"
+    "#;
+    let said = |group: &str, file: &str, dir: &str| {
+        let state = json!({"pid": pid, "process-start-time": 1, "cgroup-path": group}).to_string();
+        let alone = ["-m", "--propagation", "private", "sh", "-c", script, "sh", &state, file, dir];
+        let run = t.program("unshare").args(alone).arg(tool_path("nsinfo")).arg(pid.to_string());
+        asked(run)["container"].clone()
+    };
+    let web = json!({"name": "web", "id": null, "engine": "crun", "source": "/run/crun/web/status"});
+    assert_eq!(said(group, "600", "755"), web);
+    assert_eq!(said(&format!("/{}", parent.name), "644", "700"), web, "below its group");
+    for (group, file, dir) in [
+        (format!("{group}/below"), "600", "755"),
+        (format!("{group}0"), "600", "755"),
+        ("/".into(), "600", "755"),
+        (group.into(), "620", "755"),
+        (group.into(), "602", "755"),
+        (group.into(), "600", "1777"),
+    ] {
+        assert_eq!(said(&group, file, dir), Value::Null, "{group} {file} {dir}");
+    }
+    // It removes its group.
+    kill(Pid::from_raw(held.pid()), Signal::SIGTERM).unwrap();
+    held.child.wait().unwrap();
 }
 
 /// Undoes the kernel's escapes.

@@ -129,6 +129,52 @@ fn json_nests_by_the_tree_is_flat_as_a_list_and_keeps_every_byte() {
 }
 
 #[test]
+fn the_container_pod_and_unit_are_told_by_the_groups() {
+    let t = rings!(Host, User);
+    let root = machine(MACHINE);
+    let id = "0123456789abcdef".repeat(4);
+    let pod = "0f1e2d3c-1234-5678-9abc-0123456789ab";
+    for (pid, text) in [
+        (1, "0::/init.scope\n".to_string()),
+        (8, format!("3:cpu:/docker/{id}\n0::/system.slice/docker.service\n")),
+        (9, format!("0::/kubepods/burstable/pod{pod}/crio-{id}\n")),
+        (12, "0::/lxc.payload.a \x1b:b\n".into()),
+        (13, "no group\n".into()),
+    ] {
+        write(root.path().join(pid.to_string()).join("cgroup"), text).unwrap();
+    }
+    let args = ["-l", "-t", "net,uts", "-o", "pid,container,pod,unit,source"];
+    let expected = format!(
+        "\
+PID CONTAINER    POD                                  UNIT           SOURCE
+  1                                                   init.scope     cgroup
+  1                                                   init.scope     cgroup
+  8 0123456789ab                                      docker.service cgroup
+  9 0123456789ab {pod}                cgroup
+ 12 a \\x1b:b                                                         cgroup
+ 13
+"
+    );
+    assert_eq!(listed(&t, root.path(), &args), expected);
+    let json = listed(&t, root.path(), &["-J", "-l", "-n", "11", "-o", "pid,container,unit"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["namespaces"][1]["pid"], 9);
+    assert_eq!(json["namespaces"][1]["container"], "0123456789ab");
+    assert!(json["namespaces"][1]["unit"].is_null());
+    // Without these columns the groups are not read.
+    let traced = |columns: &str| {
+        let rlsns =
+            ["-f", "-e", "trace=%file", crate::harness::tool_path("rlsns").to_str().unwrap(), "--proc"]
+                .map(String::from);
+        let run = t.program("strace").args(rlsns).arg(root.path()).args(["-o", columns]).run();
+        run.errors().contains("\"cgroup\"")
+    };
+    if t.has("strace") {
+        assert_eq!((traced("pid"), traced("pid,unit")), (false, true));
+    }
+}
+
+#[test]
 fn a_circle_of_parents_is_listed_and_an_empty_machine_is_refused() {
     let t = rings!(Host, User);
     let circle =
@@ -341,7 +387,7 @@ fn the_command_is_cut_to_the_terminal_unless_asked_not_to() {
 fn columns_are_listed_with_what_they_mean() {
     let t = rings!(Host, User);
     let text = t.tool("rlsns").arg("-H").run().ok();
-    assert!(text.starts_with("HOLDER  TYPE   DESCRIPTION\nNS      number inode number"), "{text}");
+    assert!(text.starts_with("HOLDER    TYPE   DESCRIPTION\nNS        number inode number"), "{text}");
     let json: Value = serde_json::from_str(&t.tool("rlsns").args(["-HJ"]).run().ok()).unwrap();
     let columns = json["lsns-columns"].as_array().unwrap();
     assert!(columns.iter().any(|c| c["holder"] == "COMMAND" && c["type"] == "string"));
@@ -369,7 +415,7 @@ fn readers_that_go_away_are_no_failure_and_full_disks_are() {
 fn bad_input_gets_one_line_and_a_hint() {
     let t = rings!(Host, User);
     let kinds = "one of: user cgroup ipc uts net pid mnt time";
-    let columns = "one of: NS TYPE PATH NPROCS PID PPID COMMAND UID USER PNS ONS";
+    let columns = "one of: NS TYPE PATH NPROCS PID PPID COMMAND UID USER PNS ONS CONTAINER POD UNIT SOURCE";
     let gone = "no process has this PID in /proc; it may have ended, or be hidden";
     let help = "`rlsns --help` shows what can be asked";
     let numbers = "PIDs go from 1 to 4194304, inode numbers of namespaces from 4026531832 to 4294967295";

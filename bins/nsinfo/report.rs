@@ -3,6 +3,7 @@
 use common::cgroup::usage::{Counter, InForce};
 use common::error::{Error, Result};
 use common::kind::Kind;
+use common::proc::container::{Belongs, Named};
 use common::proc::idmap::{IdMap, Range};
 use common::proc::mounts::Mount;
 use common::proc::status::Ids;
@@ -88,9 +89,31 @@ fn identity(page: &mut Page, world: &World) {
         }
         pids => page.line("PID", &pids.join("")),
     }
+    if let Ok(Some(inode)) = world.pidfd {
+        page.line("pidfd", &format!("{}:{inode} names this process until the next boot", world.pid));
+    }
     if world.status.process != world.pid {
         page.line("thread", &format!("of process {}", world.status.process));
     }
+    if let Err(e) = &world.belongs {
+        page.line("container", &not_readable(e));
+    }
+    for (label, named) in belongs(world) {
+        if let Some(Named { name, engine, source, .. }) = named {
+            let [name, source] = [name, source].map(|bytes| show(bytes, page.charset));
+            page.line(label, &format!("{name}, {engine} ({source})"));
+        }
+    }
+}
+
+/// What the process belongs to, by the words for it.
+fn belongs(world: &World) -> [(&'static str, Option<&Named>); 3] {
+    let of = |one: fn(&Belongs) -> Option<&Named>| world.belongs.as_ref().ok().and_then(one);
+    [
+        ("container", of(|belongs| belongs.container.as_ref())),
+        ("pod", of(|belongs| belongs.pod.as_ref())),
+        ("unit", of(|belongs| belongs.unit.as_ref())),
+    ]
 }
 
 #[rustfmt::skip]
@@ -294,11 +317,15 @@ pub(crate) fn json(world: &World) -> Value {
         .into_iter()
         .map(|(key, error)| Value::Object(vec![("key", text(key)), ("reason", text(error.to_string()))]));
     let thread = world.status.process != world.pid;
-    Value::Object(vec![
+    let mut members = vec![
         ("process", Value::Number(world.status.process.unsigned_abs().into())),
         ("thread", Value::number(thread.then(|| world.pid.unsigned_abs()))),
         ("command", text(world.command.as_slice())),
         ("pids", list(&world.pids(), |pid| Value::Number(pid.unsigned_abs().into()))),
+        ("pidfd_inode", or_null(&world.pidfd, |inode| inode.map_or(Value::Null, Value::Number))),
+    ];
+    members.extend(belongs(world).map(|(key, named)| (key, named.map_or(Value::Null, named_json))));
+    members.extend([
         ("namespaces", or_null(&world.namespaces, |_| namespaces_json(world))),
         ("uid", ids_json(&world.status.uids, |id| world.user(id))),
         ("gid", ids_json(&world.status.gids, |id| world.group(id))),
@@ -310,6 +337,16 @@ pub(crate) fn json(world: &World) -> Value {
         ("mounts_skipped", or_null(&world.mounts, |(_, skipped)| Value::Number(*skipped as u64))),
         ("cgroups", or_null(&world.cgroups, |cgroups| list(cgroups, cgroup_json))),
         ("unreadable", Value::List(missing.collect())),
+    ]);
+    Value::Object(members)
+}
+
+fn named_json(named: &Named) -> Value {
+    Value::Object(vec![
+        ("name", text(named.name.as_slice())),
+        ("id", named.id.as_deref().map_or(Value::Null, text)),
+        ("engine", text(named.engine)),
+        ("source", text(named.source.as_slice())),
     ])
 }
 

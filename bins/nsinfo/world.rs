@@ -8,15 +8,19 @@ use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::initial::initial;
 use common::ns::visit;
+use common::proc::container::Belongs;
+use common::proc::container::state::States;
 use common::proc::groups::Line;
 use common::proc::idmap::{self, IdMap};
 use common::proc::mounts::{self, Mount};
 use common::proc::status::Status;
-use common::proc::{Proc, Task};
+use common::proc::{Proc, Target, Task};
 
 /// The world of one process: plain data. A part that could not be read is the error that says why.
 pub(crate) struct World {
     pub(crate) pid: i32,
+    /// The inode number of its pidfd; none where the kernel has none, and of threads.
+    pub(crate) pidfd: Result<Option<u64>>,
     /// The command line, or the name where that is empty.
     pub(crate) command: Vec<u8>,
     /// Why the command line could not be read, and the name stands for it.
@@ -38,6 +42,8 @@ pub(crate) struct World {
     /// And how many lines of mountinfo made no sense.
     pub(crate) mounts: Result<(Vec<Mount>, usize)>,
     pub(crate) cgroups: Result<Vec<Cgroup>>,
+    /// As its groups say, where those could be read.
+    pub(crate) belongs: Result<Belongs>,
 }
 
 /// A group that the process is in.
@@ -69,6 +75,7 @@ impl World {
         let command = task.command_line();
         let mut world = World {
             pid: task.pid,
+            pidfd: pidfd(proc, task),
             command: command.as_ref().map_or_else(|_| Vec::new(), Vec::clone),
             unnamed: command.err().filter(|e| !e.is_gone()),
             status,
@@ -83,7 +90,12 @@ impl World {
             setgroups: idmap::setgroups(task),
             mounts: mounts::counted(task),
             cgroups: cgroups(proc, task),
+            belongs: Ok(Belongs::default()),
         };
+        if let Ok(cgroups) = &world.cgroups {
+            let lines: Vec<_> = cgroups.iter().map(|cgroup| cgroup.line.clone()).collect();
+            world.belongs = States::of(proc).map(|states| Belongs::of(&lines, &states));
+        }
         // Read last: that this can be read says that the process was there all the time.
         let stat = task.stat().map_err(|e| task.or_gone(e))?;
         if world.command.is_empty() {
@@ -152,6 +164,7 @@ impl World {
         let cgroups = self.cgroups.iter().flatten().filter_map(|cgroup| cgroup.limits.as_ref().err());
         let limits = cgroups.filter(|e| e.errno().is_some()).map(|e| ("limits", Some(e)));
         [
+            ("pidfd_inode", self.pidfd.as_ref().err()),
             ("command", self.unnamed.as_ref()),
             ("namespaces", self.namespaces.as_ref().err()),
             ("initial", self.initial.as_ref().err()),
@@ -164,12 +177,18 @@ impl World {
             ("host_name", self.host_name.as_ref().err()),
             ("mounts", self.mounts.as_ref().err()),
             ("cgroups", self.cgroups.as_ref().err()),
+            ("container", self.belongs.as_ref().err()),
         ]
         .into_iter()
         .chain(limits)
         .filter_map(|(key, error)| Some((key, error?)))
         .collect()
     }
+}
+
+/// The inode number of its pidfd.
+fn pidfd(proc: &Proc, task: &Task) -> Result<Option<u64>> {
+    Target::of(proc, task)?.map_or(Ok(None), |target| target.inode())
 }
 
 /// Our own host name if the process has it too, else that inside its uts namespace.

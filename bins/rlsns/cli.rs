@@ -10,6 +10,7 @@ use common::error::{Error, Result};
 use common::kind::{KINDS, Kind, KindSet};
 use common::ns::refer::Ref;
 use common::ns::scan::{Namespace, Process, Snapshot};
+use common::proc::container::{Belongs, Named};
 use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
 use common::tool::table::{Cell, Column, Form, Shape, choose};
 use common::tool::{LISTER, Tool};
@@ -32,6 +33,8 @@ pub(crate) struct Row {
     pub(crate) uid: Option<u32>,
     /// The name of that user.
     pub(crate) user: Option<Vec<u8>>,
+    /// The container, pod and unit that the process belongs to.
+    pub(crate) belongs: Belongs,
 }
 
 impl Row {
@@ -60,7 +63,18 @@ pub(crate) const COLUMNS: &[Column<Snapshot, Row>] = &[
     Column { name: "USER", help: "name of that user", shape: Shape::Text, cell: |_, row| Cell::text(row.user.clone()) },
     Column { name: "PNS", help: "inode number of the parent namespace; 0 for none that can be seen", shape: Shape::Number, cell: |s, row| Cell::Number(row.ns(s).parent.unwrap_or(0)) },
     Column { name: "ONS", help: "inode number of the owning user namespace; 0 for none that can be seen", shape: Shape::Number, cell: |s, row| Cell::Number(row.ns(s).owner.unwrap_or(0)) },
+    Column { name: "CONTAINER", help: "container or machine that process is in, or else its id", shape: Shape::Text, cell: |_, row| named(row.belongs.container.as_ref()) },
+    Column { name: "POD", help: "pod that process is in, or else its id", shape: Shape::Text, cell: |_, row| named(row.belongs.pod.as_ref()) },
+    Column { name: "UNIT", help: "unit of systemd that process is in", shape: Shape::Text, cell: |_, row| named(row.belongs.unit.as_ref()) },
+    Column { name: "SOURCE", help: "what says so: the path of a file, or the word cgroup", shape: Shape::Text, cell: |_, row| Cell::text(row.belongs.source()) },
 ];
+
+fn named(named: Option<&Named>) -> Cell {
+    Cell::text(named.map(|named| named.name.clone()))
+}
+
+/// The columns that need the groups of processes and the files of container engines.
+const OF_GROUPS: &[&str] = &["CONTAINER", "POD", "UNIT", "SOURCE"];
 
 /// The columns that show how namespaces are related, which costs more to find out.
 const OF_RELATIONS: &[&str] = &["PNS", "ONS"];
@@ -134,6 +148,11 @@ impl Request {
     pub(crate) fn relations(&self) -> bool {
         matches!(self.tree, Some(Relation::Owner | Relation::Parent))
             || self.columns.iter().any(|column| OF_RELATIONS.contains(&column.name))
+    }
+
+    /// Does a column need the groups of processes?
+    pub(crate) fn groups(&self) -> bool {
+        self.columns.iter().any(|column| OF_GROUPS.contains(&column.name))
     }
 }
 

@@ -13,6 +13,8 @@ use common::kind::{Kind, KindMap};
 use common::ns::fd::NsFd;
 use common::ns::refer::{self, Ref, Sight};
 use common::ns::scan::{self, Namespace, Snapshot, Want};
+use common::proc::container::Belongs;
+use common::proc::container::state::States;
 use common::proc::users::Users;
 use common::proc::{Proc, credentials};
 use common::sys::terminal_columns;
@@ -39,8 +41,12 @@ fn run(request: Request) -> anyhow::Result<u8> {
         Some(reference) => namespace(&proc, reference)?,
         None => (None, None),
     };
-    let want =
-        Want { kinds: request.scanned(), relations: request.relations(), members_of: ns.map(|(_, ino)| ino) };
+    let want = Want {
+        kinds: request.scanned(),
+        relations: request.relations(),
+        members_of: ns.map(|(_, ino)| ino),
+        groups: request.groups(),
+    };
     let snapshot = scan::take(&proc, &want)?;
     drop(held);
     let mut rows = match ns {
@@ -48,8 +54,11 @@ fn run(request: Request) -> anyhow::Result<u8> {
         None => namespaces(&snapshot, &request, of_task),
     };
     let mut users = Users::default();
+    let states = if want.groups { States::of(&proc)? } else { States::default() };
     for row in &mut rows {
         row.user = row.uid.map(|uid| users.name(uid).to_vec());
+        let groups = row.process(&snapshot).map(|process| &process.groups[..]);
+        row.belongs = Belongs::of(groups.unwrap_or_default(), &states);
     }
     let rows = tree::grow(&snapshot, &rows, request.tree);
     print(&render(&snapshot, &request.columns, &rows, &style(&request, snapshot.unreadable)))?;
@@ -110,7 +119,9 @@ fn namespaces(snapshot: &Snapshot, request: &Request, of_task: Option<KindMap<u6
         None => ns.owner_uid.or_else(|| snapshot.namespace(ns.owner?)?.owner_uid),
     };
     let numbered = snapshot.namespaces.iter().enumerate().filter(|(_, ns)| shown.contains(&ns.id.ino));
-    numbered.map(|(at, ns)| Row { ns: at, pid: ns.first, uid: uid(ns), user: None }).collect()
+    numbered
+        .map(|(at, ns)| Row { ns: at, pid: ns.first, uid: uid(ns), user: None, belongs: Belongs::default() })
+        .collect()
 }
 
 /// A row for each process of one namespace.
@@ -124,7 +135,13 @@ fn members(snapshot: &Snapshot, kind: Option<Kind>, ino: u64) -> common::Result<
     let inside = snapshot.members.iter().filter(|(_, inodes)| inodes[kind] == ino);
     Ok(inside
         .filter_map(|(pid, _)| snapshot.processes.get(pid))
-        .map(|process| Row { ns, pid: Some(process.pid), uid: Some(process.uid), user: None })
+        .map(|process| Row {
+            ns,
+            pid: Some(process.pid),
+            uid: Some(process.uid),
+            user: None,
+            belongs: Belongs::default(),
+        })
         .collect())
 }
 

@@ -1,7 +1,7 @@
 # rlsns: completion for fish. Made by `make docs` out of the options: do not edit.
 
 function __rlsns_output
-    printf '%s\n' 'NS	inode number of the namespace' 'TYPE	kind of the namespace' 'PATH	path to the namespace' 'NPROCS	number of processes in the namespace' 'PID	lowest PID in the namespace' 'PPID	PID of that process\'s parent' 'COMMAND	command line of that process' 'UID	user id of that process, or else of the namespace\'s owner' 'USER	name of that user' 'PNS	inode number of the parent namespace; 0 for none that can be seen' 'ONS	inode number of the owning user namespace; 0 for none that can be seen'
+    printf '%s\n' 'NS	inode number of the namespace' 'TYPE	kind of the namespace' 'PATH	path to the namespace' 'NPROCS	number of processes in the namespace' 'PID	lowest PID in the namespace' 'PPID	PID of that process\'s parent' 'COMMAND	command line of that process' 'UID	user id of that process, or else of the namespace\'s owner' 'USER	name of that user' 'PNS	inode number of the parent namespace; 0 for none that can be seen' 'ONS	inode number of the owning user namespace; 0 for none that can be seen' 'CONTAINER	container or machine that process is in, or else its id' 'POD	pod that process is in, or else its id' 'UNIT	unit of systemd that process is in' 'SOURCE	what says so: the path of a file, or the word cgroup'
 end
 
 function __rlsns_type

@@ -29,6 +29,7 @@ pub(crate) const CASES: &[Case] = &[
     root("rlsns -t net",          "rlsns",    "-t net",                                        "NPROCS"),
     root("rlsns -J",              "rlsns",    "-J",                                            "\"namespaces\": ["),
     root("rlsns -T",              "rlsns",    "-T -o +ppid,uid,user",                          "NPROCS"),
+    root("rlsns -o container",    "rlsns",    "-o +container,pod,unit,source",                  "NPROCS"),
     root("rlsns -p",              "rlsns",    "-p TARGET",                                     "NPROCS"),
     root("rnsenter -n",           "rnsenter", "-t TARGET -n /bin/echo ran",                    "ran\n"),
     root("rnsenter -a",           "rnsenter", "-t TARGET -a /bin/echo ran",                    "ran\n"),

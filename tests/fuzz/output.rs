@@ -3,6 +3,7 @@
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, NsId};
 use common::ns::scan::{Namespace, Process, Snapshot};
+use common::proc::container::{Belongs, Named};
 use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
 use common::proc::mounts;
@@ -318,9 +319,21 @@ pub(super) fn tree(bytes: &[u8]) {
             owner_uid: None,
         };
         snapshot.namespaces.push(ns);
-        let process = Process { pid, ppid: i32::from(fact[1] as i8), uid: 0, command: fact.to_vec() };
+        let process = Process {
+            pid,
+            ppid: i32::from(fact[1] as i8),
+            uid: 0,
+            command: fact.to_vec(),
+            groups: Vec::new(),
+        };
         snapshot.processes.entry(pid).or_insert(process);
-        rows.push(Row { ns: at, pid: (fact[0] % 7 != 0).then_some(pid), uid: None, user: None });
+        rows.push(Row {
+            ns: at,
+            pid: (fact[0] % 7 != 0).then_some(pid),
+            uid: None,
+            user: None,
+            belongs: Belongs::default(),
+        });
     }
     for relation in RELATIONS.iter().map(|(_, relation)| Some(*relation)).chain([None]) {
         let grown = grow(&snapshot, &rows, relation);
@@ -357,8 +370,13 @@ pub(super) fn page(bytes: &[u8]) {
         used: Vec::new(),
         line,
     };
+    let named = |text: &[u8]| {
+        let text = text.to_vec();
+        Named { name: text.clone(), id: Some(text.clone()), engine: "docker", source: text }
+    };
     let world = World {
         pid: how as i32 & i32::MAX,
+        pidfd: if bit(27) { Ok(Some(how)) } else { Ok(None) },
         command: command.to_vec(),
         unnamed: bit(28).then(|| refused(command)),
         status,
@@ -373,6 +391,11 @@ pub(super) fn page(bytes: &[u8]) {
         host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) },
         mounts: Ok(mounts::parse(part())),
         cgroups: Ok(Line::parse(part()).into_iter().map(cgroup).collect()),
+        belongs: if bit(31) {
+            Err(refused(part()))
+        } else {
+            Ok(Belongs { container: Some(named(part())), pod: None, unit: Some(named(part())) })
+        },
     };
     for charset in CHARSETS {
         assert!(report::page(&world, charset).lines().all(is_line));
@@ -381,6 +404,10 @@ pub(super) fn page(bytes: &[u8]) {
     assert!(json.lines().all(is_line));
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(member(&json, "command"), Some(world.command));
+    let name = |named: Option<Named>| named.map(|named| named.name);
+    let belongs = world.belongs.unwrap_or_default();
+    assert_eq!(member(&json["container"], "name"), name(belongs.container));
+    assert_eq!(member(&json["unit"], "source"), name(belongs.unit));
     let (found, _) = world.mounts.expect("mounts");
     assert_eq!(json["mounts"].as_array().map(Vec::len), Some(found.len()));
     for (mount, object) in found.iter().zip(json["mounts"].as_array().into_iter().flatten()) {

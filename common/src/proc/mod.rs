@@ -351,7 +351,9 @@ impl Target {
         };
         // A directory that is held open keeps its number, so another process's has another.
         let number = |dir: &OwnedFd| {
-            fstat(dir).map(|stat| stat.st_ino).map_err(|e| Error::sys("stat", format!("process {}", task.pid), e))
+            fstat(dir)
+                .map(|stat| stat.st_ino)
+                .map_err(|e| Error::sys("stat", format!("process {}", task.pid), e))
         };
         match number(&target.task.dir)? == number(&task.dir)? {
             true => Ok(Some(target)),

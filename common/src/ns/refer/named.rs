@@ -122,7 +122,7 @@ fn fit(name: &[u8], id: &[u8], names: &[Vec<u8>]) -> Option<Fit> {
 }
 
 fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
-    let states = States::of(proc);
+    let states = States::of(proc)?;
     let hits = |path: &[u8]| {
         let mut outer = None;
         let hit = |inside: Inside| {
@@ -134,12 +134,8 @@ fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
     let fits = |hit: &Hit| fit(name, &hit.id, &hit.names);
     let mut found = gather(proc, &hits, &fits)?;
     for known in &states.known {
-        let (Some(fit), Some((pid, start, _))) = (fit(name, &known.id, &known.names), &known.init) else {
-            continue;
-        };
-        // Another process may have this PID by now, and it started later.
-        let member = proc.task(*pid).and_then(|task| Member::of(&task));
-        let Some(member) = member.ok().filter(|member| member.start == *start) else { continue };
+        let Some(fit) = fit(name, &known.id, &known.names) else { continue };
+        let Some(member) = first_process(proc, known) else { continue };
         let same = |(_, candidate): &&mut (Fit, Candidate)| {
             candidate.id == known.id && (candidate.engine == known.engine || is_long_id(&known.id))
         };

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::kind::{Kind, KindMap, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
+use crate::proc::groups::Line;
 
 /// The standard tables, but without a random seed: the kernel chooses the numbers that are keys here, and the
 /// standard library panics where it cannot have random bytes.
@@ -29,6 +30,8 @@ pub struct Want {
     pub relations: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
+    /// The groups of the processes that are described.
+    pub groups: bool,
 }
 
 /// All that a scan found: plain data.
@@ -74,6 +77,8 @@ pub struct Process {
     pub uid: u32,
     /// The command line, or the name where that is empty. Any bytes.
     pub command: Vec<u8>,
+    /// Its groups, if they were asked for and could be read.
+    pub groups: Vec<Line>,
 }
 
 /// Takes the snapshot. One process or namespace that vanishes or may not be read is left out; an error is

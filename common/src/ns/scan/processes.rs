@@ -8,6 +8,7 @@ use super::{Found, Process, Want};
 use crate::error::Result;
 use crate::kind::{Kind, NsId};
 use crate::ns::fd::NsFd;
+use crate::proc::groups::Line;
 use crate::proc::{Proc, Task};
 
 pub(super) fn scan(proc: &Proc, want: &Want, found: &mut Found) -> Result<()> {
@@ -31,7 +32,7 @@ fn add(task: &Task, dev: u64, want: &Want, found: &mut Found) -> Result<()> {
     let mut of_interest = inodes.iter().map(|(_, ino)| *ino).filter(|&ino| ino != 0);
     if of_interest.any(|ino| !found.has_process(ino) || want.members_of == Some(ino)) {
         // If it ends here, it counts nowhere.
-        found.snapshot.processes.insert(task.pid, describe(task)?);
+        found.snapshot.processes.insert(task.pid, describe(task, want)?);
     }
     for (kind, &ino) in inodes.iter().filter(|(_, ino)| **ino != 0) {
         let ns = found.namespace(NsId { dev, ino }, kind);
@@ -50,7 +51,7 @@ fn add(task: &Task, dev: u64, want: &Want, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-fn describe(task: &Task) -> Result<Process> {
+fn describe(task: &Task, want: &Want) -> Result<Process> {
     let stat = task.stat()?;
     let command = task.command_line()?;
     Ok(Process {
@@ -58,5 +59,14 @@ fn describe(task: &Task) -> Result<Process> {
         ppid: stat.ppid,
         uid: task.uid()?,
         command: if command.is_empty() { stat.comm } else { command },
+        groups: if want.groups { groups(task)? } else { Vec::new() },
     })
+}
+
+/// A kernel can be built without groups, and they are no reason to leave a process out.
+fn groups(task: &Task) -> Result<Vec<Line>> {
+    match Line::of(task) {
+        Err(e) if e.is_our_own() => Err(e),
+        lines => Ok(lines.unwrap_or_default()),
+    }
 }

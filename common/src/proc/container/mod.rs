@@ -309,19 +309,3 @@ mod tests {
         assert_eq!(told, [(72, Some(0), 1), (path.len(), None, 0)]);
     }
 }
-
-/// A container that a path leads into.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    pub engine: &'static str,
-    pub id: Vec<u8>,
-    pub names: Vec<Vec<u8>>,
-    pub end: usize,
-    pub known: Option<usize>,
-}
-
-/// The containers that a path leads into, outermost first.
-pub fn on_path(path: &[u8], states: &States) -> Vec<Step> {
-    let _ = (path, states);
-    Vec::new()
-}

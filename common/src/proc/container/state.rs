@@ -10,6 +10,7 @@ use nix::unistd::Uid;
 use super::path::is_long_id;
 use super::sources::{Base, SMALL, SOURCES, Source, json};
 use super::trust::{Place, Trust};
+use crate::error::{Error, Result};
 use crate::proc::Proc;
 use crate::proc::mounts::{self, Mount};
 
@@ -44,20 +45,33 @@ pub struct States {
 }
 
 impl States {
-    /// Those of the machine whose processes this shows; of another machine's none are known.
-    pub fn of(proc: &Proc) -> States {
+    /// Those of the machine whose processes this shows; of another machine's none are known. An error is only what is
+    /// our own trouble: no descriptor or memory left.
+    pub fn of(proc: &Proc) -> Result<States> {
         if !proc.is_system() {
-            return States::default();
+            return Ok(States::default());
         }
-        let mounts = proc.this().and_then(|this| mounts::of(&this)).unwrap_or_default();
-        States::read(Path::new("/"), &mounts)
+        let mounts = match proc.this().and_then(|this| mounts::of(&this)) {
+            Err(e) if e.is_our_own() => return Err(e),
+            mounts => mounts.unwrap_or_default(),
+        };
+        let (states, trouble) = States::take(Path::new("/"), &mounts);
+        trouble.map_or(Ok(states), Err)
     }
 
     /// Reads the files below this root directory: `/`, or one made for a test. What cannot be read, or may not be
     /// believed, is left out. The mounts are those that we see ourselves: they tell where the hierarchies of groups are.
     pub fn read(root: &Path, mounts: &[Mount]) -> States {
+        States::take(root, mounts).0
+    }
+
+    /// The same, and our own trouble, if there was any.
+    fn take(root: &Path, mounts: &[Mount]) -> (States, Option<Error>) {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let Ok(root) = nix::fcntl::open(root, flags, Mode::empty()) else { return States::default() };
+        let root = match nix::fcntl::open(root, flags, Mode::empty()) {
+            Ok(root) => root,
+            Err(e) => return (States::default(), Some(Error::sys("open", "root directory", e))),
+        };
         let trust = Trust::take();
         let docker = Docker::of(&trust, &root);
         let us = Uid::effective().as_raw();
@@ -72,7 +86,7 @@ impl States {
             };
             source.read(&trust, &root, base, &mut |known| states.add(known, mounts));
         }
-        states
+        (states, trust.trouble())
     }
 
     /// Adds what a file tells. Rows are of one container if they have the same long id: a short one was chosen

@@ -1,13 +1,16 @@
 //! Files that nobody but root and we ourselves could have written.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 
-use nix::dir::Dir;
+use nix::dir::{Dir, Entry};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, fstat};
 use nix::unistd::Uid;
 
+use crate::error::Error;
 use crate::proc::Proc;
 use crate::proc::idmap::IdMap;
 
@@ -38,6 +41,8 @@ const FILE: OFlag = OFlag::O_RDONLY
 pub(super) struct Trust {
     /// Our own user id, where no other user can look like us.
     us: Option<u32>,
+    /// What failed and says nothing of what was looked at.
+    trouble: RefCell<Option<Error>>,
 }
 
 impl Trust {
@@ -50,7 +55,18 @@ impl Trust {
             let alone = u64::from(us) != unmapped(&proc);
             alone || proc.this().and_then(|this| IdMap::of_users(&this)).is_ok_and(|map| map.is_identity())
         };
-        Trust { us: Proc::system().is_ok_and(ours).then_some(us) }
+        Trust { us: Proc::system().is_ok_and(ours).then_some(us), trouble: RefCell::default() }
+    }
+
+    /// What a call answered. That something is not there, or not for us, is no failure; our own trouble is kept.
+    fn answer<T>(&self, call: &'static str, on: &[u8], answer: nix::Result<T>) -> Option<T> {
+        let failed = |e| Some(Error::sys(call, on, e)).filter(Error::is_our_own);
+        answer.map_err(|e| self.trouble.replace(failed(e).or(self.trouble.take()))).ok()
+    }
+
+    /// Our own trouble, if there was any: then what was read is not all.
+    pub(super) fn trouble(self) -> Option<Error> {
+        self.trouble.into_inner()
     }
 
     /// Belongs this to us, and may nobody else write to it?
@@ -70,16 +86,17 @@ impl Trust {
         let relative = path.strip_prefix(b"/").unwrap_or(path);
         let relative = if relative.is_empty() { b"." } else { relative };
         let how = OpenHow::new().flags(DIRECTORY).resolve(IN_ROOT);
-        let dir = openat2(root, relative, how).ok()?;
-        let mut stat = fstat(&dir).ok().filter(|stat| self.holds(stat))?;
-        let mut above = openat(&dir, c"..", DIRECTORY, Mode::empty()).ok()?;
+        let dir = self.answer("open", path, openat2(root, relative, how))?;
+        let mut stat = self.answer("stat", path, fstat(&dir)).filter(|stat| self.holds(stat))?;
+        let up = |dir: &OwnedFd| self.answer("open", path, openat(dir, c"..", DIRECTORY, Mode::empty()));
+        let mut above = up(&dir)?;
         for _ in 0..DEPTH {
-            let of_above = fstat(&above).ok().filter(|stat| self.holds_above(stat))?;
+            let of_above = self.answer("stat", path, fstat(&above)).filter(|stat| self.holds_above(stat))?;
             if (of_above.st_dev, of_above.st_ino) == (stat.st_dev, stat.st_ino) {
                 return Some(Place { trust: self, dir });
             }
             stat = of_above;
-            above = openat(&above, c"..", DIRECTORY, Mode::empty()).ok()?;
+            above = up(&above)?;
         }
         None
     }
@@ -95,16 +112,18 @@ impl Place<'_> {
     /// A directory in it.
     pub(super) fn descend(&self, name: &[u8]) -> Option<Place<'_>> {
         let how = OpenHow::new().flags(DIRECTORY | OFlag::O_NOFOLLOW).resolve(BENEATH);
-        let dir = openat2(&self.dir, name, how).ok()?;
-        fstat(&dir).is_ok_and(|stat| self.trust.holds(&stat)).then_some(Place { trust: self.trust, dir })
+        let dir = self.trust.answer("open", name, openat2(&self.dir, name, how))?;
+        let stat = self.trust.answer("stat", name, fstat(&dir))?;
+        self.trust.holds(&stat).then_some(Place { trust: self.trust, dir })
     }
 
     /// The names in it, sorted.
     pub(super) fn names(&self) -> Vec<Vec<u8>> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let Ok(dir) = openat(&self.dir, c".", flags, Mode::empty()) else { return Vec::new() };
-        let Ok(mut dir) = Dir::from_fd(dir) else { return Vec::new() };
-        let names = dir.iter().map_while(|entry| Some(entry.ok()?.file_name().to_bytes().to_vec()));
+        let dir = openat(&self.dir, c".", flags, Mode::empty()).and_then(Dir::from_fd);
+        let Some(mut dir) = self.trust.answer("list", b"directory", dir) else { return Vec::new() };
+        let name = |entry: Entry| entry.file_name().to_bytes().to_vec();
+        let names = dir.iter().map_while(|entry| self.trust.answer("list", b"directory", entry.map(name)));
         let mut names: Vec<_> = names.filter(|name| name != b"." && name != b"..").take(ENTRIES).collect();
         names.sort_unstable();
         names
@@ -112,13 +131,16 @@ impl Place<'_> {
 
     /// The bytes of a file in it, if it has no more than `most`.
     pub(super) fn read(&self, name: &[u8], most: u64) -> Option<Vec<u8>> {
-        let file = openat2(&self.dir, name, OpenHow::new().flags(FILE).resolve(BENEATH)).ok()?;
-        let stat = fstat(&file).ok().filter(|stat| self.trust.holds(stat))?;
+        let how = OpenHow::new().flags(FILE).resolve(BENEATH);
+        let file = self.trust.answer("open", name, openat2(&self.dir, name, how))?;
+        let stat = self.trust.answer("stat", name, fstat(&file)).filter(|stat| self.trust.holds(stat))?;
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
             return None;
         }
         let mut bytes = Vec::new();
-        std::fs::File::from(file).take(most + 1).read_to_end(&mut bytes).ok()?;
+        let read = std::fs::File::from(file).take(most + 1).read_to_end(&mut bytes);
+        let errno = |e: std::io::Error| Errno::from_raw(e.raw_os_error().unwrap_or(libc::ENOMEM));
+        self.trust.answer("read", name, read.map_err(errno))?;
         (bytes.len() as u64 <= most).then_some(bytes)
     }
 }
