@@ -63,6 +63,8 @@ const BASH_CASES: &[(&str, &[&str])] = &[
     ("rnsenter -n/proc/self/ns/ne", &["-n/proc/self/ns/net"]),
     ("rnsenter -n=/proc/self/ns/ne", &["/proc/self/ns/net"]),
     ("rnsenter -n rlsns --no", &["--noheadings", "--notruncate"]),
+    ("rnsenter -n rlsns -p uni", &["unit:"]),
+    ("rnsenter -t ctr:web -n nsinfo ini", &["init"]),
 ];
 
 /// What a tool knows of this machine: what is typed, what its last word is completed to, and what that is said to
@@ -169,7 +171,7 @@ fn bash(t: &Test, line: &str, frame: &str) -> String {
 fn bash_completes_options_values_and_programs() {
     let t = rings!(Host, User);
     for (line, expected) in CASES.iter().chain(BASH_CASES) {
-        if !line.starts_with("rnsenter -n rlsns") {
+        if !line.contains("-n rlsns") && !line.contains("-n nsinfo") {
             compare(line, expected, &bash(&t, line, ""));
         }
     }
@@ -192,6 +194,9 @@ fn bash_completes_the_arguments_of_a_launched_program_as_its_own() {
         for (line, expected) in CASES.iter().chain(BASH_CASES) {
             compare(line, expected, &bash(&t, line, frame));
         }
+        let (line, word, _) = machine(&sleeper(&t)).pop().unwrap();
+        let name = word.rsplit(':').next().unwrap();
+        compare(&line, &[name], &bash(&t, &format!("rnsenter -t netns:no -n {line}"), frame));
     }
 }
 

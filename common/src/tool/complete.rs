@@ -166,20 +166,24 @@ fn belonging(wanted: What) -> Result<Vec<Offer>> {
             *first = first.take().or_else(|| command(&task));
         }
     }
-    let mut offers = Vec::new();
-    for (id, (engine, first)) in found {
-        let what = match first {
-            Some(first) => [engine.as_bytes(), b", ", &first].concat(),
-            None => engine.into(),
-        };
-        let names = states.known.iter().filter(|known| known.id == id).flat_map(|known| known.names.clone());
-        let mut names: Vec<_> = names.collect();
-        if names.is_empty() {
-            names.push(short(&id).to_vec());
-        }
-        offers.extend(names.into_iter().map(|name| (name, what.clone())));
+    Ok(found.into_iter().flat_map(|(id, (engine, first))| named(&id, engine, first, &states)).collect())
+}
+
+/// The names of one, each with who made it and the command of the first process in it.
+fn named(id: &[u8], engine: &str, first: Option<Vec<u8>>, states: &States) -> Vec<Offer> {
+    let what = match first {
+        Some(first) => [engine.as_bytes(), b", ", &first].concat(),
+        None => engine.into(),
+    };
+    let known = states.known.iter().filter(|known| known.id == id);
+    let mut names: Vec<_> = known.flat_map(|known| known.names.clone()).collect();
+    if names.is_empty() {
+        names.push(short(id).to_vec());
     }
-    Ok(offers)
+    // Two engines can tell of one container, with one name.
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| (name, what.clone())).collect()
 }
 
 /// The twelve digits by which people know a container without a name; what is no number stays whole.
@@ -224,4 +228,52 @@ fn references(typed: &[u8]) -> Result<Vec<Offer>> {
         offers.extend(namespaces()?);
     }
     Ok(offers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proc::container::state::Known;
+
+    #[test]
+    fn a_line_is_a_word_that_begins_so_and_what_it_is() {
+        let cases: [(&str, &str, &str, &str); 10] = [
+            ("web", "docker, nginx", "", "web\tdocker, nginx\n"),
+            ("web", "docker, nginx", "web", "web\tdocker, nginx\n"),
+            ("web", "docker, nginx", "wx", ""),
+            ("net:[4026531840]", "net, init", "net:[", "net:[4026531840]\tnet, init\n"),
+            ("a", "x\ty\nz\u{1b}", "", "a\tx\\x09y\\x0az\\x1b\n"),
+            ("a", "", "", "a\t\n"),
+            ("", "no word", "", ""),
+            ("a b", "two words", "", ""),
+            ("$(a)", "more than a word", "", ""),
+            ("\u{202e}a", "turned", "", ""),
+        ];
+        for (word, what, typed, expected) in cases {
+            let found = lines(&[offer(word, what)], typed.as_bytes(), Charset::Utf8);
+            assert_eq!(found, expected, "{word:?} {typed:?}");
+        }
+        let long = lines(&[offer("a", "é".repeat(100))], b"", Charset::Utf8);
+        assert_eq!(long, format!("a\t{}\n", "é".repeat(72)));
+    }
+
+    #[test]
+    fn a_container_has_its_names_or_the_beginning_of_its_id() {
+        let id = b"0123456789abcdef0123456789abcdef".to_vec();
+        let known = |engine, id: &[u8], names: &[&[u8]]| Known {
+            engine,
+            id: id.to_vec(),
+            names: names.iter().map(|name| name.to_vec()).collect(),
+            ..Known::default()
+        };
+        let states =
+            States { known: vec![known("docker", &id, &[b"web", b"www"]), known("runc", &id, &[b"web"])] };
+        let words = |id: &[u8], states: &States| -> Vec<Vec<u8>> {
+            named(id, "docker", Some(b"nginx".to_vec()), states).into_iter().map(|(word, _)| word).collect()
+        };
+        assert_eq!(words(&id, &states), [b"web", b"www"]);
+        assert_eq!(words(&id, &States::default()), [b"0123456789ab"]);
+        assert_eq!(words(b"machine-of-mine", &states), [b"machine-of-mine"]);
+        assert_eq!(named(&id, "runc", None, &States::default()), [offer("0123456789ab", "runc")]);
+    }
 }
