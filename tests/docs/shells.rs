@@ -314,7 +314,7 @@ fn zsh(t: &Test, folder: &str, lines: &[String]) -> Vec<String> {
 /// Types lines into a zsh of its own and prints what it shows to choose from, and `@@` after each.
 const ZSH_LISTS: &str = r#"
     zmodload zsh/zpty && zpty z zsh -f -i || exit 1
-    zpty -w -n z $'stty -echo cols 200 rows 500; PROMPT= RPROMPT=; fpath=('$1$' $fpath); autoload -Uz compinit; compinit -u -D\n'
+    zpty -w -n z $'stty -echo cols 200 rows 500; PROMPT= RPROMPT= KEYTIMEOUT=1; fpath=('$1$' $fpath); autoload -Uz compinit; compinit -u -D\n'
     zpty -w -n z $'bindkey -e; report() { print "@@"; zle kill-buffer }; zle -N report; bindkey "^X" report\n'
     zpty -w -n z $'bindkey "^F" list-choices; unsetopt zle_bracketed_paste beep; print ready"@"ready\n'
     zpty -r z out '*ready@ready*'
@@ -330,7 +330,7 @@ const ZSH_LISTS: &str = r#"
 /// Types lines into a zsh of its own, each with a TAB after it, and prints what became of them.
 const ZSH: &str = r#"
     zmodload zsh/zpty && zpty z zsh -f -i || exit 1
-    zpty -w -n z $'stty -echo; PROMPT= RPROMPT=; fpath=('$1$' $fpath); autoload -Uz compinit; compinit -u -D\n'
+    zpty -w -n z $'stty -echo; PROMPT= RPROMPT= KEYTIMEOUT=1; fpath=('$1$' $fpath); autoload -Uz compinit; compinit -u -D\n'
     zpty -w -n z $'bindkey -e; report() { print -r -- "@@$BUFFER@@"; zle kill-buffer }; zle -N report\n'
     zpty -w -n z $'bindkey "^X" report; unsetopt zle_bracketed_paste beep; print ready"@"ready\n'
     zpty -r z out '*ready@ready*'
