@@ -140,6 +140,12 @@ fn every_option_is_in_the_man_page_and_in_the_completions_of_all_shells() {
     }
 }
 
+/// Does this completion leave it to the tool which words of this kind there are?
+fn asks_for(completion: &str, kind: &str) -> bool {
+    completion.contains("--complete")
+        && ["_ask ", "_list "].iter().any(|hole| completion.contains(&format!("{hole}{kind}")))
+}
+
 fn zsh_marks(long: &str, short: Option<char>) -> Vec<String> {
     short.map(|short| format!("-{short}")).into_iter().chain([format!("--{long}")]).collect()
 }
@@ -155,14 +161,19 @@ fn has_word(text: &str, word: &str) -> bool {
         .any(|(at, _)| !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on))
 }
 
-/// All that documents one tool: help, man page, completions.
+/// All that documents one tool: help, man page, completions, and what the tool answers to these when they ask it
+/// for columns and kinds.
 fn documents(t: &Test, tool: &Tool, section: u8) -> Vec<(String, String)> {
     let help = t.tool(tool.name).arg("--help").run().ok();
     let page = man_path(tool, section);
     let mut documents = vec![("--help".into(), help), (page.clone(), man::plain(&read(&page)))];
     for generator in generators(tool) {
         let path = generator.file_name(tool.name);
-        let text = read(&path);
+        let mut text = read(&path);
+        let asked = ["column", "kind"].into_iter().filter(|kind| asks_for(&text, kind));
+        for kind in asked.collect::<Vec<_>>() {
+            text.push_str(&t.tool(tool.name).args(["--complete", kind, ""]).run().ok());
+        }
         documents.push((path, text));
     }
     documents

@@ -17,6 +17,7 @@ pub(crate) const TOOL: Tool = Tool {
     command,
     dialect: Dialect { ours: &[], attached: true, program: false },
     failure: LISTER,
+    columns: Vec::new,
 };
 
 /// What was asked.

@@ -17,6 +17,7 @@ pub(crate) const TOOL: Tool = Tool {
     // cgexec's own long options are --help and --sticky, and none of ours begins like them.
     dialect: Dialect { ours: &[], attached: false, program: true },
     failure: LAUNCHER,
+    columns: Vec::new,
 };
 
 /// Groups to join: `CONTROLLERS:PATH`.

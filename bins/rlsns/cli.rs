@@ -21,6 +21,7 @@ pub(crate) const TOOL: Tool = Tool {
     command,
     dialect: Dialect { ours: &["proc", "list-columns"], attached: true, program: false },
     failure: LISTER,
+    columns: || COLUMNS.iter().map(|column| (column.name, column.help)).collect(),
 };
 
 /// One line of the output: a namespace, or in the listing of one namespace a process of it.

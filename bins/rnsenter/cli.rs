@@ -18,6 +18,7 @@ pub(crate) const TOOL: Tool = Tool {
     command,
     dialect: Dialect { ours: &["preserve-fds"], attached: true, program: true },
     failure: LAUNCHER,
+    columns: Vec::new,
 };
 
 /// A directory: the target's own, or one by its path.

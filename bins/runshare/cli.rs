@@ -18,6 +18,7 @@ pub(crate) const TOOL: Tool = Tool {
     command,
     dialect: Dialect { ours: &[], attached: false, program: true },
     failure: LAUNCHER,
+    columns: Vec::new,
 };
 
 /// Which ids of ours the new user namespace knows.

@@ -1,5 +1,16 @@
 # rnsenter: completion for fish. Made by `make docs` out of the options: do not edit.
 
+# Prints the value that is being typed, without the option before it and without quotes.
+function __rnsenter_typed
+    set -l typed (commandline -ct | string replace -r -- '^(--[^=]*=|-[aFhV]*[tUCiunpmTrwSG])' '')
+    string trim -l -c '\'"' -- "$typed" | string unescape
+end
+
+# Offers what the tool knows of this machine.
+function __rnsenter_ask
+    rnsenter --complete $argv[1] (__rnsenter_typed | string collect --allow-empty) 2>/dev/null
+end
+
 # Prints the program and its arguments, each with a NUL after it; fails while options are still typed.
 function __rnsenter_program
     set -l words (commandline -opc) (commandline -ct)
@@ -16,7 +27,7 @@ function __rnsenter_complete_program
 end
 
 complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s a -l all -d 'Enter all namespaces in which the target differs from us'
-complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s t -l target -r -f -a '(__fish_complete_pids)' -d 'The process whose namespaces are entered, or a namespace: PID, ctr:NAME, net:[INO] and so on, see nskit(7)'
+complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s t -l target -r -f -a '(__rnsenter_ask reference)' -d 'The process whose namespaces are entered, or a namespace: PID, ctr:NAME, net:[INO] and so on, see nskit(7)'
 complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s U -l user -F -d 'Enter the namespace of user and group ids, capabilities: the target\'s, or FILE, or that of a REF with a prefix'
 complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s C -l cgroup -F -d 'Enter the namespace of the root of the cgroup tree: the target\'s, or FILE, or that of a REF with a prefix'
 complete -c rnsenter -n 'not __rnsenter_program >/dev/null' -s i -l ipc -F -d 'Enter the namespace of System V IPC and POSIX message queues: the target\'s, or FILE, or that of a REF with a prefix'

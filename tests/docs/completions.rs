@@ -8,11 +8,10 @@ use std::io::Write;
 
 use clap::{Arg, ArgAction, Command};
 use clap_complete::Generator;
-use common::kind::KINDS;
 use common::ns::create::PROPAGATIONS;
 use nix::sys::signal::Signal;
 
-use super::rlsns::{COLUMNS, RELATIONS};
+use super::rlsns::RELATIONS;
 
 /// A word that an option's value can be, and what it means.
 type Word = (String, String);
@@ -21,20 +20,19 @@ type Word = (String, String);
 pub enum Values {
     /// One of these words.
     Words(Vec<Word>),
-    /// Some of these words, with commas between.
-    List(Vec<Word>),
     Files,
     Directories,
-    Processes,
-    /// What this command prints.
-    Printed(&'static str),
+    /// What the tool itself answers to `--complete` with this kind.
+    Asked(&'static str),
+    /// Some of those words, with commas between.
+    List(&'static str),
     /// Nothing that could be guessed.
     Unknown,
 }
 
-/// Are these names of columns, which may be typed in any case, and after a `+`?
-fn any_case(words: &[Word]) -> bool {
-    words.iter().all(|(name, _)| name.to_uppercase() == *name)
+/// Words of this kind may be typed in any case.
+fn any_case(kind: &str) -> bool {
+    kind == "column"
 }
 
 /// The values of an option, by what its help calls them: a line here for each name.
@@ -43,15 +41,15 @@ pub fn values(name: &str) -> Values {
     match name {
         "DIR" => Values::Directories,
         "FILE" => Values::Files,
-        "PID" | "REF" => Values::Processes,
+        "PID" | "REF" => Values::Asked("reference"),
+        "NAMESPACE" => Values::Asked("namespace"),
+        "TYPE" => Values::List("kind"),
+        "LIST" => Values::List("column"),
         "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "CONTROLLERS:PATH" => Values::Unknown,
         "N|all" => Values::Words(vec![word("all", "every descriptor")]),
-        "TYPE" => Values::List(KINDS.iter().map(|row| word(row.name, row.what)).collect()),
-        "LIST" => Values::List(COLUMNS.iter().map(|column| word(column.name, column.help)).collect()),
         "RELATION" => Values::Words(RELATIONS.iter().map(|(name, _)| word(name, "")).collect()),
         "MODE" => Values::Words(PROPAGATIONS.iter().map(|(name, _, help)| word(name, help)).collect()),
         "SIGNAL" => Values::Words(Signal::iterator().map(|signal| word(&signal.as_str()[3..], "")).collect()),
-        "NAMESPACE" => Values::Printed("rlsns --list --noheadings --output=NS"),
         _ => panic!("how is {name} completed? say it in tests/docs/completions.rs"),
     }
 }
@@ -120,6 +118,13 @@ fn operand(command: &Command) -> Operand {
     }
 }
 
+/// Is there anything of which the tool itself has to be asked?
+fn asks(command: &Command) -> bool {
+    let asked = |values: &Values| matches!(values, Values::Asked(_) | Values::List(_));
+    let operand = matches!(operand(command), Operand::Values(values) if asked(&values));
+    operand || options(command).iter().any(|option| asked(&option.values()))
+}
+
 fn note(shell: &str, name: &str) -> String {
     format!("# {name}: completion for {shell}. Made by `make docs` out of the options: do not edit.\n")
 }
@@ -146,20 +151,19 @@ pub struct Bash {
 
 impl Bash {
     /// Sets COMPREPLY to what the values can be that begin with `$cur`.
-    fn reply(&self, values: &Values) -> String {
+    fn reply(&self, tool: &str, values: &Values) -> String {
         let reply = |what: String| format!("mapfile -t COMPREPLY < <(compgen -P \"$before\" {what})");
         let names = |words: &[Word]| join(words.iter().map(|(name, _)| name), " ");
         match values {
             Values::Words(words) => reply(format!("-W '{}' -- \"$cur\"", names(words))),
-            Values::List(words) => {
-                let last = if any_case(words) { "${last^^}" } else { "$last" };
-                let list = reply(format!("-W '{}' -- \"{last}\"", names(words)));
+            Values::Asked(kind) => format!("_{tool}_ask {kind} \"$cur\""),
+            Values::List(kind) => {
+                let last = if any_case(kind) { "${last^^}" } else { "$last" };
+                let list = format!("_{tool}_ask {kind} \"{last}\"");
                 format!("last=${{cur##*[,+]}} before+=${{cur%\"$last\"}}; {list}; compopt -o nospace")
             }
             Values::Files => format!("{}; compopt -o filenames", reply("-f -- \"$cur\"".into())),
             Values::Directories => format!("{}; compopt -o filenames", reply("-d -- \"$cur\"".into())),
-            Values::Processes => reply("-W \"$(cd /proc && echo [0-9]*)\" -- \"$cur\"".into()),
-            Values::Printed(command) => reply(format!("-W \"$({command} 2>/dev/null)\" -- \"$cur\"")),
             Values::Unknown => ":".into(),
         }
     }
@@ -181,8 +185,12 @@ impl Bash {
         let mut cases = String::new();
         for option in options.iter().filter(|option| option.takes != Takes::Nothing) {
             let short = option.short.map(|short| format!("-{short} | ")).unwrap_or_default();
-            let _ =
-                writeln!(cases, "            {short}--{}) {} ;;", option.long, self.reply(&option.values()));
+            let _ = writeln!(
+                cases,
+                "            {short}--{}) {} ;;",
+                option.long,
+                self.reply(name, &option.values())
+            );
         }
         let operand = operand(command);
         let at_operand = match operand {
@@ -190,12 +198,13 @@ impl Bash {
             Operand::Values(_) => ":",
         };
         let operands = match &operand {
-            Operand::Values(values) => format!("        {}\n", self.reply(values)),
+            Operand::Values(values) => format!("        {}\n", self.reply(name, values)),
             Operand::Program => BASH_PROGRAM.to_string(),
         };
         let mut out = note("bash", name);
         out.push_str(
             &BASH
+                .replace("@ASK@", if asks(command) { BASH_ASK } else { "" })
                 .replace("@NAME@", name)
                 .replace("@FLAGS@", &flags)
                 .replace("@REQUIRED@", &one_of(&required))
@@ -210,12 +219,42 @@ impl Bash {
     }
 }
 
-const BASH: &str = r#"_@NAME@() {
-    local cur=${COMP_WORDS[COMP_CWORD]} before= option= last= ended= at word
+const BASH_ASK: &str = r#"# Offers what the tool knows of this machine, brackets quoted, and without what stands before a ":": for bash
+# that is another word, unless a quote is open.
+_@NAME@_ask() {
+    local word typed=${2//\\/} colon=
+    if [[ $typed == [\'\"]* ]]; then
+        typed=${typed:1} before=
+    elif [[ $COMP_WORDBREAKS == *:* ]]; then
+        colon=$before$2 colon=${colon%"${colon##*:}"}
+    fi
+    while IFS=$'\t' read -r word _; do
+        [[ $2 == [\'\"]* ]] || word=${word//[/\\[} word=${word//]/\\]}
+        word=$before$word
+        COMPREPLY+=("${word#"$colon"}")
+    done < <(@NAME@ --complete "$1" "$typed" 2>/dev/null)
+    [[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *: ]] || compopt -o nospace
+}
+
+"#;
+
+const BASH: &str = r#"@ASK@_@NAME@() {
+    local cur before= option= last= ended= at word rest=$COMP_LINE words=() places=()
     COMPREPLY=()
-    # The option whose value is being typed, and where the operands begin. Bash makes "=" a word of its own.
-    for ((at = 1; at < COMP_CWORD; at++)); do
+    # Bash makes "=" and ":" words of their own. Here ":" and what it touches are one.
+    for ((at = 0; at <= COMP_CWORD; at++)); do
         word=${COMP_WORDS[at]}
+        if ((at)) && [[ $rest != [[:space:]]* && "${words[-1]} $word" =~ (": "|" :") ]]; then
+            words[-1]+=$word
+        else
+            words+=("$word") places+=("$at")
+        fi
+        rest=${rest#*"$word"}
+    done
+    cur=${words[-1]}
+    # The option whose value is being typed, and where the operands begin.
+    for ((at = 1; at < ${#words[@]} - 1; at++)); do
+        word=${words[at]}
         if [[ $word == "=" && $last ]]; then
             option=$last
         elif [[ $option ]]; then
@@ -252,10 +291,10 @@ complete -F _@NAME@ @NAME@
 
 const BASH_PROGRAM: &str = r#"        # The program completes its own arguments, where bash-completion is there to ask it.
         if declare -F _comp_command_offset >/dev/null; then
-            _comp_command_offset "$at"
+            _comp_command_offset "${places[at]}"
         elif declare -F _command_offset >/dev/null; then
-            _command_offset "$at"
-        elif ((at == COMP_CWORD)); then
+            _command_offset "${places[at]}"
+        elif ((at == ${#words[@]} - 1)); then
             mapfile -t COMPREPLY < <(compgen -c -- "$cur")
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames
@@ -285,31 +324,39 @@ impl Zsh {
             Values::Words(words) if words.iter().all(|(_, help)| help.is_empty()) => {
                 format!("({})", join(words.iter().map(|(name, _)| name), " "))
             }
-            Values::Words(_) | Values::List(_) => format!("_{tool}_{option}"),
+            Values::Words(_) => format!("_{tool}_{option}"),
             Values::Files => "_files".into(),
             Values::Directories => "_files -/".into(),
-            Values::Processes => "_pids".into(),
-            Values::Printed(command) => format!("compadd - ${{(f)\"$({command} 2>/dev/null)\"}}"),
+            // With a space before it no options are added.
+            Values::Asked(kind) => format!(" _{tool}_ask {kind}"),
+            Values::List(kind) => {
+                let case = if any_case(kind) { "U" } else { "L" };
+                format!(" _{tool}_list {kind} {case}")
+            }
             Values::Unknown => " ".into(),
         }
     }
 
     /// The function that knows words and what they mean.
     fn function(tool: &str, option: &str, values: &Values) -> String {
-        let (words, start) = match values {
-            Values::List(words) if any_case(words) => (words, "compset -P '+'\n    _values -s ,"),
-            Values::List(words) => (words, "_values -s ,"),
-            Values::Words(words) if words.iter().any(|(_, help)| !help.is_empty()) => (words, "_values"),
+        let words = match values {
+            Values::Words(words) if words.iter().any(|(_, help)| !help.is_empty()) => words,
             _ => return String::new(),
         };
         let words = words.iter().map(|(name, help)| format!(" \\\n        '{name}[{}]'", zsh(help)));
-        format!("_{tool}_{option}() {{\n    {start} {option}{}\n}}\n\n", words.collect::<String>())
+        format!("_{tool}_{option}() {{\n    _values {option}{}\n}}\n\n", words.collect::<String>())
     }
 
     fn text(&self, command: &Command) -> String {
         let name = command.get_name();
         let mut out = format!("#compdef {name}\n{}\n", note("zsh", name));
         let options = options(command);
+        if asks(command) {
+            out.push_str(&ZSH_ASK.replace("@NAME@", name));
+        }
+        if options.iter().any(|option| matches!(option.values(), Values::List(_))) {
+            out.push_str(&ZSH_LIST.replace("@NAME@", name));
+        }
         for option in &options {
             out.push_str(&Zsh::function(name, option.long, &option.values()));
         }
@@ -352,6 +399,32 @@ impl Zsh {
     }
 }
 
+const ZSH_ASK: &str = r#"# Offers what the tool knows of this machine: a kind of word, and options of compadd. No space follows a prefix.
+_@NAME@_ask() {
+    local kind=$1 line word
+    local -a whole open
+    shift
+    for line in ${(f)"$(@NAME@ --complete $kind "${(Q)PREFIX}" 2>/dev/null)"}; do
+        word=${line%%$'\t'*}
+        line=${word//:/\\:}:${line#*$'\t'}
+        if [[ $word == *: ]]; then open+=("$line"); else whole+=("$line"); fi
+    done
+    _describe -t $kind $kind whole "$@" -- open "$@" -S ''
+}
+
+"#;
+
+const ZSH_LIST: &str = r#"# The same with commas between, and perhaps a "+" before; all in upper or lower case. None twice.
+_@NAME@_list() {
+    local -a used
+    [[ $PREFIX != *,* ]] || used=(${(s:,:)${${PREFIX%,*}#+}})
+    compset -P '*[,+]'
+    if [[ $2 == U ]]; then PREFIX=${(U)PREFIX}; else PREFIX=${(L)PREFIX}; fi
+    _@NAME@_ask $1 -F used -qS ,
+}
+
+"#;
+
 /// Text inside of brackets inside of single quotes.
 fn zsh(text: &str) -> String {
     text.replace('\'', "'\\''").replace('[', "\\[").replace(']', "\\]").replace(':', "\\:")
@@ -383,15 +456,14 @@ impl Fish {
         let name = command.get_name();
         let options = options(command);
         let mut out = note("fish", name);
-        for option in &options {
-            if let Values::List(words) = option.values() {
-                let _ = writeln!(
-                    out,
-                    "\nfunction __{name}_{}\n    printf '%s\\n' {}\nend",
-                    option.long,
-                    Fish::words(&words)
-                );
-            }
+        if asks(command) {
+            let flags = letters(&options, &[Takes::Nothing]);
+            let valued = letters(&options, &[Takes::Required, Takes::Optional]);
+            let ask = FISH_ASK.replace("@NAME@", name).replace("@FLAGS@", &flags);
+            out.push_str(&ask.replace("@VALUED@", &one_of(&valued)));
+        }
+        if options.iter().any(|option| matches!(option.values(), Values::List(_))) {
+            out.push_str(&FISH_LIST.replace("@NAME@", name));
         }
         let operand = operand(command);
         let when = match &operand {
@@ -416,11 +488,13 @@ impl Fish {
             let must = if option.takes == Takes::Required { " -r" } else { "" };
             let arguments = match option.values() {
                 Values::Words(words) => format!(" -f -a {}", fish(&Fish::words(&words))),
-                Values::List(_) => format!(" -f -a '(__fish_complete_list , __{name}_{})'", option.long),
+                Values::Asked(kind) => format!(" -f -a '(__{name}_ask {kind})'"),
+                Values::List(kind) => {
+                    let case = if any_case(kind) { "upper" } else { "lower" };
+                    format!(" -f -a '(__{name}_list {kind} {case})'")
+                }
                 Values::Files => " -F".into(),
                 Values::Directories => " -f -a '(__fish_complete_directories)'".into(),
-                Values::Processes => " -f -a '(__fish_complete_pids)'".into(),
-                Values::Printed(command) => format!(" -f -a '({command} 2>/dev/null)'"),
                 Values::Unknown if option.takes == Takes::Nothing => String::new(),
                 Values::Unknown => " -f".into(),
             };
@@ -433,17 +507,38 @@ impl Fish {
         }
         let _ = match operand {
             Operand::Program => writeln!(out, "complete -c {name} -f -a '(__{name}_complete_program)'"),
-            Operand::Values(Values::Printed(command)) => {
-                writeln!(out, "complete -c {name} -f -a '({command} 2>/dev/null)'")
-            }
-            Operand::Values(Values::Processes) => {
-                writeln!(out, "complete -c {name} -f -a '(__fish_complete_pids)'")
+            Operand::Values(Values::Asked(kind)) => {
+                writeln!(out, "complete -c {name} -f -a '(__{name}_ask {kind})'")
             }
             Operand::Values(_) => panic!("an operand of a new kind: say how fish completes it"),
         };
         out
     }
 }
+
+const FISH_ASK: &str = r#"
+# Prints the value that is being typed, without the option before it and without quotes.
+function __@NAME@_typed
+    set -l typed (commandline -ct | string replace -r -- '^(--[^=]*=|-[@FLAGS@]*@VALUED@)' '')
+    string trim -l -c '\'"' -- "$typed" | string unescape
+end
+
+# Offers what the tool knows of this machine.
+function __@NAME@_ask
+    @NAME@ --complete $argv[1] (__@NAME@_typed | string collect --allow-empty) 2>/dev/null
+end
+"#;
+
+const FISH_LIST: &str = r#"
+# The same with commas between, and perhaps a "+" before; all in upper or lower case.
+function __@NAME@_list
+    set -l typed (__@NAME@_typed)
+    set -l before (string replace -r '[^,+]*$' '' -- "$typed")
+    set -l last (string replace -r '.*[,+]' '' -- "$typed" | string $argv[2])
+    set -l found (@NAME@ --complete $argv[1] "$last" 2>/dev/null)
+    set -q found[1]; and printf '%s\n' "$before"$found
+end
+"#;
 
 const FISH_PROGRAM: &str = r#"
 # Prints the program and its arguments, each with a NUL after it; fails while options are still typed.

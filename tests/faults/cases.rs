@@ -5,8 +5,8 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) tool: &'static str,
     /// In these `TARGET` stands for the PID of a process with namespaces of its own, `USERS` for one whose
-    /// owner is the ordinary user, `PARENT` for a group without processes in each hierarchy, and `GROUP` for
-    /// one below it.
+    /// owner is the ordinary user, `PARENT` for a group without processes in each hierarchy, `GROUP` for
+    /// one below it, and `EMPTY` for a word without letters.
     pub(crate) args: &'static str,
     /// As an ordinary user.
     pub(crate) user: bool,
@@ -45,6 +45,7 @@ pub(crate) const CASES: &[Case] = &[
     root("rcgexec --dry-run",     "rcgexec",  "--parent PARENT --pids-limit 50 --dry-run /bin/echo ran", "write 50 to "),
     root("nsinfo",                "nsinfo",   "TARGET",                                        "process"),
     root("nsinfo --json",         "nsinfo",   "--json TARGET",                                 "\"process\""),
+    root("rlsns --complete",      "rlsns",    "--complete reference EMPTY",                      "self\t"),
     // Not those in which it is the only process that it may look at.
     user("rlsns",                 "rlsns",    "-t uts,ipc,mnt,pid",                            "NPROCS"),
     user("rnsenter -U",           "rnsenter", "-t USERS -U --preserve-credentials -n /bin/echo ran", "ran\n"),

@@ -92,6 +92,7 @@ impl World {
                 .replace("USERS", &self.users.to_string())
                 .replace("PARENT", &parent)
                 .replace("GROUP", &format!("{name}/group"))
+                .replace("EMPTY", "")
         };
         Start {
             program: self.dir.path().join(case.tool),

@@ -9,6 +9,7 @@ use common::proc::idmap::IdMap;
 use common::proc::mounts;
 use common::proc::status::{Ids, Status};
 use common::text::{Charset, base64, cut, json_string, show, show_raw, width};
+use common::tool::complete::{Offer, lines};
 use common::tool::json::Value;
 use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
 
@@ -413,5 +414,29 @@ pub(super) fn page(bytes: &[u8]) {
     for (mount, object) in found.iter().zip(json["mounts"].as_array().into_iter().flatten()) {
         assert_eq!(member(object, "point").as_ref(), Some(&mount.point));
         assert_eq!(member(object, "source").as_ref(), Some(&mount.source));
+    }
+}
+
+/// Of any words and what they are, a shell is told those that begin as typed and are only words, a line each.
+pub(super) fn complete(bytes: &[u8]) {
+    let mut texts = pieces(bytes);
+    let typed = texts.next().unwrap_or_default();
+    let texts: Vec<&[u8]> = texts.collect();
+    let offers: Vec<Offer> =
+        texts.chunks(2).map(|pair| (pair[0].to_vec(), pair.last().unwrap_or(&pair[0]).to_vec())).collect();
+    for charset in CHARSETS {
+        let text = lines(&offers, typed, charset);
+        let told: Vec<_> = text.split_terminator('\n').collect();
+        let may_stand = |word: &[u8]| {
+            let quoted = |b: &u8| !b.is_ascii_alphanumeric() && !b"-_./:@+,%[]".contains(b);
+            !word.is_empty() && word.starts_with(typed) && !word.iter().any(quoted)
+        };
+        let expected: Vec<_> = offers.iter().filter(|(word, _)| may_stand(word)).collect();
+        assert_eq!(told.len(), expected.len());
+        for (line, (word, what)) in told.iter().zip(expected) {
+            let (first, rest) = line.split_once('\t').expect("a tab");
+            assert_eq!(first.as_bytes(), word);
+            assert!(is_line(rest) && width(rest) <= 72 && show(what, charset).starts_with(rest));
+        }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("table", output::table),
     ("tree", output::tree),
     ("page", output::page),
+    ("complete", output::complete),
 ];
 
 /// Pieces of an input, with zero bytes between them, as `/proc/PID/cmdline` has words.

@@ -1,6 +1,7 @@
 //! What every tool has: the way from the command line to an exit status, and one way to print and to fail.
 
 pub mod args;
+pub mod complete;
 pub mod json;
 pub mod table;
 
@@ -26,6 +27,8 @@ pub struct Tool {
     pub dialect: Dialect,
     /// The exit status of our own failures and of bad usage.
     pub failure: u8,
+    /// The columns that can be asked of it, and what they show: none for most.
+    pub columns: fn() -> Vec<(&'static str, &'static str)>,
 }
 
 /// The life of a tool: reads the command line into a request, runs it, reports a failure, answers the exit
@@ -35,7 +38,11 @@ pub fn main<R>(
     request: fn(&ArgMatches) -> Result<R>,
     run: fn(R) -> anyhow::Result<u8>,
 ) -> ExitCode {
-    match read(tool, request, std::env::args_os().collect()) {
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    if let Some(status) = complete::answered(tool, &argv) {
+        return status;
+    }
+    match read(tool, request, argv) {
         Ok(request) => match run(request) {
             Ok(status) => status.into(),
             Err(error) => report(tool, &error).into(),

@@ -1,0 +1,279 @@
+//! What shells offer when Tab is pressed: `TOOL --complete KIND PREFIX` prints the words that are there on this
+//! machine, one a line, each with a tab and what it is behind it.
+//!
+//! A shell is waiting: nothing is asked but the kernel and files, nothing is told on stderr, and what cannot be read
+//! is not offered.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::alarm;
+
+use super::{Tool, print};
+use crate::error::Result;
+use crate::kind::{KINDS, KindSet};
+use crate::ns::refer::FORMS;
+use crate::ns::scan::{self, Want};
+use crate::proc::container::path::{What, levels};
+use crate::proc::container::state::States;
+use crate::proc::groups::Line;
+use crate::proc::{Proc, Task};
+use crate::sys;
+use crate::text::{Charset, cut, digits, show};
+
+/// A word that may be offered and what it is; both any bytes.
+pub type Offer = (Vec<u8>, Vec<u8>);
+
+/// What can be asked for: its name, and a function that offers words of a tool for what is typed.
+type Answer = (&'static str, fn(&Tool, &[u8]) -> Result<Vec<Offer>>);
+
+/// Every kind of word: a row here is all that it takes to have one more.
+#[rustfmt::skip]
+const ANSWERS: &[Answer] = &[
+    ("process",   |_, typed| processes(typed)),
+    ("namespace", |_, typed| only_namespaces(typed)),
+    ("container", |_, _| belonging(What::Container)),
+    ("unit",      |_, _| belonging(What::Unit)),
+    ("netns",     |_, _| netns()),
+    ("reference", |_, typed| references(typed)),
+    ("kind",      |_, _| Ok(KINDS.iter().map(|row| offer(row.name, row.what)).collect())),
+    ("column",    |tool, _| Ok((tool.columns)().into_iter().map(|(name, help)| offer(name, help)).collect())),
+];
+
+/// The prefixes of [`FORMS`] behind which there are names, and which.
+const NAMES: &[(&str, fn() -> Result<Vec<Offer>>)] = &[
+    ("ctr:", || belonging(What::Container)),
+    ("unit:", || belonging(What::Unit)),
+    ("netns:", netns),
+    // There is no end of paths.
+    ("cg:", || Ok(Vec::new())),
+];
+
+/// Where net namespaces have names. Source: ip-netns(8).
+const NETNS: &str = "/run/netns";
+
+/// How many columns what a word is may take.
+const COLUMNS: usize = 72;
+
+/// After so many seconds nobody waits any more: a process can be in a state in which reading of it hangs.
+const PATIENCE: u32 = 5;
+
+/// Does this command line ask for words? Then they are printed, and this is the exit status. Only as the first
+/// word of three it is that question; else it is an option that is not known.
+pub fn answered(tool: &Tool, argv: &[OsString]) -> Option<ExitCode> {
+    let [_, option, kind, typed] = argv else { return None };
+    if option != "--complete" {
+        return None;
+    }
+    // Who started us may have had the signal ignored.
+    if sys::ignore(Signal::SIGALRM, false).is_ok() {
+        alarm::set(PATIENCE);
+    }
+    let typed = typed.as_bytes();
+    let offers = ANSWERS.iter().find(|(name, _)| kind == name).map(|(_, offers)| offers(tool, typed));
+    Some(match offers {
+        Some(Ok(offers)) if print(&lines(&offers, typed, Charset::from_env())).is_ok() => ExitCode::SUCCESS,
+        _ => tool.failure.into(),
+    })
+}
+
+/// What is printed: of these words those that begin with what is typed and that neither a shell nor a terminal takes
+/// for anything but a word, a line each: the word, a tab, and what it is in 72 columns at most.
+pub fn lines(offers: &[Offer], typed: &[u8], charset: Charset) -> String {
+    let mut out = String::new();
+    for (word, what) in offers.iter().filter(|(word, _)| word.starts_with(typed)) {
+        if let Some(word) = plain(word) {
+            out.push_str(word);
+            out.push('\t');
+            out.push_str(cut(&show(what, charset), COLUMNS).trim_end());
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// A word of characters that need no quotes, brackets apart: those the scripts quote where their shell wants it.
+fn plain(word: &[u8]) -> Option<&str> {
+    let safe = |b: &u8| b.is_ascii_alphanumeric() || b"-_./:@+,%[]".contains(b);
+    (!word.is_empty() && word.iter().all(safe)).then(|| std::str::from_utf8(word).ok()).flatten()
+}
+
+fn offer(word: impl Into<Vec<u8>>, what: impl Into<Vec<u8>>) -> Offer {
+    (word.into(), what.into())
+}
+
+/// The PIDs that begin so, with their commands.
+fn processes(typed: &[u8]) -> Result<Vec<Offer>> {
+    let proc = Proc::system()?;
+    let this = proc.this()?.pid;
+    let pids = proc.pids()?.into_iter().map(|pid| (pid, pid.to_string().into_bytes()));
+    let pids = pids.filter(|(pid, word)| *pid != this && word.starts_with(typed));
+    Ok(pids.filter_map(|(pid, word)| Some((word, command(&proc.task(pid).ok()?)?))).collect())
+}
+
+/// The command line, or the name where that is empty. None where the process has ended.
+fn command(task: &Task) -> Option<Vec<u8>> {
+    let line = task.command_line().ok()?;
+    if line.is_empty() { Some(task.stat().ok()?.comm) } else { Some(line) }
+}
+
+/// All that names a namespace itself.
+fn only_namespaces(typed: &[u8]) -> Result<Vec<Offer>> {
+    let of_net = netns()?.into_iter().map(|(name, what)| ([b"netns:", &name[..]].concat(), what));
+    match typed.starts_with(b"netns:") {
+        true => Ok(of_net.collect()),
+        false => Ok(namespaces()?.into_iter().chain(of_net).collect()),
+    }
+}
+
+/// Every namespace as `TYPE:[INO]` and as its number.
+fn namespaces() -> Result<Vec<Offer>> {
+    let want = Want { kinds: KindSet::all(), relations: false, members_of: None, groups: false };
+    let found = scan::take(&Proc::system()?, &want)?;
+    let offers = found.namespaces.iter().flat_map(|ns| {
+        let first = ns.first.and_then(|pid| found.processes.get(&pid));
+        let what = [ns.kind.name().as_bytes(), b", ", first.map_or(b"", |first| &first.command)].concat();
+        [offer(ns.id.ino.to_string(), what.clone()), offer(format!("{}:[{}]", ns.kind, ns.id.ino), what)]
+    });
+    Ok(offers.collect())
+}
+
+/// The names of the containers or units that processes are in, or that a file tells of; of a container without a
+/// name the beginning of its id.
+fn belonging(wanted: What) -> Result<Vec<Offer>> {
+    let proc = Proc::system()?;
+    let states = match wanted {
+        What::Container => States::of(&proc)?,
+        _ => States::default(),
+    };
+    // By their ids: who made it, and the first process in it. PIDs ascend.
+    let mut found: BTreeMap<Vec<u8>, (&str, Option<Vec<u8>>)> = BTreeMap::new();
+    for known in &states.known {
+        found.insert(known.id.clone(), (known.engine, None));
+    }
+    for task in proc.pids()?.into_iter().filter_map(|pid| proc.task(pid).ok()) {
+        let lines = Line::of(&task).unwrap_or_default();
+        for level in lines.iter().flat_map(|line| levels(&line.path)).filter(|level| level.what == wanted) {
+            let (_, first) = found.entry(level.id).or_insert((level.engine, None));
+            *first = first.take().or_else(|| command(&task));
+        }
+    }
+    Ok(found.into_iter().flat_map(|(id, (engine, first))| named(&id, engine, first, &states)).collect())
+}
+
+/// The names of one, each with who made it and the command of the first process in it.
+fn named(id: &[u8], engine: &str, first: Option<Vec<u8>>, states: &States) -> Vec<Offer> {
+    let what = match first {
+        Some(first) => [engine.as_bytes(), b", ", &first].concat(),
+        None => engine.into(),
+    };
+    let known = states.known.iter().filter(|known| known.id == id);
+    let mut names: Vec<_> = known.flat_map(|known| known.names.clone()).collect();
+    if names.is_empty() {
+        names.push(short(id).to_vec());
+    }
+    // Two engines can tell of one container, with one name.
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| (name, what.clone())).collect()
+}
+
+/// The twelve digits by which people know a container without a name; what is no number stays whole.
+fn short(id: &[u8]) -> &[u8] {
+    match id.len() > 12 && id.iter().all(u8::is_ascii_hexdigit) {
+        true => &id[..12],
+        false => id,
+    }
+}
+
+/// The names of net namespaces; none where there is no such directory.
+fn netns() -> Result<Vec<Offer>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let Ok(mut dir) = Dir::open(NETNS, flags, Mode::empty()) else { return Ok(Vec::new()) };
+    let names = dir.iter().flatten().map(|entry| entry.file_name().to_bytes().to_vec());
+    let mut names: Vec<_> = names.filter(|name| !name.starts_with(b".")).collect();
+    names.sort_unstable();
+    Ok(names.into_iter().map(|name| offer(name, format!("in {NETNS}"))).collect())
+}
+
+/// All that may stand where a process or a namespace is named. The names behind a prefix are offered when that is
+/// typed, and the numbers of namespaces behind their first digit: where nothing is typed yet they would hide the rest.
+fn references(typed: &[u8]) -> Result<Vec<Offer>> {
+    if let Some((prefix, names)) = NAMES.iter().find(|row| typed.starts_with(row.0.as_bytes())) {
+        let whole = |(name, what): Offer| ([prefix.as_bytes(), &name].concat(), what);
+        return Ok(names()?.into_iter().map(whole).collect());
+    }
+    if typed.contains(&b':') {
+        return namespaces();
+    }
+    // Of a form what stands before the capitals: the whole, or a prefix.
+    let capital = |form: &str| form.find(|c: char| c.is_ascii_uppercase()).unwrap_or(form.len());
+    let forms = FORMS.iter().map(|form| offer(&form.spelled[..capital(form.spelled)], form.names));
+    let mut offers: Vec<_> = forms.filter(|(word, _)| !word.is_empty()).collect();
+    offers.extend(
+        KINDS
+            .iter()
+            .map(|row| offer(format!("{}:", row.name), format!("{} namespace by its number", row.name))),
+    );
+    if typed.is_empty() || digits::<u64>(typed).is_some() {
+        offers.extend(processes(typed)?);
+    }
+    if digits::<u64>(typed).is_some() {
+        offers.extend(namespaces()?);
+    }
+    Ok(offers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proc::container::state::Known;
+
+    #[test]
+    fn a_line_is_a_word_that_begins_so_and_what_it_is() {
+        let cases: [(&str, &str, &str, &str); 10] = [
+            ("web", "docker, nginx", "", "web\tdocker, nginx\n"),
+            ("web", "docker, nginx", "web", "web\tdocker, nginx\n"),
+            ("web", "docker, nginx", "wx", ""),
+            ("net:[4026531840]", "net, init", "net:[", "net:[4026531840]\tnet, init\n"),
+            ("a", "x\ty\nz\u{1b}", "", "a\tx\\x09y\\x0az\\x1b\n"),
+            ("a", "", "", "a\t\n"),
+            ("", "no word", "", ""),
+            ("a b", "two words", "", ""),
+            ("$(a)", "more than a word", "", ""),
+            ("\u{202e}a", "turned", "", ""),
+        ];
+        for (word, what, typed, expected) in cases {
+            let found = lines(&[offer(word, what)], typed.as_bytes(), Charset::Utf8);
+            assert_eq!(found, expected, "{word:?} {typed:?}");
+        }
+        let long = lines(&[offer("a", "é".repeat(100))], b"", Charset::Utf8);
+        assert_eq!(long, format!("a\t{}\n", "é".repeat(72)));
+    }
+
+    #[test]
+    fn a_container_has_its_names_or_the_beginning_of_its_id() {
+        let id = b"0123456789abcdef0123456789abcdef".to_vec();
+        let known = |engine, id: &[u8], names: &[&[u8]]| Known {
+            engine,
+            id: id.to_vec(),
+            names: names.iter().map(|name| name.to_vec()).collect(),
+            ..Known::default()
+        };
+        let states =
+            States { known: vec![known("docker", &id, &[b"web", b"www"]), known("runc", &id, &[b"web"])] };
+        let words = |id: &[u8], states: &States| -> Vec<Vec<u8>> {
+            named(id, "docker", Some(b"nginx".to_vec()), states).into_iter().map(|(word, _)| word).collect()
+        };
+        assert_eq!(words(&id, &states), [b"web", b"www"]);
+        assert_eq!(words(&id, &States::default()), [b"0123456789ab"]);
+        assert_eq!(words(b"machine-of-mine", &states), [b"machine-of-mine"]);
+        assert_eq!(named(&id, "runc", None, &States::default()), [offer("0123456789ab", "runc")]);
+    }
+}
