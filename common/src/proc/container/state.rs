@@ -259,6 +259,10 @@ mod tests {
         root.file("etc/docker/daemon.json", r#"{"data-root": "/srv/docker"}"#);
         root.file("srv/docker/containers/<A>/config.v2.json", r#"{"ID":"<A>","Name":"/web","Config":{"Labels":{"io.kubernetes.pod.name":"p","io.kubernetes.pod.namespace":"n"}}}"#);
         root.file("run/docker/runtime-runc/moby/<A>/state.json", STATE);
+        root.file(
+            "run/docker/runtime-runc/moby/by-crun/status",
+            r#"{"pid":5,"process-start-time":6,"cgroup-path":"/docker/x"}"#,
+        );
         root.file("run/runc/foo/state.json", r#"{"id":"foo","init_process_pid":0,"init_process_start":0,"cgroup_paths":{"cpu":"/sys/fs/cgroup/cpu/"}}"#);
         root.file("run/crun/bar/status", r#"{"pid":7,"process-start-time":8,"cgroup-path":"/mine/bar"}"#);
         root.file("run/youki/you/state.json", r#"{"id":"you","pid":9}"#);
@@ -313,6 +317,7 @@ mod tests {
             "containerd <B> [c] n/p [/docker/<B> /in/docker/<B>] 43+777 /run/containerd/runc/k8s.io/<B>/state.json /run/containerd/io.containerd.runtime.v2.task/k8s.io/<B>/config.json",
             "podman <C> [pod-db] - [] - /var/lib/containers/storage/overlay-containers/containers.json",
             "systemd-nspawn vm [vm] - [] - /run/systemd/machines/vm (12, Some(99))",
+            "docker by-crun [] - [/docker/x] 5+6 /run/docker/runtime-runc/moby/by-crun/status /run/docker/runtime-runc/moby/by-crun/status",
             "runc foo [] - [] - /run/runc/foo/state.json",
             "crun bar [] - [/mine/bar] 7+8 /run/crun/bar/status /run/crun/bar/status",
             "youki you [] - [] - /run/youki/you/state.json",
