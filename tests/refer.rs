@@ -33,7 +33,7 @@ fn networked(t: &Test) -> Held {
 }
 
 /// The options with which such a network is entered.
-fn enter<'a>(reference: &'a str) -> Vec<&'a str> {
+fn enter(reference: &str) -> Vec<&str> {
     if Ring::here().is_root() { vec!["-t", reference, "-n"] } else { vec!["-t", reference, "-U", "-n"] }
 }
 

@@ -221,7 +221,7 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     };
     Ok(Request {
         kinds: kinds(matches)?,
-        process: args::value(matches, "task").map(|word| process(word)).transpose()?,
+        process: args::value(matches, "task").map(process).transpose()?,
         ns,
         columns,
         form,

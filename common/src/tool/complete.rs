@@ -46,8 +46,11 @@ const ANSWERS: &[Answer] = &[
     ("column",    |tool, _| Ok((tool.columns)().into_iter().map(|(name, help)| offer(name, help)).collect())),
 ];
 
+/// A prefix, and a function that offers what can stand behind it.
+type Behind = (&'static str, fn() -> Result<Vec<Offer>>);
+
 /// The prefixes of [`FORMS`] behind which there are names, and which.
-const NAMES: &[(&str, fn() -> Result<Vec<Offer>>)] = &[
+const NAMES: &[Behind] = &[
     ("ctr:", || belonging(What::Container)),
     ("unit:", || belonging(What::Unit)),
     ("netns:", netns),
