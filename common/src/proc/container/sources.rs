@@ -42,6 +42,7 @@ const LARGE: u64 = 4 << 20;
 #[rustfmt::skip]
 pub(super) const SOURCES: &[Source] = &[
     Source { base: Base::DockerData, path: "containers/*/config.v2.json", engine: "docker", most: SMALL, parse: docker },
+    Source { base: Base::DockerData, path: "*/containers/*/config.v2.json", engine: "docker", most: SMALL, parse: docker_of_ids },
     Source { base: Base::Root, path: "run/containerd/io.containerd.runtime.v2.task/*/*/config.json", engine: "containerd", most: SMALL, parse: bundle },
     Source { base: Base::Root, path: "run/containers/storage/overlay-containers/*/userdata/config.json", engine: "podman", most: SMALL, parse: userdata },
     Source { base: Base::Root, path: "var/lib/containers/storage/overlay-containers/*/userdata/config.json", engine: "podman", most: SMALL, parse: userdata },
@@ -131,6 +132,17 @@ fn docker(engine: &'static str, _: &[&[u8]], text: &[u8]) -> Vec<Known> {
         ..Known::default()
     });
     known.into_iter().collect()
+}
+
+/// The same of a Docker whose containers have ids of their own: it keeps that below `UID.GID`. What else stands beside
+/// that can be written from inside of containers, such as a volume that is called "containers". Source: dockerd(8),
+/// `--userns-remap`.
+fn docker_of_ids(engine: &'static str, stars: &[&[u8]], text: &[u8]) -> Vec<Known> {
+    let mut ids = stars.first().copied().unwrap_or_default().splitn(2, |&b| b == b'.');
+    match ids.next().and_then(digits::<u32>).and(ids.next()).and_then(digits::<u32>) {
+        Some(_) => docker(engine, stars, text),
+        None => Vec::new(),
+    }
 }
 
 /// A bundle of containerd, which has the id in the name of the directory; what people call the container stands

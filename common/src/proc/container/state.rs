@@ -326,6 +326,21 @@ mod tests {
     }
 
     #[test]
+    fn docker_has_what_is_of_other_ids_below_those_and_nobodys_volume_is_taken_for_it() {
+        let root = Root::new("ids");
+        let config = r#"{"ID":"<A>","Name":"/web"}"#;
+        for other in ["volumes", "100000", "100000.", ".5", "1.2.3", "1.4294967296"] {
+            root.file(&format!("var/lib/docker/{other}/containers/_data/config.v2.json"), config);
+        }
+        assert_eq!(root.read(), []);
+        root.file("var/lib/docker/100000.65534/containers/<A>/config.v2.json", config);
+        let found = root.read();
+        assert_eq!(found.iter().map(|known| &known.names[0][..]).collect::<Vec<_>>(), [b"web"]);
+        let source = filled("/var/lib/docker/100000.65534/containers/<A>/config.v2.json");
+        assert_eq!(found[0].source, source.as_bytes());
+    }
+
+    #[test]
     fn a_file_is_believed_only_where_nobody_else_can_write() {
         let root = Root::new("trust");
         let file = "run/runc/foo/state.json";
