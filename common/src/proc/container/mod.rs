@@ -57,8 +57,8 @@ pub struct Inside {
 const OF_MACHINES: &[&str] = &["machined", "systemd-nspawn", "libvirt"];
 
 /// The containers that this path leads through, outermost first. A file speaks for a group only if the group is
-/// the container's own, or if the file names no groups and nothing but slices stands above: whatever stands below a
-/// unit or a container can have been made there by anybody.
+/// the container's own, or if the file names no groups and nothing stands above but slices, pods and the directories of
+/// engines: whatever stands below a unit, a container or any other group can have been made there by anybody.
 pub fn containers(path: &[u8], states: &States) -> Vec<Inside> {
     in_levels(path, &path::levels(path), states)
 }
@@ -66,7 +66,8 @@ pub fn containers(path: &[u8], states: &States) -> Vec<Inside> {
 fn in_levels(path: &[u8], levels: &[Level], states: &States) -> Vec<Inside> {
     let mut found: Vec<Inside> = Vec::new();
     for level in levels.iter().filter(|level| level.what == What::Container) {
-        let alone = !levels.iter().any(|above| above.what != What::Pod && above.end < level.end);
+        let alone = !levels.iter().any(|above| above.what != What::Pod && above.end < level.end)
+            && path::is_of_engines(&path[..level.end]);
         let speaks = |known: &Known| match known.groups.is_empty() {
             true => alone && is_kin(level, known),
             false => known.groups.iter().any(|group| leads_through(group, &path[..level.end])),
@@ -280,6 +281,10 @@ mod tests {
             // Somebody makes groups with the names of others.
             ("0::/user.slice/user-1000.slice/user@1000.service/docker/<A>", "aaaaaaaaaaaa <A> docker cgroup", "-", "user@1000.service systemd cgroup"),
             ("0::/user.slice/user-1000.slice/user@1000.service/machine-vm.scope", "vm machined cgroup", "-", "user@1000.service/machine-vm.scope systemd cgroup"),
+            ("0::/bob/machine-vm.scope", "vm machined cgroup", "-", "-"),
+            ("0::/bob.slice/machine-vm.scope", "vm systemd-nspawn /state/systemd-nspawn", "-", "machine-vm.scope systemd cgroup"),
+            ("0::/bob/docker/<NINE>", "999999999999 <NINE> docker cgroup", "-", "-"),
+            ("0::/docker/<NINE>", "nginx <NINE> docker /state/containerd", "shop/web-0 kubernetes /state/containerd", "-"),
             ("0::/docker/<A>/<NINE>", "web/999999999999 <NINE> container cgroup", "-", "-"),
             ("0::/system.slice/x.service/<NINE>", "999999999999 <NINE> container cgroup", "-", "x.service systemd cgroup"),
             // Pods.

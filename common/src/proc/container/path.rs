@@ -136,6 +136,22 @@ fn of_layout(piece: &[u8], above: &[u8]) -> Option<Found> {
     })
 }
 
+/// Stands nothing above this group but what engines and systemd make for all: slices, pods and directories of engines?
+pub fn is_of_engines(group: &[u8]) -> bool {
+    let mut pieces = group.split(|&b| b == b'/').rev().skip(1).peekable();
+    let of_engine =
+        |name: &[u8]| LAYOUTS.iter().any(|layout| layout.above.iter().any(|above| above.as_bytes() == name));
+    let pod = |piece: &[u8], above: &[u8]| of_layout(piece, above).is_some_and(|found| found.0 == Pod);
+    while let Some(piece) = pieces.next() {
+        let above = pieces.peek().copied().unwrap_or_default();
+        let passed = piece.is_empty() || piece == b".." || is_slice(piece);
+        if !passed && !of_engine(piece) && !pod(piece, above) {
+            return false;
+        }
+    }
+    true
+}
+
 fn is_slice(piece: &[u8]) -> bool {
     piece.len() > 6 && piece.ends_with(b".slice")
 }
