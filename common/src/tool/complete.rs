@@ -20,8 +20,9 @@ use crate::error::Result;
 use crate::kind::{KINDS, KindSet};
 use crate::ns::refer::FORMS;
 use crate::ns::scan::{self, Want};
+use crate::proc::container::containers;
 use crate::proc::container::path::{What, levels};
-use crate::proc::container::state::States;
+use crate::proc::container::state::{Known, States};
 use crate::proc::groups::Line;
 use crate::proc::{Proc, Task};
 use crate::sys;
@@ -147,43 +148,75 @@ fn namespaces() -> Result<Vec<Offer>> {
     Ok(offers.collect())
 }
 
-/// The names of the containers or units that processes are in, or that a file tells of; of a container without a
-/// name the beginning of its id.
+/// The id of a container or unit, and what people call it.
+type Called = (Vec<u8>, Vec<Vec<u8>>);
+
+/// The names of the containers or units that processes are in; of a container without a name the beginning of its
+/// id. What a file tells of and what has no process leads nowhere.
 fn belonging(wanted: What) -> Result<Vec<Offer>> {
     let proc = Proc::system()?;
     let states = match wanted {
         What::Container => States::of(&proc)?,
         _ => States::default(),
     };
-    // By their ids: who made it, and the first process in it. PIDs ascend.
-    let mut found: BTreeMap<Vec<u8>, (&str, Option<Vec<u8>>)> = BTreeMap::new();
+    // Who made it, and the first process in it. PIDs ascend.
+    let mut found: BTreeMap<Called, (&str, Option<Vec<u8>>)> = BTreeMap::new();
     for known in &states.known {
-        found.insert(known.id.clone(), (known.engine, None));
-    }
-    for task in proc.pids()?.into_iter().filter_map(|pid| proc.task(pid).ok()) {
-        let lines = Line::of(&task).unwrap_or_default();
-        for level in lines.iter().flat_map(|line| levels(&line.path)).filter(|level| level.what == wanted) {
-            let (_, first) = found.entry(level.id).or_insert((level.engine, None));
-            *first = first.take().or_else(|| command(&task));
+        if let Some(task) = first_process(&proc, known) {
+            found.insert((known.id.clone(), known.names.clone()), (known.engine, command(&task)));
         }
     }
-    Ok(found.into_iter().flat_map(|(id, (engine, first))| named(&id, engine, first, &states)).collect())
+    for task in proc.pids()?.into_iter().filter_map(|pid| proc.task(pid).ok()) {
+        for line in Line::of(&task).unwrap_or_default() {
+            for (engine, called) in of_group(wanted, &line.path, &states) {
+                let (_, first) = found.entry(called).or_insert((engine, None));
+                *first = first.take().or_else(|| command(&task));
+            }
+        }
+    }
+    let offers = found.into_iter();
+    let mut offers: Vec<_> =
+        offers.flat_map(|((id, names), (engine, first))| named(&id, names, engine, first)).collect();
+    // Two engines can tell of one container, with one name.
+    offers.sort_by(|(one, _), (other, _)| one.cmp(other));
+    offers.dedup_by(|(one, _), (other, _)| one == other);
+    Ok(offers)
 }
 
-/// The names of one, each with who made it and the command of the first process in it.
-fn named(id: &[u8], engine: &str, first: Option<Vec<u8>>, states: &States) -> Vec<Offer> {
+/// The containers or units that this path leads through, and who made them.
+fn of_group(wanted: What, path: &[u8], states: &States) -> Vec<(&'static str, Called)> {
+    match wanted {
+        What::Container => {
+            let all = containers(path, states).into_iter();
+            all.map(|inside| (inside.engine, (inside.id, inside.names))).collect()
+        }
+        _ => {
+            let all = levels(path).into_iter().filter(|level| level.what == wanted);
+            all.map(|level| (level.engine, (level.id, Vec::new()))).collect()
+        }
+    }
+}
+
+/// The first process that a file tells of, if it is there still.
+fn first_process(proc: &Proc, known: &Known) -> Option<Task> {
+    let (pid, start) = match (&known.init, known.leader) {
+        (Some((pid, start, _)), _) => (*pid, Some(*start)),
+        (None, leader) => (leader?.0, None),
+    };
+    let task = proc.task(pid).ok()?;
+    let since = task.stat().ok()?.start;
+    start.is_none_or(|start| start == since).then_some(task)
+}
+
+/// The names of one, or the beginning of its id, each with who made it and the command of the first process in it.
+fn named(id: &[u8], mut names: Vec<Vec<u8>>, engine: &str, first: Option<Vec<u8>>) -> Vec<Offer> {
     let what = match first {
         Some(first) => [engine.as_bytes(), b", ", &first].concat(),
         None => engine.into(),
     };
-    let known = states.known.iter().filter(|known| known.id == id);
-    let mut names: Vec<_> = known.flat_map(|known| known.names.clone()).collect();
     if names.is_empty() {
         names.push(short(id).to_vec());
     }
-    // Two engines can tell of one container, with one name.
-    names.sort_unstable();
-    names.dedup();
     names.into_iter().map(|name| (name, what.clone())).collect()
 }
 
@@ -236,7 +269,6 @@ fn references(typed: &[u8]) -> Result<Vec<Offer>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proc::container::state::Known;
 
     #[test]
     fn a_line_is_a_word_that_begins_so_and_what_it_is() {
@@ -263,20 +295,13 @@ mod tests {
     #[test]
     fn a_container_has_its_names_or_the_beginning_of_its_id() {
         let id = b"0123456789abcdef0123456789abcdef".to_vec();
-        let known = |engine, id: &[u8], names: &[&[u8]]| Known {
-            engine,
-            id: id.to_vec(),
-            names: names.iter().map(|name| name.to_vec()).collect(),
-            ..Known::default()
+        let words = |id: &[u8], names: &[&[u8]]| -> Vec<Vec<u8>> {
+            let names = names.iter().map(|name| name.to_vec()).collect();
+            named(id, names, "docker", Some(b"nginx".to_vec())).into_iter().map(|(word, _)| word).collect()
         };
-        let states =
-            States { known: vec![known("docker", &id, &[b"web", b"www"]), known("runc", &id, &[b"web"])] };
-        let words = |id: &[u8], states: &States| -> Vec<Vec<u8>> {
-            named(id, "docker", Some(b"nginx".to_vec()), states).into_iter().map(|(word, _)| word).collect()
-        };
-        assert_eq!(words(&id, &states), [b"web", b"www"]);
-        assert_eq!(words(&id, &States::default()), [b"0123456789ab"]);
-        assert_eq!(words(b"machine-of-mine", &states), [b"machine-of-mine"]);
-        assert_eq!(named(&id, "runc", None, &States::default()), [offer("0123456789ab", "runc")]);
+        assert_eq!(words(&id, &[b"web", b"www"]), [b"web", b"www"]);
+        assert_eq!(words(&id, &[]), [b"0123456789ab"]);
+        assert_eq!(words(b"machine-of-mine", &[]), [b"machine-of-mine"]);
+        assert_eq!(named(&id, Vec::new(), "runc", None), [offer("0123456789ab", "runc")]);
     }
 }
