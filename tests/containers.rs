@@ -2,15 +2,17 @@
 
 mod engines;
 
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Run, Test, has_kind, inode, pids, tool_path};
+use crate::harness::{NOBODY, Run, Test, has_kind, inode, pids, tool_path, within};
 use common::kind::KINDS;
 use engines::{
-    ENGINES, Engine, MEMORY, PIDS, Place, QUOTA, docker_run, docker_words, dockerd, has_bridges, is_pure_v2,
-    left,
+    Container, ENGINES, Engine, MEMORY, PIDS, Place, QUOTA, docker_run, docker_words, dockerd, has_bridges,
+    hierarchies, is_pure_v2, left,
 };
 
 /// Tells the story of a container of this engine.
@@ -18,12 +20,15 @@ fn tell(t: &Test, engine: &str) {
     let engine = Engine::named(engine);
     if engine.is_here(t) {
         let place = Place::new(t);
-        let pid = (engine.start)(&place);
+        let container = (engine.start)(&place);
+        let pid = container.pid;
         it_is_found_and_listed(t, engine, pid);
         it_is_entered_by_parts(t, pid);
         it_is_entered_as_a_whole(t, pid);
         its_world_is_told(t, engine, pid);
         its_limits_are_told_and_shared(t, &place, pid);
+        it_is_named(&place, engine, &container);
+        its_name_ends_with_it(&place, &container);
     }
 }
 
@@ -256,6 +261,154 @@ fn its_limits_are_told_and_shared(t: &Test, place: &Place<'_>, pid: i32) {
     }
 }
 
+/// What one of our tools answers in JSON that sees the files of the engines.
+fn told(place: &Place<'_>, tool: &str, words: &[&str]) -> Value {
+    serde_json::from_str(&place.tool(tool).args(words).run().ok()).unwrap()
+}
+
+/// Every name leads to this process, by every tool.
+#[track_caller]
+fn leads_to(place: &Place<'_>, name: &str, pid: i32) {
+    let reference = format!("ctr:{name}");
+    let net = format!("net:[{}]\n", inode(pid, "net"));
+    for reference in [&reference, name] {
+        let run = place.tool("rnsenter").args(["-t", reference, "-n", "readlink", "/proc/self/ns/net"]);
+        assert_eq!(run.run().ok(), net, "{reference}");
+        assert_eq!(told(place, "nsinfo", &["-J", reference])["pids"][0], pid, "{reference}");
+    }
+    // What it has alone is listed with its first process.
+    let words = ["-r", "-n", "-t", "mnt", "-o", "NS,PID", "-p", &reference];
+    assert_eq!(place.tool("rlsns").args(words).run().ok(), format!("{} {pid}\n", inode(pid, "mnt")));
+}
+
+/// No tool finds anything of this name.
+#[track_caller]
+fn leads_nowhere(place: &Place<'_>, name: &str) {
+    let none = format!("no container that we see is called {name}");
+    for (tool, status, words) in [
+        ("rnsenter", 125, &["-t", name, "true"][..]),
+        ("rnsenter", 125, &["--net=ctr:NAME", "true"]),
+        ("nsinfo", 1, &[name]),
+        ("rlsns", 1, &["-p", name]),
+    ] {
+        let words = words.iter().map(|word| word.replace("NAME", name));
+        let hint = place.tool(tool).args(words).run().fails(status, &format!("{tool}: {none}"));
+        assert!(hint.starts_with("`rlsns -o +CONTAINER"), "{hint}");
+    }
+}
+
+/// What a container is shown as: its name, and what said so.
+fn shown(place: &Place<'_>, pid: i32) -> (Value, Value) {
+    let pid = pid.to_string();
+    let words = ["-J", "-o", "PID,CONTAINER,SOURCE", "-t", "mnt", "-p", &pid];
+    let row = told(place, "rlsns", &words)["namespaces"][0].clone();
+    let its = told(place, "nsinfo", &["-J", &pid])["container"].clone();
+    match its.is_null() {
+        true => assert_eq!(row["container"], its),
+        false => assert_eq!((&row["container"], &row["source"]), (&its["name"], &its["source"])),
+    }
+    (row["container"].clone(), row["source"].clone())
+}
+
+fn it_is_named(place: &Place<'_>, engine: &Engine, container: &Container) {
+    let Some(name) = &container.name else {
+        assert_eq!(shown(place, container.pid).0, Value::Null);
+        return;
+    };
+    assert_eq!(shown(place, container.pid), (json!(name), json!(container.source)));
+    leads_to(place, name, container.pid);
+    let its = told(place, "nsinfo", &["-J", name])["container"].clone();
+    let word = engine.name.split(' ').next().unwrap();
+    assert_eq!((&its["engine"], &its["id"]), (&json!(word), &json!(container.id)), "{its}");
+    if let Some(id) = &container.id {
+        [&id[..], &id[..12], &id[..5]].iter().for_each(|id| leads_to(place, id, container.pid));
+    }
+    for (kind, typed) in [("container", &name[..7]), ("reference", &format!("ctr:{}", &name[..7]))] {
+        let offered = place.tool("rnsenter").args(["--complete", kind, typed]).run().ok();
+        let prefix = if kind == "container" { "" } else { "ctr:" };
+        let words: Vec<&str> = offered.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(words, [format!("{prefix}{name}")], "{offered}");
+        assert!(offered.contains(&format!("\t{word}, ")), "{offered}");
+    }
+}
+
+fn its_name_ends_with_it(place: &Place<'_>, container: &Container) {
+    let Some(name) = &container.name else { return };
+    place.run(&container.remove.iter().map(String::as_str).collect::<Vec<_>>());
+    let there = || std::path::Path::new(&format!("/proc/{}", container.pid)).exists();
+    assert!(within(Duration::from_secs(20), || !there()));
+    leads_nowhere(place, name);
+    container.id.iter().for_each(|id| leads_nowhere(place, id));
+    let offered = place.tool("rnsenter").args(["--complete", "container", name]).run().ok();
+    assert_eq!(offered, "");
+}
+
+#[test]
+fn a_container_of_docker_is_named_whatever_others_are_called() {
+    let t = rings!(Containers);
+    if !Engine::named("docker").is_here(&t) {
+        return;
+    }
+    let place = Place::new(&t);
+    dockerd(&place, &[]);
+    let web = docker_run(&place, &["--name=nskit-web"]);
+    let id = web.id.clone().unwrap();
+    // Another one is called like the beginning of its id.
+    let other = docker_run(&place, &[&format!("--name={}", &id[..8])]);
+    leads_to(&place, &id[..8], other.pid);
+    leads_to(&place, &id[..9], web.pid);
+    // What both ids begin with names none.
+    let ids = [&id, other.id.as_ref().unwrap()];
+    let common = ids[0].bytes().zip(ids[1].bytes()).take_while(|(a, b)| a == b).count();
+    if common > 0 {
+        let run = place.tool("nsinfo").arg(format!("ctr:{}", &id[..common])).run();
+        run.fails(1, &format!("nsinfo: several containers are called {}", &id[..common]));
+    }
+
+    // Somebody calls a group of his own like it.
+    let mount = hierarchies().into_iter().rfind(|point| !point.ends_with("systemd")).unwrap();
+    let mount = hierarchies().into_iter().find(|point| point.ends_with("unified")).unwrap_or(mount);
+    let group = mount.join(&place.name).join("bob");
+    std::fs::create_dir(&group).unwrap();
+    for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+        std::os::unix::fs::chown(group.join(file), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let script = "mkdir \"$1\" && read -r _ && echo $$ >\"$1/cgroup.procs\" && echo ready && exec sleep 1000";
+    let scope = group.join(format!("docker-{id}.scope"));
+    let run = t.program("sh").as_user().args(["-c", script, "sh", scope.to_str().unwrap()]);
+    let run = run.with(|command| _ = command.stdin(std::process::Stdio::piped()));
+    let mut bob = run.start();
+    std::fs::write(group.join("cgroup.procs"), bob.pid().to_string()).unwrap();
+    bob.child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    assert_eq!(bob.next_line().as_deref(), Some("ready"));
+    for name in ["nskit-web", &id, &id[..12]] {
+        leads_to(&place, name, web.pid);
+    }
+    let bob_is_shown_by_his_group = || {
+        let its = told(&place, "nsinfo", &["-J", &bob.pid().to_string()])["container"].clone();
+        assert_eq!((&its["name"], &its["source"]), (&json!(&id[..12]), &json!("cgroup")), "{its}");
+    };
+    bob_is_shown_by_his_group();
+    assert_eq!(shown(&place, web.pid), (json!("nskit-web"), json!(web.source)));
+
+    // A container that stopped has its file still, and nothing leads to it, nor to the impostor.
+    let kill = docker_words(&place, &["kill", &id]);
+    place.run(&kill.iter().map(String::as_str).collect::<Vec<_>>());
+    let there = || std::path::Path::new(&format!("/proc/{}", web.pid)).exists();
+    assert!(within(Duration::from_secs(20), || !there()));
+    leads_nowhere(&place, "nskit-web");
+    bob_is_shown_by_his_group();
+    for (typed, expected) in
+        [("nskit", String::new()), (&id[..12], format!("{}\tdocker, sleep 1000\n", &id[..12]))]
+    {
+        let offered = place.tool("rnsenter").args(["--complete", "container", typed]).run().ok();
+        assert_eq!(offered, expected);
+    }
+    let enter = place.tool("rnsenter").args(["-t", &id, "true"]).run();
+    let hint = enter.fails(125, &format!("rnsenter: no container is proved to be called {id}"));
+    assert!(hint.contains(&format!("(process {} of user {NOBODY} in ", bob.pid())), "{hint}");
+}
+
 #[test]
 fn containers_of_docker_that_share_namespaces_are_told_apart() {
     let t = rings!(Containers);
@@ -266,12 +419,13 @@ fn containers_of_docker_that_share_namespaces_are_told_apart() {
     let place = Place::new(&t);
     dockerd(&place, &[]);
     let [net, pid] = ["net", "pid"].map(|kind| format!("--{kind}=container:first"));
-    let first = docker_run(&place, &["--name=first", "--hostname=inside"]);
-    let same_net = docker_run(&place, &[&net]);
+    let first = docker_run(&place, &["--name=first", "--hostname=inside"]).pid;
+    let same_net = docker_run(&place, &[&net]).pid;
     let same_pid = docker_run(
         &place,
         &[&pid, "--cgroupns=private", "--cap-drop=ALL", "--security-opt=no-new-privileges"],
-    );
+    )
+    .pid;
 
     assert_eq!(numbers(&t, same_net, &["-n"]), numbers(&t, first, &["-n"]));
     assert_ne!(numbers(&t, same_pid, &["-n"]), numbers(&t, first, &["-n"]));
@@ -346,7 +500,7 @@ fn a_test_that_fails_leaves_nothing_of_its_container() {
         let failing = std::panic::AssertUnwindSafe(|| {
             let place = Place::new(&t);
             name.set(place.name.clone()).unwrap();
-            let pid = (engine.start)(&place);
+            let pid = (engine.start)(&place).pid;
             assert!(left(&place.name).len() > 3, "there is nothing to take down");
             panic!("on purpose, with a container of {} at {pid}", engine.name);
         });

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Held, Test, children, copy_program, pids, tool_path, within};
+use crate::harness::{Held, Run, Test, children, copy_program, pids, tool_path, within};
 
 /// A container engine. Every container is called "inside", sleeps, and has the same limits.
 pub struct Engine {
@@ -23,8 +23,29 @@ pub struct Engine {
     pub ids: (u32, u32),
     /// Does it refuse to work beside groups of version 1?
     v2: bool,
-    /// Starts a container; answers the PID of its first process.
-    pub start: fn(&Place<'_>) -> i32,
+    /// Starts a container.
+    pub start: fn(&Place<'_>) -> Container,
+}
+
+/// A container that runs.
+pub struct Container {
+    /// Its first process, as the engine itself tells.
+    pub pid: i32,
+    /// What it is called, if it is called anything.
+    pub name: Option<String>,
+    /// Its id, if it has one besides.
+    pub id: Option<String>,
+    /// What says how it is called: the word cgroup, or the path of a file.
+    pub source: String,
+    /// The command that removes it.
+    pub remove: Vec<String>,
+}
+
+impl Container {
+    /// One that is called nothing, and ends with its engine.
+    fn nameless(pid: i32) -> Container {
+        Container { pid, name: None, id: None, source: String::new(), remove: Vec::new() }
+    }
 }
 
 /// The limits: half a CPU, so much memory, so many processes.
@@ -71,6 +92,8 @@ pub struct Place<'t> {
     pub name: String,
     dir: Option<tempfile::TempDir>,
     up: RefCell<Vec<Up>>,
+    /// The process that holds the mount namespace of [`WORLD`].
+    world: i32,
 }
 
 enum Up {
@@ -90,7 +113,7 @@ impl<'t> Place<'t> {
         let dir = tempfile::Builder::new().prefix("nskit-containers-").tempdir_in("/run").unwrap();
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let name = dir.path().file_name().unwrap().to_str().unwrap().to_string();
-        let place = Place { t, name, dir: Some(dir), up: RefCell::default() };
+        let mut place = Place { t, name, dir: Some(dir), up: RefCell::default(), world: 0 };
         for point in hierarchies() {
             std::fs::create_dir(point.join(&place.name)).unwrap();
         }
@@ -101,7 +124,30 @@ impl<'t> Place<'t> {
         std::fs::write(image.join("etc/os-release"), "ID=nskit\n").unwrap();
         copy_program(Path::new(&place.run(&["sh", "-c", "command -v busybox"])), &image.join("bin/busybox"));
         APPLETS.iter().for_each(|applet| symlink("busybox", image.join("bin").join(applet)).unwrap());
+        let alone = ["-m", "--propagation", "private", "sh", "-c", WORLD, "sh", &place.path("")];
+        let world = t.program("unshare").args(alone).hold();
+        place.world = world.pid();
+        place.keep(world);
         place
+    }
+
+    /// A command line that has the same files in the usual places as the engines.
+    fn there(&self, words: &[&str]) -> Vec<String> {
+        let world = self.world.to_string();
+        let there = ["nsenter", "-t", &world, "-m", "--"];
+        there.iter().chain(words).map(|word| word.to_string()).collect()
+    }
+
+    /// One of our tools, which finds the files of the engines in the usual places.
+    pub fn tool(&self, name: &str) -> Run<'t> {
+        let words = self.there(&[tool_path(name).to_str().unwrap()]);
+        self.t.program(&words[0]).args(&words[1..])
+    }
+
+    /// Runs a command there, which has to succeed; answers what it printed.
+    pub fn run_there(&self, words: &[&str]) -> String {
+        let words = self.there(words);
+        self.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// A file of this place.
@@ -119,11 +165,11 @@ impl<'t> Place<'t> {
     /// Runs a command whose container keeps its standard input and output.
     fn run_detached(&self, words: &[&str]) {
         let script = "log=$1; shift; \"$@\" </dev/null >\"$log\" 2>&1 || { cat \"$log\" >&2; exit 1; }";
-        self.run(&[&["sh", "-c", script, "sh", &self.path("log")], words].concat());
+        self.run_there(&[&["sh", "-c", script, "sh", &self.path("log")], words].concat());
     }
 
-    fn until(&self, words: &[&str]) {
-        self.up.borrow_mut().push(Up::Until(words.iter().map(|word| word.to_string()).collect()));
+    fn until(&self, words: &[String]) {
+        self.up.borrow_mut().push(Up::Until(words.to_vec()));
     }
 
     fn keep(&self, held: Held) {
@@ -166,7 +212,7 @@ impl Drop for Place<'_> {
 }
 
 /// Where the hierarchies of groups are mounted.
-fn hierarchies() -> Vec<PathBuf> {
+pub fn hierarchies() -> Vec<PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     let points = mounts.lines().filter(|line| line.contains(" - cgroup"));
     points.map(|line| PathBuf::from(line.split(' ').nth(4).unwrap())).collect()
@@ -235,30 +281,48 @@ fn limited(place: &Place<'_>, words: &[&str]) -> i32 {
 /// What these engines run.
 const SLEEP: &[&str] = &["/bin/sh", "-c", "echo ready; exec sleep 1000"];
 
-fn bubblewrap(place: &Place<'_>) -> i32 {
+fn bubblewrap(place: &Place<'_>) -> Container {
     let image = place.path("image");
     let options =
         ["bwrap", "--unshare-all", "--die-with-parent", "--uid", "0", "--gid", "0", "--hostname", "inside"];
     let mounts = ["--bind", &image, "/", "--proc", "/proc", "--dev", "/dev"];
-    limited(place, &[&options[..], &mounts, SLEEP].concat())
+    Container::nameless(limited(place, &[&options[..], &mounts, SLEEP].concat()))
 }
 
-fn nspawn(place: &Place<'_>) -> i32 {
-    // It makes groups below its own in the hierarchies that have no limits.
-    let in_group = ["-g", &format!("name=systemd:{}", place.name), "-g", &format!(":{}", place.name)];
-    let enter = [&[tool_path("rcgexec").to_str().unwrap()][..], &in_group].concat();
-    let enter = if is_pure_v2() { &["env", "UNIFIED_CGROUP_HIERARCHY=1"][..] } else { &enter };
-    let script = [OWN_RUN, "exec \"$@\""].concat();
-    let alone = ["unshare", "-m", "--propagation", "private", "sh", "-c", &script, "sh", &place.path("")];
+/// In a group as that of its own unit, which tells its name: nobody is asked to register it.
+fn nspawn(place: &Place<'_>) -> Container {
+    let name = "nskit-inside";
+    let unit = format!("systemd-nspawn@{name}.service");
+    // It makes groups below its own: on version 2 that has the limits, else those that have none.
+    let in_v2 = "unit=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/$1; shift
+        mkdir \"$unit\" && echo $$ >\"$unit/cgroup.procs\" && exec env UNIFIED_CGROUP_HIERARCHY=1 \"$@\"";
+    let groups = ["name=systemd", ""].map(|name| format!("-g{name}:{}/{unit}", place.name));
+    let enter = match is_pure_v2() {
+        true => ["sh", "-c", in_v2, "sh", &unit],
+        false => [tool_path("rcgexec").to_str().unwrap(), &groups[0], &groups[1], "--", "env"],
+    };
+    if !is_pure_v2() {
+        let with_groups = hierarchies()
+            .into_iter()
+            .filter(|point| ["systemd", "unified"].iter().any(|name| point.ends_with(name)));
+        with_groups.for_each(|point| std::fs::create_dir(point.join(&place.name).join(&unit)).unwrap());
+    }
     let image = place.path("image");
-    let options =
-        ["systemd-nspawn", "-q", "--register=no", "--keep-unit", "--kill-signal=SIGKILL", "-M", "inside"];
-    let world = ["-D", &image, "--private-network", "--private-users=100000:65536"];
-    limited(place, &[enter, &alone, &options, &world, SLEEP].concat())
+    let options = ["systemd-nspawn", "-q", "--register=no", "--keep-unit", "--kill-signal=SIGKILL"];
+    let world = ["-M", name, "--hostname=inside", "-D", &image, "--private-network"];
+    let words = [&enter[..], &options, &world, &["--private-users=100000:65536"], SLEEP].concat();
+    let words = place.there(&words);
+    let pid = limited(place, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    Container {
+        name: Some(name.into()),
+        source: "cgroup".into(),
+        remove: ["kill", "-9", &pid.to_string()].map(String::from).to_vec(),
+        ..Container::nameless(pid)
+    }
 }
 
 /// Starts a container by a runtime of the Open Container Initiative, without an engine above it.
-fn oci(place: &Place<'_>, runtime: &str) -> i32 {
+fn oci(place: &Place<'_>, runtime: &str) -> Container {
     let ids = serde_json::json!([{ "containerID": 0, "hostID": SOME_IDS.0, "size": SOME_IDS.1 }]);
     let namespaces = ["pid", "network", "ipc", "uts", "mount", "user", "cgroup"];
     let number = |text: &str| text.parse::<u64>().unwrap();
@@ -284,79 +348,87 @@ fn oci(place: &Place<'_>, runtime: &str) -> i32 {
         },
     });
     std::fs::write(place.path("config.json"), config.to_string()).unwrap();
-    let (dir, state, pid) = (place.path(""), place.path("state"), place.path("pid"));
-    place.until(&[runtime, "--root", &state, "delete", "-f", &place.name]);
-    place.run_detached(&[
-        runtime,
-        "--root",
-        &state,
-        "run",
-        "-d",
-        "-b",
-        &dir,
-        "--pid-file",
-        &pid,
-        &place.name,
-    ]);
-    std::fs::read_to_string(pid).unwrap().trim().parse().unwrap()
+    let (dir, pid) = (place.path(""), place.path("pid"));
+    let remove = place.there(&[runtime, "delete", "-f", &place.name]);
+    place.until(&remove);
+    place.run_detached(&[runtime, "run", "-d", "-b", &dir, "--pid-file", &pid, &place.name]);
+    let pid = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+    let file = if runtime == "runc" { "state.json" } else { "status" };
+    Container {
+        name: Some(place.name.clone()),
+        source: format!("/run/{runtime}/{}/{file}", place.name),
+        remove,
+        ..Container::nameless(pid)
+    }
 }
 
-fn podman(place: &Place<'_>) -> i32 {
-    let (root, run, tmp) = (place.path("root"), place.path("run"), place.path("tmp"));
-    let podman = ["podman", "--root", &root, "--runroot", &run, "--tmpdir", &tmp, "--runtime", "crun"];
-    let podman = [&podman[..], &["--cgroup-manager=cgroupfs", "--events-backend=file"]].concat();
+fn podman(place: &Place<'_>) -> Container {
+    let podman = ["podman", "--runtime", "crun", "--cgroup-manager=cgroupfs", "--events-backend=file"];
     let container = ["run", "-d", "--name", &place.name, "--hostname", "inside", "--network=none"];
     let groups = ["--cgroupns=private", "--cgroup-parent", &format!("/{}", place.name)];
     let limits = ["--memory", MEMORY, "--pids-limit", PIDS, "--cpu-quota", QUOTA];
     let program = ["--rootfs", &place.path("image"), "sleep", "1000"];
-    place.until(&[&podman[..], &["rm", "-f", "-t", "0", &place.name]].concat());
+    let remove = place.there(&[&podman[..], &["rm", "-f", "-t", "0", &place.name]].concat());
+    place.until(&remove);
     place.run_detached(&[&podman[..], &container, &groups, &limits, &program].concat());
-    let inspect = ["inspect", "-f", "{{.State.Pid}}", &place.name];
-    place.run(&[&podman[..], &inspect].concat()).parse().unwrap()
+    let told = |what: &str| place.run_there(&[&podman[..], &["inspect", "-f", what, &place.name]].concat());
+    Container {
+        pid: told("{{.State.Pid}}").parse().unwrap(),
+        name: Some(place.name.clone()),
+        id: Some(told("{{.Id}}")),
+        source: "/var/lib/containers/storage/overlay-containers/containers.json".into(),
+        remove,
+    }
 }
 
-fn docker(place: &Place<'_>) -> i32 {
+fn docker(place: &Place<'_>) -> Container {
     dockerd(place, &[]);
-    docker_run(place, &["--hostname=inside", "--cgroupns=host"])
+    docker_run(place, &["--name=nskit-web", "--hostname=inside", "--cgroupns=host"])
 }
 
-fn docker_with_ids(place: &Place<'_>) -> i32 {
+/// Its directories are those that its configuration names.
+fn docker_with_ids(place: &Place<'_>) -> Container {
+    let config =
+        serde_json::json!({ "data-root": place.path("data/other"), "exec-root": place.path("exec") });
+    let script = "mkdir -p /etc/docker && printf %s \"$1\" >/etc/docker/daemon.json";
+    place.run_there(&["sh", "-c", script, "sh", &config.to_string()]);
     dockerd(place, &["--userns-remap", "nobody:nogroup"]);
-    docker_run(place, &["--hostname=inside", "--cgroupns=private"])
+    docker_run(place, &["--name=nskit-web", "--hostname=inside", "--cgroupns=private"])
 }
 
-/// Gives a mount namespace a /run of its own, with nothing but the place, since engines leave things there.
-const OWN_RUN: &str = r#"
-    dir=${1%/}; shift
-    mkdir "$dir/run" && mount -t tmpfs run "$dir/run" && mkdir "$dir/run/${dir##*/}" &&
+/// Gives a mount namespace of its own what engines leave things in: a /run with nothing but the place, and /etc and
+/// /var/lib in which nothing that is written reaches the machine's.
+const WORLD: &str = r#"
+    dir=${1%/}
+    mkdir "$dir/run" && mount -t tmpfs -o mode=755 run "$dir/run" && mkdir "$dir/run/${dir##*/}" &&
         mount --bind "$dir" "$dir/run/${dir##*/}" && mount --rbind "$dir/run" /run || exit
+    for own in etc lib; do
+        mkdir "$dir/$own" "$dir/$own.work" || exit
+    done
+    mount -t overlay -o "lowerdir=/etc,upperdir=$dir/etc,workdir=$dir/etc.work" etc /etc &&
+        mount -t overlay -o "lowerdir=/var/lib,upperdir=$dir/lib,workdir=$dir/lib.work" lib /var/lib || exit
+    # No engine can put an overlay of its own on one.
+    for engine in docker containers; do
+        mkdir -p "$dir/data/$engine" "/var/lib/$engine" && mount --bind "$dir/data/$engine" "/var/lib/$engine" || exit
+    done
+    echo ready
+    exec sleep 1000
 "#;
 
-/// Starts a Docker of the test's own. Its mounts, its network, its /run and what it finds in /etc are not the
-/// machine's.
+/// Starts a Docker of the test's own, in the place's own world and with a network of its own.
 pub fn dockerd(place: &Place<'_>, options: &[&str]) {
     let script = r#"
+        dir=${1%/}; shift
         exec >"$dir/dockerd.log" 2>&1
-        mkdir "$dir/etc" "$dir/work" && mount -t overlay -o "lowerdir=/etc,upperdir=$dir/etc,workdir=$dir/work" etc /etc || exit
         for file in subuid subgid; do echo nobody:100000:65536 >"/etc/$file"; done
-        exec setpriv --pdeathsig TERM dockerd --data-root "$dir/data" --exec-root "$dir/exec" -p "$dir/dockerd.pid" \
-            -H "unix://$dir/docker.sock" --storage-driver overlay2 --exec-opt native.cgroupdriver=cgroupfs \
-            --iptables=false --ip6tables=false --ip-masq=false "$@"
+        exec setpriv --pdeathsig TERM dockerd -H "unix://$dir/docker.sock" --storage-driver overlay2 \
+            --exec-opt native.cgroupdriver=cgroupfs --iptables=false --ip6tables=false --ip-masq=false "$@"
     "#;
-    let alone = [
-        "-m",
-        "-n",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        &[OWN_RUN, script].concat(),
-        "sh",
-        &place.path(""),
-    ];
+    let words = place.there(&["unshare", "-n", "sh", "-c", script, "sh", &place.path("")]);
     let bridge: &[&str] = if has_bridges() { &[] } else { &["--bridge=none"] };
     let groups = ["--cgroup-parent", &format!("/{}", place.name)];
-    let mut daemon = place.t.program("unshare").args(alone).args(groups).args(bridge).args(options).start();
+    let mut daemon =
+        place.t.program(&words[0]).args(&words[1..]).args(groups).args(bridge).args(options).start();
     let socket = place.path("docker.sock");
     let ended = within(Duration::from_secs(60), || {
         daemon.child.try_wait().unwrap().is_some() || std::os::unix::net::UnixStream::connect(&socket).is_ok()
@@ -380,8 +452,8 @@ pub fn docker_words(place: &Place<'_>, words: &[&str]) -> Vec<String> {
     ["docker", "--config", &config, "-H", &host].iter().chain(words).map(|word| word.to_string()).collect()
 }
 
-/// Starts a container of that Docker; answers its PID.
-pub fn docker_run(place: &Place<'_>, options: &[&str]) -> i32 {
+/// Starts a container of that Docker.
+pub fn docker_run(place: &Place<'_>, options: &[&str]) -> Container {
     let run = |words: &[&str]| {
         let words = docker_words(place, words);
         place.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
@@ -392,6 +464,14 @@ pub fn docker_run(place: &Place<'_>, options: &[&str]) -> i32 {
     // The client may warn of what the kernel lacks.
     let id = id.lines().last().unwrap();
     let remove = docker_words(place, &["rm", "-f", id]);
-    place.until(&remove.iter().map(String::as_str).collect::<Vec<_>>());
-    run(&["inspect", "-f", "{{.State.Pid}}", id]).parse().unwrap()
+    place.until(&remove);
+    let told = |what: &str| run(&["inspect", "-f", what, id]);
+    let root = run(&["info", "-f", "{{.DockerRootDir}}"]);
+    Container {
+        pid: told("{{.State.Pid}}").parse().unwrap(),
+        name: Some(told("{{.Name}}").trim_start_matches('/').into()),
+        id: Some(id.into()),
+        source: format!("{root}/containers/{id}/config.v2.json"),
+        remove,
+    }
 }
