@@ -245,25 +245,69 @@ fn namespaces_without_a_process_are_found_where_they_are_mounted_and_above_other
     assert!(run.text().starts_with("net       1 "), "{}", run.text());
 }
 
-/// A group of version 2 of the test's own, with the processes in it.
+#[test]
+fn a_namespace_that_only_a_mount_elsewhere_holds_is_entered_by_its_id_where_the_kernel_finds_it() {
+    let t = rings!(Host, Uml, Qemu);
+    // No process is in it, and we do not see the mount.
+    let script = "mount -t tmpfs none /mnt && : >/mnt/net && unshare --net=/mnt/net readlink /proc/self/ns/net \
+                  && exec sleep 1000";
+    let held = t.program("unshare").args(["-m", "--propagation", "private", "sh", "-c", script]).hold();
+    let file = format!("/proc/{}/root/mnt/net", held.pid());
+    let net = held.line.clone();
+    assert!(net.starts_with("net:["), "{net}");
+    let run = t.tool("rnsenter").args(["-t", &net, "true"]).run();
+    run.fails(
+        125,
+        &format!("rnsenter: no process that we see is in a namespace {net}, nor is it mounted here"),
+    );
+    assert_eq!(entered(&t, &["-t", &file], "net"), net);
+
+    let number = NsFd::open_as(Path::new(&file), Kind::Net).unwrap().number();
+    let Some(number) = number else { return };
+    let reference = format!("net:#{number}");
+    let release = nix::sys::utsname::uname().unwrap().release().to_string_lossy().into_owned();
+    let parts: Vec<u32> = release.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
+    match parts[..2] >= [6, 19][..] {
+        true => {
+            assert_eq!(entered(&t, &["-t", &reference], "net"), net);
+            assert_eq!(entered(&t, &[&format!("--net={reference}")], "net"), net);
+            let wrong = t.tool("rnsenter").args(["-t", &format!("uts:#{number}"), "true"]).run();
+            let line =
+                format!("no process that we see is in a namespace uts:#{number}, nor is it mounted here");
+            wrong.fails(125, &format!("rnsenter: {line}"));
+            drop(held);
+        }
+        false => drop(held),
+    }
+    // Nothing holds it any more. The kernel takes its time to end it.
+    let gone = || t.tool("rnsenter").args(["-t", &reference, "true"]).run().code == Some(125);
+    assert!(crate::harness::within(std::time::Duration::from_secs(20), gone));
+}
+
+/// A group of the test's own: of version 2, or of systemd's own hierarchy where there is no version 2.
 pub struct Groups {
     dir: PathBuf,
+    /// What its hierarchy is called in `cg:CONTROLLER:PATH`.
+    pub hierarchy: &'static str,
     /// Its path in /proc/PID/cgroup.
     pub path: String,
 }
 
 impl Groups {
-    /// Its name ends so.
-    pub fn new(suffix: &str) -> Groups {
+    /// Its name ends so. None where nothing is mounted.
+    pub fn new(t: &Test, suffix: &str) -> Option<Groups> {
         use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).unwrap();
+        let of = |what: &str| mounts.lines().find(|line| line.contains(what));
+        let v2 = of(" - cgroup2 ").map(|line| ("", line));
+        let hierarchy = v2.or_else(|| Some(("name=systemd", of(",name=systemd")?)));
+        t.belongs(hierarchy.is_some(), "a machine with groups").then_some(())?;
+        let (hierarchy, mount) = hierarchy?;
         let name = format!("nskit-refer-{}-{}{suffix}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let groups =
-            Groups { dir: Path::new(mount.split(' ').nth(4).unwrap()).join(&name), path: format!("/{name}") };
-        std::fs::create_dir(&groups.dir).unwrap();
-        groups
+        let dir = Path::new(mount.split(' ').nth(4).unwrap()).join(&name);
+        std::fs::create_dir(&dir).unwrap();
+        Some(Groups { dir, hierarchy, path: format!("/{name}") })
     }
 
     /// The directory of one below it.
@@ -317,7 +361,7 @@ pub fn seen(t: &Test, reference: &str) -> i32 {
 #[test]
 fn a_group_names_its_oldest_process() {
     let t = rings!(Host, Uml, Qemu);
-    let groups = Groups::new("");
+    let Some(groups) = Groups::new(&t, "") else { return };
     ["a", "a/b", "empty"].iter().for_each(|below| groups.make(below));
     // Clock ticks are coarse.
     let pause = || std::thread::sleep(std::time::Duration::from_millis(30));
@@ -330,9 +374,12 @@ fn a_group_names_its_oldest_process() {
     groups.take("a", third.pid());
     let path = groups.path.clone();
     let mount = groups.dir("a").display().to_string();
-    for reference in
-        [format!("cg:{path}/a"), format!("cg:{path}/a/"), format!("cg::{path}"), format!("cg:{mount}")]
-    {
+    for reference in [
+        format!("cg:{path}/a"),
+        format!("cg:{path}/a/"),
+        format!("cg:{}:{path}", groups.hierarchy),
+        format!("cg:{mount}"),
+    ] {
         assert_eq!(entered(&t, &["-t", &reference, "-n"], "net"), link(second.pid(), "net"), "{reference}");
         assert_eq!(seen(&t, &reference), second.pid(), "{reference}");
         assert_eq!(entered(&t, &[&format!("--net={reference}")], "net"), link(second.pid(), "net"));
@@ -354,7 +401,7 @@ fn a_group_names_its_oldest_process() {
 #[test]
 fn a_path_that_hierarchies_share_must_be_told_apart() {
     let t = rings!(Host);
-    let groups = Groups::new("");
+    let Some(groups) = Groups::new(&t, "") else { return };
     let pids = Path::new("/sys/fs/cgroup/pids").join(&groups.path[1..]);
     std::fs::create_dir(&pids).unwrap();
     let [one, other] = [asleep(&t), asleep(&t)];
