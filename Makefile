@@ -30,10 +30,11 @@ vm:
 vm-all:
 	tests/vm/matrix
 
-# Beside the engines of this machine, and beside those that want cgroup v2 alone.
+# Beside the engines of this machine, beside those that want cgroup v2 alone, and under systemd.
 containers:
 	NSKIT_RING=containers cargo test --locked --test main containers::
 	tests/vm/test -r containers containers::
+	tests/vm/test -r containers -g systemd refer::systemd
 
 # One call: make faults FAULTS="'rnsenter -a' 0:17:EMFILE"; a sample: FAULTS="--every 20".
 faults:

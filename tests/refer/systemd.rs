@@ -174,6 +174,16 @@ fn a_machine_that_is_a_service_is_found_and_its_own_first_process_is_meant() {
     hint.fails(125, "rnsenter: no container that we see is called nskit-blue");
 }
 
+/// Starts a bus, by which others ask systemd for units.
+fn bus(t: &Test) -> Unit {
+    let socket = "[Socket]\nListenStream=/run/dbus/system_bus_socket\n";
+    let service = "Requires=dbus.socket\n[Service]\nType=notify\n\
+                   ExecStart=dbus-daemon --system --address=systemd: --nofork --nopidfile --systemd-activation\n";
+    write_unit(UNITS, "dbus.socket", socket);
+    write_unit(UNITS, "dbus.service", service);
+    Unit::start(t, "dbus.service")
+}
+
 #[test]
 fn a_machine_that_is_registered_is_found_by_its_scope_and_shown_by_its_file() {
     let t = rings!(Uml, Qemu);
@@ -181,15 +191,9 @@ fn a_machine_that_is_registered_is_found_by_its_scope_and_shown_by_its_file() {
     if !is_here(&t) || !t.has("dbus-daemon") || !t.needs(Path::new(machined).exists(), machined) {
         return;
     }
-    let socket = "[Socket]\nListenStream=/run/dbus/system_bus_socket\n";
-    let bus = "Requires=dbus.socket\n[Service]\nType=notify\nExecStart=dbus-daemon --system --address=systemd: --nofork --nopidfile --systemd-activation\n";
+    let _bus = bus(&t);
     let registrar = format!("[Service]\nType=dbus\nBusName=org.freedesktop.machine1\nExecStart={machined}\n");
-    for (name, text) in
-        [("dbus.socket", socket), ("dbus.service", bus), ("systemd-machined.service", &registrar)]
-    {
-        write_unit(UNITS, name, text);
-    }
-    let _bus = Unit::start(&t, "dbus.service");
+    write_unit(UNITS, "systemd-machined.service", &registrar);
     let _machined = Unit::start(&t, "systemd-machined.service");
     let (_dir, words) = machine("nskit-green");
     let words: Vec<&str> = words.split(' ').collect();
@@ -261,4 +265,48 @@ fn units_of_a_users_own_manager_are_shown_and_entered_by_name_only_by_that_user(
     assert_eq!(seen(&t, &unit), manager.pid(&t));
     let hint = t.tool("rnsenter").args(["-t", &unit, "true"]).run();
     hint.fails(125, &format!("rnsenter: no unit is proved to be called {}", manager.0));
+}
+
+#[test]
+fn a_container_of_docker_in_a_scope_of_systemd_is_found_by_name_id_and_unit() {
+    let t = rings!(Containers);
+    if !is_here(&t) || !["dockerd", "docker", "dbus-daemon"].iter().all(|program| t.has(program)) {
+        return;
+    }
+    let _bus = bus(&t);
+    // The machine is thrown away; an overlay on its overlay is not possible.
+    let dir = tempfile::Builder::new().prefix("nskit-docker").tempdir_in("/run").unwrap();
+    std::fs::create_dir_all("/etc/docker").unwrap();
+    let config = format!("{{\"data-root\": \"{}\"}}", dir.path().display());
+    std::fs::write("/etc/docker/daemon.json", config).unwrap();
+    let options = "--storage-driver=overlay2 --exec-opt native.cgroupdriver=systemd --bridge=none --iptables=false \
+                   --ip6tables=false --ip-masq=false";
+    write_unit(
+        UNITS,
+        "docker.service",
+        &format!("[Service]\nType=notify\nExecStart=dockerd {options}\nDelegate=yes\n"),
+    );
+    let _docker = Unit::start(&t, "docker.service");
+    let (image, _) = machine("none");
+    let docker = |words: &[&str]| {
+        let output = t.program("docker").args(words).patiently().run();
+        assert_eq!(output.code, Some(0), "{}", output.errors());
+        output.text().trim().to_string()
+    };
+    let import = "tar -C \"$1\" -c . | docker import - image";
+    t.program("sh").args(["-c", import, "sh", image.path().to_str().unwrap()]).patiently().run().ok();
+    let id = docker(&["run", "-d", "--name=nskit-web", "--net=none", "image", "sleep", "1000"]);
+    let pid: i32 = docker(&["inspect", "-f", "{{.State.Pid}}", "nskit-web"]).parse().unwrap();
+
+    let unit = format!("docker-{id}.scope");
+    for name in ["nskit-web", "ctr:nskit-web", &id[..12], &format!("ctr:{id}"), &format!("unit:{unit}")] {
+        leads_to(&t, name, pid);
+    }
+    let file = dir.path().join("containers").join(&id).join("config.v2.json");
+    let container = format!("nskit-web docker {}", file.display());
+    assert_eq!(shown(&t, "nskit-web"), [container, format!("{unit} systemd cgroup")]);
+    assert_eq!(offered(&t, "reference", "ctr:nskit"), ["ctr:nskit-web"]);
+    docker(&["rm", "-f", "nskit-web"]);
+    let hint = t.tool("rnsenter").args(["-t", "nskit-web", "true"]).run();
+    hint.fails(125, "rnsenter: no container that we see is called nskit-web");
 }
