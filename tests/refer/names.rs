@@ -373,3 +373,26 @@ fn a_state_file_is_believed_only_if_nobody_else_can_have_written_it() {
     );
     assert!(Ring::here().is_root());
 }
+
+#[test]
+fn a_zombie_does_not_stand_for_its_group() {
+    let t = rings!(Host, Uml, Qemu);
+    let groups = Groups::new(".slice");
+    let scope = format!("docker-{}.scope", id("20b1e"));
+    groups.make(&scope);
+    // It waits for nobody.
+    let script = format!(
+        "sh -c 'echo $$ >{}/cgroup.procs; exec sleep 0.1' & echo ready; exec sleep 1000",
+        groups.dir(&scope).display()
+    );
+    let parent = t.program("sh").args(["-c", &script]).hold();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let held = t.hold("runshare", &["-n"]);
+    groups.take(&scope, held.pid());
+    for reference in ["ctr:20b1e".into(), format!("cg:{}/{scope}", groups.path), format!("unit:{scope}")] {
+        assert_eq!(entered(&t, &["-t", &reference, "-n"], "net"), link(held.pid(), "net"), "{reference}");
+        assert_eq!(seen(&t, &reference), held.pid(), "{reference}");
+    }
+    drop(parent);
+    drop(held);
+}
