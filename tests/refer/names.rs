@@ -396,3 +396,20 @@ fn a_zombie_does_not_stand_for_its_group() {
     drop(parent);
     drop(held);
 }
+
+#[test]
+fn a_group_called_like_the_beginning_of_an_id_does_not_hide_who_has_that_id() {
+    let t = rings!(Host, Uml, Qemu);
+    let groups = Groups::new(".slice");
+    let root = format!("docker-{}.scope", id("deadbea7"));
+    groups.make(&root);
+    let held = t.hold("runshare", &["-n"]);
+    groups.take(&root, held.pid());
+    groups.make("bob");
+    let mut bob = delegate(&t, &groups, "bob");
+    let own = groups.dir("bob/lxc.payload.deadbea7");
+    say(&mut bob, &format!("mkdir {0} && echo $$ >{0}/cgroup.procs", own.display()));
+    assert_eq!(entered(&t, &["-t", "ctr:deadbea7", "-n"], "net"), link(held.pid(), "net"));
+    assert_eq!(seen(&t, "deadbea7"), held.pid());
+    drop(bob);
+}

@@ -20,22 +20,22 @@ use crate::proc::{Proc, Target, Task};
 
 /// The first process of the container with this name, id, or beginning of an id, for who enters it.
 pub(super) fn container(proc: &Proc, name: &[u8]) -> Result<Target> {
-    proven(Sort::Container, name, containers(proc, name)?)?.hold(proc)
+    proven(Sort::Container, name, &containers(proc, name)?)?.hold(proc)
 }
 
 /// The same for who only looks.
 pub(super) fn container_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
-    likely(Sort::Container, name, containers(proc, name)?)?.see(proc)
+    likely(Sort::Container, name, &containers(proc, name)?)?.see(proc)
 }
 
 /// The oldest process of the unit with this name, for who enters it.
 pub(super) fn unit(proc: &Proc, name: &[u8]) -> Result<Target> {
-    proven(Sort::Unit, name, units(proc, name)?)?.hold(proc)
+    proven(Sort::Unit, name, &units(proc, name)?)?.hold(proc)
 }
 
 /// The same for who only looks.
 pub(super) fn unit_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
-    likely(Sort::Unit, name, units(proc, name)?)?.see(proc)
+    likely(Sort::Unit, name, &units(proc, name)?)?.see(proc)
 }
 
 /// What was asked for, in the words of errors.
@@ -73,24 +73,21 @@ impl Candidate {
         self.by_file.as_ref().or(self.by_group.as_ref())
     }
 
-    /// Itself for the list of an error.
-    fn shown(&self) -> Vec<u8> {
+    /// Itself for the list of an error: once, or for each of the groups that somebody made.
+    fn shown(&self) -> Vec<Vec<u8>> {
         let names = self.names.iter().filter(|name| **name != self.id);
         let mut words = vec![self.engine.as_bytes(), &self.id];
         words.extend(names.map(|name| &name[..]));
-        let processes = match self.proven() {
-            Some(member) => format!(" (process {})", member.pid).into_bytes(),
-            None => Vec::new(),
-        };
-        let groups = self.unproven.iter().filter_map(|(path, member)| {
+        let title = words.join(&b' ');
+        if let Some(member) = self.proven() {
+            return vec![[title, format!(" (process {})", member.pid).into()].concat()];
+        }
+        let of_group = |(path, member): (&Vec<u8>, &Option<Member>)| {
             let member = member.as_ref()?;
-            Some(
-                [format!(" (process {} of user {} in ", member.pid, member.uid).as_bytes(), path, b")"]
-                    .concat(),
-            )
-        });
-        let groups: Vec<Vec<u8>> = if self.proven().is_some() { Vec::new() } else { groups.collect() };
-        [words.join(&b' '), processes, groups.concat()].concat()
+            let process = format!(" (process {} of user {} in ", member.pid, member.uid);
+            Some([&title, process.as_bytes(), path, b")"].concat())
+        };
+        self.unproven.iter().filter_map(of_group).collect()
     }
 }
 
@@ -150,13 +147,18 @@ fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
             }
         }
     }
-    // A whole name is meant before a beginning.
+    Ok(meant(found))
+}
+
+/// Those that are meant: what is proved before what anybody can have named so, and then a whole name before a
+/// beginning.
+fn meant(found: Vec<(Fit, Candidate)>) -> Vec<Candidate> {
+    let proven = found.iter().any(|(_, candidate)| candidate.proven().is_some());
+    let of_proof = found.into_iter().filter(|(_, candidate)| !proven || candidate.proven().is_some());
+    let found: Vec<(Fit, Candidate)> = of_proof.collect();
     let whole = found.iter().any(|(fit, _)| *fit == Fit::Whole);
-    Ok(found
-        .into_iter()
-        .filter(|(fit, _)| !whole || *fit == Fit::Whole)
-        .map(|(_, candidate)| candidate)
-        .collect())
+    let of_fit = found.into_iter().filter(|(fit, _)| !whole || *fit == Fit::Whole);
+    of_fit.map(|(_, candidate)| candidate).collect()
 }
 
 /// The first process of a container, as its file says it. Another process may have its PID by now: that started later,
@@ -200,8 +202,7 @@ fn units(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
         };
         units.map(hit).collect::<Vec<_>>()
     };
-    let found = gather(proc, &hits, &|hit| (hit.id == whole).then_some(Fit::Whole))?;
-    Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
+    Ok(meant(gather(proc, &hits, &|hit| (hit.id == whole).then_some(Fit::Whole))?))
 }
 
 /// Every thing with a fitting name, out of the groups of all processes.
@@ -269,37 +270,33 @@ fn is_ours(layout: &Layout, line: &Line, group: &[u8]) -> Result<bool> {
 }
 
 /// The one that is proved, for who enters it.
-fn proven(sort: Sort, name: &[u8], candidates: Vec<Candidate>) -> Result<Member> {
-    let proven: Vec<&Candidate> =
-        candidates.iter().filter(|candidate| candidate.proven().is_some()).collect();
+fn proven(sort: Sort, name: &[u8], candidates: &[Candidate]) -> Result<Member> {
+    let proven: Vec<&Member> = candidates.iter().filter_map(Candidate::proven).collect();
     match proven[..] {
-        [one] => one.proven().cloned().ok_or_else(|| none(sort, name)),
+        [one] => Ok(one.clone()),
         [] if candidates.is_empty() => Err(none(sort, name)),
         [] => {
             let what = format!("no {} is proved to be called ", sort.noun());
             Err(Error::refused([what.as_bytes(), name].concat()).with_hint(listed(
                 "anybody could have named these so; enter what you trust by its PID: ",
-                candidates.iter(),
+                candidates,
             )))
         }
-        _ => Err(several(sort, name, proven.into_iter())),
+        _ => Err(several(sort, name, candidates)),
     }
 }
 
 /// The one that is proved, or else the only one, for who looks.
-fn likely(sort: Sort, name: &[u8], candidates: Vec<Candidate>) -> Result<Member> {
+fn likely(sort: Sort, name: &[u8], candidates: &[Candidate]) -> Result<Member> {
     if candidates.iter().any(|candidate| candidate.proven().is_some()) {
         return proven(sort, name, candidates);
     }
     let mut all = candidates.iter().flat_map(|candidate| candidate.unproven.values().flatten());
-    match (all.next(), all.next()) {
-        (None, _) => Err(none(sort, name)),
-        (Some(one), None) => Ok(one.clone()),
+    match all.next() {
+        None => Err(none(sort, name)),
         // Hierarchies have groups of one path each, with the same processes.
-        (Some(first), Some(second)) if first == second && all.all(|other| other == first) => {
-            Ok(first.clone())
-        }
-        _ => Err(several(sort, name, candidates.iter())),
+        Some(first) if all.all(|other| other == first) => Ok(first.clone()),
+        Some(_) => Err(several(sort, name, candidates)),
     }
 }
 
@@ -313,17 +310,17 @@ fn none(sort: Sort, name: &[u8]) -> Error {
     })
 }
 
-fn several<'a>(sort: Sort, name: &[u8], candidates: impl Iterator<Item = &'a Candidate>) -> Error {
+fn several(sort: Sort, name: &[u8], candidates: &[Candidate]) -> Error {
     let what = format!("several {}s are called ", sort.noun());
     Error::refused([what.as_bytes(), name].concat())
         .with_hint(listed("name one by its id, or by the PID: ", candidates))
 }
 
 /// A hint with all of them, but not without end.
-fn listed<'a>(before: &str, candidates: impl Iterator<Item = &'a Candidate>) -> String {
+fn listed(before: &str, candidates: &[Candidate]) -> String {
     const MOST: usize = 10;
-    let all: Vec<Vec<u8>> = candidates.map(Candidate::shown).collect();
+    let all: Vec<Vec<u8>> = candidates.iter().flat_map(Candidate::shown).collect();
     let more = if all.len() > MOST { format!(", and {} more", all.len() - MOST) } else { String::new() };
-    let first: Vec<&[u8]> = all.iter().take(MOST).map(|shown| &shown[..]).collect();
-    format!("{before}{}{more}", String::from_utf8_lossy(&first.join(&b", "[..])))
+    let first = all[..all.len().min(MOST)].join(&b", "[..]);
+    format!("{before}{}{more}", String::from_utf8_lossy(&first))
 }
