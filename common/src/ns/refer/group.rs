@@ -77,10 +77,10 @@ impl Member {
 }
 
 /// Every process, one after another. Those that end meanwhile, and those that we may not look at, are left out.
-pub(super) fn members(proc: &Proc, mut each: impl FnMut(Member)) -> Result<()> {
+pub(super) fn members(proc: &Proc, mut each: impl FnMut(Member) -> Result<()>) -> Result<()> {
     for pid in proc.pids()? {
         match proc.task(pid).and_then(|task| Member::of(&task)) {
-            Ok(member) => each(member),
+            Ok(member) => each(member)?,
             Err(e) if e.is_our_own() => return Err(e),
             Err(_) => {}
         }
@@ -126,6 +126,7 @@ pub(super) fn oldest(proc: &Proc, hierarchy: Option<&[u8]>, path: &[u8]) -> Resu
         for line in member.lines.iter().filter(|line| asked(line) && inside(line)) {
             keep_oldest(found.entry(line.controllers.clone()).or_default(), &member);
         }
+        Ok(())
     })?;
     let oldest: Vec<&Member> = found.values().flatten().collect();
     let named = || [&b"group "[..], if path.is_empty() { &b"/"[..] } else { path }].concat();

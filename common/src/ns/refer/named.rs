@@ -5,9 +5,11 @@
 //!
 //! * a state file that nobody but root and we ourselves can have written names the first process and when it
 //!   started; or
-//! * the group, and all above it, belong to root or to us, and none of those above is another container.
+//! * the group of the process, and all above it, belong to root or to us, and in no hierarchy is it in another
+//!   container.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::group::{Member, keep_oldest, members};
 use crate::cgroup::layout::Layout;
@@ -91,15 +93,11 @@ impl Candidate {
     }
 }
 
-/// A piece of a path that can have the name.
-#[derive(Clone)]
-struct Hit {
-    engine: &'static str,
-    id: Vec<u8>,
-    names: Vec<Vec<u8>>,
-    end: usize,
-    /// Is it inside of a container? Only if we are not in that one ourselves, it is.
-    within: Option<usize>,
+/// What a path leads through.
+struct Way {
+    containers: Vec<Inside>,
+    /// The containers or units that have the name.
+    hits: Vec<(Fit, Inside)>,
 }
 
 /// How well a name fits.
@@ -120,18 +118,13 @@ fn fit(name: &[u8], id: &[u8], names: &[Vec<u8>]) -> Option<Fit> {
 
 fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
     let states = States::of(proc)?;
-    let hits = |path: &[u8]| {
-        let mut outer = None;
-        let hit = |inside: Inside| {
-            let within = outer.replace(inside.end);
-            Hit { engine: inside.engine, id: inside.id, names: inside.names, end: inside.end, within }
-        };
-        container::containers(path, &states).into_iter().map(hit).collect::<Vec<_>>()
-    };
-    let fits = |hit: &Hit| fit(name, &hit.id, &hit.names);
-    let mut found = gather(proc, &hits, &fits)?;
+    let fit = |id: &[u8], names: &[Vec<u8>]| fit(name, id, names);
+    let mut found = gather(proc, &states, &|_, containers| {
+        let hit = |inside: &Inside| Some((fit(&inside.id, &inside.names)?, inside.clone()));
+        containers.iter().filter_map(hit).collect()
+    })?;
     for known in &states.known {
-        let Some(fit) = fit(name, &known.id, &known.names) else { continue };
+        let Some(fit) = fit(&known.id, &known.names) else { continue };
         let Some(member) = first_process(proc, known) else { continue };
         let same = |(_, candidate): &&mut (Fit, Candidate)| {
             candidate.id == known.id && (candidate.engine == known.engine || is_long_id(&known.id))
@@ -186,50 +179,45 @@ fn units(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
         true => name.to_vec(),
         false => [name, SUFFIXES[0].as_bytes()].concat(),
     };
-    let hits = |path: &[u8]| {
-        let all = levels(path);
-        let within = |unit: &Level| {
-            let mut above = all.iter().filter(|level| level.what == What::Container && level.end < unit.end);
-            above.next_back().map(|level| level.end)
-        };
-        let units = all.iter().filter(|level| level.what == What::Unit);
-        let hit = |unit: &Level| Hit {
-            engine: unit.engine,
-            id: unit.id.clone(),
+    Ok(meant(gather(proc, &States::of(proc)?, &|path, _| {
+        let named = |level: &Level| level.what == What::Unit && level.id == whole;
+        let hit = |level: Level| Inside {
+            engine: level.engine,
+            id: level.id,
             names: Vec::new(),
-            end: unit.end,
-            within: within(unit),
+            end: level.end,
+            known: None,
         };
-        units.map(hit).collect::<Vec<_>>()
-    };
-    Ok(meant(gather(proc, &hits, &|hit| (hit.id == whole).then_some(Fit::Whole))?))
+        levels(path).into_iter().filter(named).map(|level| (Fit::Whole, hit(level))).collect()
+    })?))
 }
 
+/// Says which things with the name a path leads through, and through these containers.
+type Hits<'a> = &'a dyn Fn(&[u8], &[Inside]) -> Vec<(Fit, Inside)>;
+
 /// Every thing with a fitting name, out of the groups of all processes.
-fn gather(
-    proc: &Proc,
-    hits: &dyn Fn(&[u8]) -> Vec<Hit>,
-    fits: &dyn Fn(&Hit) -> Option<Fit>,
-) -> Result<Vec<(Fit, Candidate)>> {
+fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Vec<(Fit, Candidate)>> {
     let layout = Layout::take(proc);
     let own = proc.this().and_then(|this| Line::of(&this)).unwrap_or_default();
     // Many processes have the same path.
-    let mut of_path: BTreeMap<Vec<u8>, Vec<(Fit, Hit)>> = BTreeMap::new();
-    let mut proofs: BTreeMap<(Vec<Vec<u8>>, Vec<u8>), bool> = BTreeMap::new();
+    let mut ways: BTreeMap<Vec<u8>, Way> = BTreeMap::new();
+    let mut ours: BTreeMap<(Vec<Vec<u8>>, Vec<u8>), bool> = BTreeMap::new();
     let mut found: Vec<(Fit, Candidate)> = Vec::new();
     members(proc, |member| {
         for line in &member.lines {
-            if !of_path.contains_key(&line.path) {
-                let fitting = |hit: Hit| Some((fits(&hit)?, hit));
-                of_path.insert(line.path.clone(), hits(&line.path).into_iter().filter_map(fitting).collect());
+            if !ways.contains_key(&line.path) {
+                let containers = container::containers(&line.path, states);
+                let hits = hits(&line.path, &containers);
+                ways.insert(line.path.clone(), Way { containers, hits });
             }
-            for (fit, hit) in &of_path[&line.path] {
-                let group = line.path[..hit.end].to_vec();
-                let proof = proofs.entry((line.controllers.clone(), group.clone())).or_insert_with(|| {
-                    let inside = hit.within.is_some_and(|end| !is_in(&own, line, &line.path[..end]));
-                    !inside
-                        && layout.as_ref().is_ok_and(|layout| is_ours(layout, line, &group).unwrap_or(false))
-                });
+        }
+        for line in &member.lines {
+            for (fit, hit) in &ways[&line.path].hits {
+                let proof = !is_elsewhere(&member.lines, line, hit, &ways, &own)
+                    && match ours.entry((line.controllers.clone(), line.path.clone())) {
+                        Entry::Occupied(known) => *known.get(),
+                        Entry::Vacant(new) => *new.insert(is_ours(&layout, line)?),
+                    };
                 let same = |(other, candidate): &&mut (Fit, Candidate)| {
                     *other == *fit && candidate.engine == hit.engine && candidate.id == hit.id
                 };
@@ -238,15 +226,37 @@ fn gather(
                     found.push((*fit, Candidate { engine, id, names, ..Candidate::default() }));
                 }
                 let Some((_, candidate)) = found.iter_mut().find(same) else { continue };
-                let place = match *proof {
+                let place = match proof {
                     true => &mut candidate.by_group,
-                    false => candidate.unproven.entry(group).or_default(),
+                    false => candidate.unproven.entry(line.path[..hit.end].to_vec()).or_default(),
                 };
                 keep_oldest(place, &member);
             }
         }
+        Ok(())
     })?;
     Ok(found)
+}
+
+/// Is a process with these groups in another container than the thing that one of them leads through? What is made
+/// in there can have any name. Where we are in that container ourselves, it does not count.
+fn is_elsewhere(
+    lines: &[Line],
+    of_hit: &Line,
+    hit: &Inside,
+    ways: &BTreeMap<Vec<u8>, Way>,
+    own: &[Line],
+) -> bool {
+    lines.iter().any(|line| {
+        ways[&line.path].containers.iter().any(|container| {
+            let group = &line.path[..container.end];
+            let itself = match line == of_hit {
+                true => container.end >= hit.end,
+                false => container.id == hit.id || *group == of_hit.path[..hit.end],
+            };
+            !itself && !is_in(own, line, group)
+        })
+    })
 }
 
 /// Are we in this group, or below it?
@@ -256,17 +266,20 @@ fn is_in(own: &[Line], line: &Line, group: &[u8]) -> bool {
         .any(|own| own.path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")))
 }
 
-/// Do this group and all above it belong to root or to us?
-fn is_ours(layout: &Layout, line: &Line, group: &[u8]) -> Result<bool> {
-    let line = Line { path: group.to_vec(), ..line.clone() };
-    let (hierarchy, group) = layout.locate(&line)?;
-    let chain = hierarchy.chain(&group)?;
-    for (at, group) in chain.iter().enumerate() {
-        if !group.is_ours(at + 1 == chain.len())? {
-            return Ok(false);
-        }
+/// Do the group of this line and all above it belong to root or to us? A part of a container or unit may be another
+/// user's.
+fn is_ours(layout: &Result<Layout>, line: &Line) -> Result<bool> {
+    let Ok(layout) = layout else { return Ok(false) };
+    let all = || {
+        let (hierarchy, group) = layout.locate(line)?;
+        let mut above = hierarchy.chain(&group);
+        Ok(group.is_ours(true)? && above.try_fold(true, |ours, above| Ok(ours && above?.is_ours(false)?))?)
+    };
+    match all() {
+        Ok(ours) => Ok(ours),
+        Err(e) if Error::is_our_own(&e) => Err(e),
+        Err(_) => Ok(false),
     }
-    Ok(true)
 }
 
 /// The one that is proved, for who enters it.
