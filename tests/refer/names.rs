@@ -112,6 +112,11 @@ fn a_user_enters_by_name_what_is_his_own_and_nobody_elses() {
         let run = t.tool("rnsenter").as_user().args(["-t", reference, "echo", "resolved"]).run();
         assert_eq!(run.ok(), "resolved\n", "{reference}");
     }
+    // In a user namespace without a map all look like one user.
+    let script = "exec unshare -U \"$@\"";
+    let words = ["-c", script, "sh", tool_path("rnsenter").to_str().unwrap(), "-t", "ctr:b0b", "true"];
+    let run = t.program("sh").as_user().args(words).run();
+    run.fails(125, "rnsenter: no container is proved to be called b0b");
     // Another user's is not his.
     std::os::unix::fs::chown(groups.dir("bob"), Some(NOBODY - 1), None).unwrap();
     let run = t.tool("rnsenter").as_user().args(["-t", "ctr:b0b", "true"]).run();

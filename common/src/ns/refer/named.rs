@@ -18,7 +18,7 @@ use crate::proc::container::path::{Level, What, is_long_id, levels};
 use crate::proc::container::state::{Known, States};
 use crate::proc::container::{self, Inside};
 use crate::proc::groups::Line;
-use crate::proc::{Proc, Target, Task};
+use crate::proc::{Proc, Target, Task, credentials};
 
 /// The first process of the container with this name, id, or beginning of an id, for who enters it.
 pub(super) fn container(proc: &Proc, name: &[u8]) -> Result<Target> {
@@ -198,6 +198,7 @@ type Hits<'a> = &'a dyn Fn(&[u8], &[Inside]) -> Vec<(Fit, Inside)>;
 /// Every thing with a fitting name, out of the groups of all processes.
 fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Vec<(Fit, Candidate)>> {
     let layout = Layout::take(proc);
+    let us = credentials::owner();
     let own = proc.this().and_then(|this| Line::of(&this)).unwrap_or_default();
     // Many processes have the same path.
     let mut ways: BTreeMap<Vec<u8>, Way> = BTreeMap::new();
@@ -216,7 +217,7 @@ fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Vec<(Fit, Cand
                 let proof = !is_elsewhere(&member.lines, line, hit, &ways, &own)
                     && match ours.entry((line.controllers.clone(), line.path.clone())) {
                         Entry::Occupied(known) => *known.get(),
-                        Entry::Vacant(new) => *new.insert(is_ours(&layout, line)?),
+                        Entry::Vacant(new) => *new.insert(is_ours(&layout, us, line)?),
                     };
                 let same = |(other, candidate): &&mut (Fit, Candidate)| {
                     *other == *fit && candidate.engine == hit.engine && candidate.id == hit.id
@@ -268,12 +269,13 @@ fn is_in(own: &[Line], line: &Line, group: &[u8]) -> bool {
 
 /// Do the group of this line and all above it belong to root or to us? A part of a container or unit may be another
 /// user's.
-fn is_ours(layout: &Result<Layout>, line: &Line) -> Result<bool> {
+fn is_ours(layout: &Result<Layout>, us: Option<u32>, line: &Line) -> Result<bool> {
     let Ok(layout) = layout else { return Ok(false) };
     let all = || {
         let (hierarchy, group) = layout.locate(line)?;
         let mut above = hierarchy.chain(&group);
-        Ok(group.is_ours(true)? && above.try_fold(true, |ours, above| Ok(ours && above?.is_ours(false)?))?)
+        Ok(group.is_ours(us, true)?
+            && above.try_fold(true, |ours, above| Ok(ours && above?.is_ours(us, false)?))?)
     };
     match all() {
         Ok(ours) => Ok(ours),
