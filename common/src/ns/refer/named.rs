@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::group::{Member, keep_oldest, members};
+use super::group::{Hidden, Member, keep_oldest, members};
 use crate::cgroup::layout::Layout;
 use crate::error::{Error, Result};
 use crate::proc::container::path::{Level, What, is_long_id, levels};
@@ -20,22 +20,22 @@ use crate::proc::{Proc, Target, Task};
 
 /// The first process of the container with this name, id, or beginning of an id, for who enters it.
 pub(super) fn container(proc: &Proc, name: &[u8]) -> Result<Target> {
-    proven(Sort::Container, name, containers(proc, name)?)?.hold(proc)
+    containers(proc, name)?.proven(Sort::Container, name)?.hold(proc)
 }
 
 /// The same for who only looks.
 pub(super) fn container_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
-    likely(Sort::Container, name, containers(proc, name)?)?.see(proc)
+    containers(proc, name)?.likely(Sort::Container, name)?.see(proc)
 }
 
 /// The oldest process of the unit with this name, for who enters it.
 pub(super) fn unit(proc: &Proc, name: &[u8]) -> Result<Target> {
-    proven(Sort::Unit, name, units(proc, name)?)?.hold(proc)
+    units(proc, name)?.proven(Sort::Unit, name)?.hold(proc)
 }
 
 /// The same for who only looks.
 pub(super) fn unit_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
-    likely(Sort::Unit, name, units(proc, name)?)?.see(proc)
+    units(proc, name)?.likely(Sort::Unit, name)?.see(proc)
 }
 
 /// What was asked for, in the words of errors.
@@ -94,6 +94,15 @@ impl Candidate {
     }
 }
 
+/// All that has the name.
+#[derive(Default)]
+struct Found {
+    candidates: Vec<(Fit, Candidate)>,
+    hidden: Hidden,
+    /// Why it could not be told whether a group is proof.
+    doubt: Option<Error>,
+}
+
 /// A piece of a path that can have the name.
 #[derive(Clone)]
 struct Hit {
@@ -121,7 +130,7 @@ fn fit(name: &[u8], id: &[u8], names: &[Vec<u8>]) -> Option<Fit> {
     }
 }
 
-fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
+fn containers(proc: &Proc, name: &[u8]) -> Result<Found> {
     let states = States::of(proc)?;
     let hits = |path: &[u8]| {
         let mut outer = None;
@@ -139,11 +148,11 @@ fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
         let same = |(_, candidate): &&mut (Fit, Candidate)| {
             candidate.id == known.id && (candidate.engine == known.engine || is_long_id(&known.id))
         };
-        match found.iter_mut().find(same) {
+        match found.candidates.iter_mut().find(same) {
             Some((_, candidate)) => candidate.by_file = Some(member),
             None => {
                 let (engine, id, names) = (known.engine, known.id.clone(), known.names.clone());
-                found.push((
+                found.candidates.push((
                     fit,
                     Candidate { engine, id, names, by_file: Some(member), ..Candidate::default() },
                 ));
@@ -151,12 +160,10 @@ fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
         }
     }
     // A whole name is meant before a beginning.
-    let whole = found.iter().any(|(fit, _)| *fit == Fit::Whole);
-    Ok(found
-        .into_iter()
-        .filter(|(fit, _)| !whole || *fit == Fit::Whole)
-        .map(|(_, candidate)| candidate)
-        .collect())
+    if found.candidates.iter().any(|(fit, _)| *fit == Fit::Whole) {
+        found.candidates.retain(|(fit, _)| *fit == Fit::Whole);
+    }
+    Ok(found)
 }
 
 /// The first process of a container, as its file says it. Another process may have its PID by now: that started later,
@@ -179,7 +186,7 @@ fn first_process(proc: &Proc, known: &Known) -> Option<Member> {
 /// What a unit's name ends in.
 const SUFFIXES: &[&str] = &[".service", ".scope"];
 
-fn units(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
+fn units(proc: &Proc, name: &[u8]) -> Result<Found> {
     let whole = match SUFFIXES.iter().any(|suffix| name.ends_with(suffix.as_bytes())) {
         true => name.to_vec(),
         false => [name, SUFFIXES[0].as_bytes()].concat(),
@@ -200,8 +207,7 @@ fn units(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
         };
         units.map(hit).collect::<Vec<_>>()
     };
-    let found = gather(proc, &hits, &|hit| (hit.id == whole).then_some(Fit::Whole))?;
-    Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
+    gather(proc, &hits, &|hit| (hit.id == whole).then_some(Fit::Whole))
 }
 
 /// Every thing with a fitting name, out of the groups of all processes.
@@ -209,14 +215,15 @@ fn gather(
     proc: &Proc,
     hits: &dyn Fn(&[u8]) -> Vec<Hit>,
     fits: &dyn Fn(&Hit) -> Option<Fit>,
-) -> Result<Vec<(Fit, Candidate)>> {
+) -> Result<Found> {
     let layout = Layout::take(proc);
     let own = proc.this().and_then(|this| Line::of(&this)).unwrap_or_default();
     // Many processes have the same path.
     let mut of_path: BTreeMap<Vec<u8>, Vec<(Fit, Hit)>> = BTreeMap::new();
     let mut proofs: BTreeMap<(Vec<Vec<u8>>, Vec<u8>), bool> = BTreeMap::new();
     let mut found: Vec<(Fit, Candidate)> = Vec::new();
-    members(proc, |member| {
+    let mut doubt = None;
+    let hidden = members(proc, |member| {
         for line in &member.lines {
             if !of_path.contains_key(&line.path) {
                 let fitting = |hit: Hit| Some((fits(&hit)?, hit));
@@ -225,9 +232,14 @@ fn gather(
             for (fit, hit) in &of_path[&line.path] {
                 let group = line.path[..hit.end].to_vec();
                 let proof = proofs.entry((line.controllers.clone(), group.clone())).or_insert_with(|| {
-                    let inside = hit.within.is_some_and(|end| !is_in(&own, line, &line.path[..end]));
-                    !inside
-                        && layout.as_ref().is_ok_and(|layout| is_ours(layout, line, &group).unwrap_or(false))
+                    if hit.within.is_some_and(|end| !is_in(&own, line, &line.path[..end])) {
+                        return false;
+                    }
+                    let ours = layout.as_ref().map_err(Error::clone);
+                    ours.and_then(|layout| is_ours(layout, line, &group)).unwrap_or_else(|e| {
+                        doubt.get_or_insert(e);
+                        false
+                    })
                 });
                 let same = |(other, candidate): &&mut (Fit, Candidate)| {
                     *other == *fit && candidate.engine == hit.engine && candidate.id == hit.id
@@ -245,7 +257,7 @@ fn gather(
             }
         }
     })?;
-    Ok(found)
+    Ok(Found { candidates: found, hidden, doubt })
 }
 
 /// Are we in this group, or below it?
@@ -268,49 +280,51 @@ fn is_ours(layout: &Layout, line: &Line, group: &[u8]) -> Result<bool> {
     Ok(true)
 }
 
-/// The one that is proved, for who enters it.
-fn proven(sort: Sort, name: &[u8], candidates: Vec<Candidate>) -> Result<Member> {
-    let proven: Vec<&Candidate> =
-        candidates.iter().filter(|candidate| candidate.proven().is_some()).collect();
-    match proven[..] {
-        [one] => one.proven().cloned().ok_or_else(|| none(sort, name)),
-        [] if candidates.is_empty() => Err(none(sort, name)),
-        [] => {
-            let what = format!("no {} is proved to be called ", sort.noun());
-            Err(Error::refused([what.as_bytes(), name].concat()).with_hint(listed(
-                "anybody could have named these so; enter what you trust by its PID: ",
-                candidates.iter(),
-            )))
+impl Found {
+    /// The one that is proved, for who enters it.
+    fn proven(self, sort: Sort, name: &[u8]) -> Result<Member> {
+        let proven: Vec<_> = self.all().filter_map(|one| Some((one, one.proven()?))).collect();
+        match proven[..] {
+            [(_, member)] => Ok(member.clone()),
+            [_, _, ..] => Err(several(sort, name, proven.iter().map(|(one, _)| *one))),
+            [] if self.candidates.is_empty() => Err(self.none(sort, name)),
+            [] => Err(self.doubt.clone().unwrap_or_else(|| {
+                let what = format!("no {} is proved to be called ", sort.noun());
+                Error::refused([what.as_bytes(), name].concat()).with_hint(listed(
+                    "anybody could have named these so; enter what you trust by its PID: ",
+                    self.all(),
+                ))
+            })),
         }
-        _ => Err(several(sort, name, proven.into_iter())),
     }
-}
 
-/// The one that is proved, or else the only one, for who looks.
-fn likely(sort: Sort, name: &[u8], candidates: Vec<Candidate>) -> Result<Member> {
-    if candidates.iter().any(|candidate| candidate.proven().is_some()) {
-        return proven(sort, name, candidates);
-    }
-    let mut all = candidates.iter().flat_map(|candidate| candidate.unproven.values().flatten());
-    match (all.next(), all.next()) {
-        (None, _) => Err(none(sort, name)),
-        (Some(one), None) => Ok(one.clone()),
-        // Hierarchies have groups of one path each, with the same processes.
-        (Some(first), Some(second)) if first == second && all.all(|other| other == first) => {
-            Ok(first.clone())
+    /// The one that is proved, or else the only one, for who looks.
+    fn likely(self, sort: Sort, name: &[u8]) -> Result<Member> {
+        if self.all().any(|candidate| candidate.proven().is_some()) {
+            return self.proven(sort, name);
         }
-        _ => Err(several(sort, name, candidates.iter())),
+        let mut all = self.all().flat_map(|candidate| candidate.unproven.values().flatten());
+        match all.next() {
+            None => Err(self.none(sort, name)),
+            // Hierarchies have groups of one path each, with the same processes.
+            Some(first) if all.all(|other| other == first) => Ok(first.clone()),
+            Some(_) => Err(several(sort, name, self.all())),
+        }
     }
-}
 
-fn none(sort: Sort, name: &[u8]) -> Error {
-    let what = format!("no {} that we see is called ", sort.noun());
-    Error::refused([what.as_bytes(), name].concat()).with_hint(match sort {
-        Sort::Container => {
-            "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it"
-        }
-        Sort::Unit => "`rlsns -o +UNIT` shows the units that processes are in",
-    })
+    fn all(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().map(|(_, candidate)| candidate)
+    }
+
+    fn none(&self, sort: Sort, name: &[u8]) -> Error {
+        let what = format!("no {} that we see is called ", sort.noun());
+        self.hidden.with(&[what.as_bytes(), name].concat()).with_hint(match sort {
+            Sort::Container => {
+                "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it"
+            }
+            Sort::Unit => "`rlsns -o +UNIT` shows the units that processes are in",
+        })
+    }
 }
 
 fn several<'a>(sort: Sort, name: &[u8], candidates: impl Iterator<Item = &'a Candidate>) -> Error {
