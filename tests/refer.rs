@@ -89,6 +89,11 @@ fn a_thread_with_a_namespace_of_its_own_is_named_by_its_number() {
     let world: serde_json::Value = serde_json::from_str(&world).unwrap();
     assert_eq!(format!("net:[{}]", world["namespaces"]["net"]["ns"]), its);
 
+    let alone = t.tool("rnsenter").args(["-t", &tid.to_string(), "-n", "true"]).run();
+    assert!(
+        alone.code == Some(125) && alone.errors().contains("name it with its process, as PID/TID"),
+        "{alone:?}"
+    );
     let strange = format!("2/{tid}");
     let hint = t.tool("rnsenter").args(["-t", &strange, "-n", "true"]).run();
     let hint = hint.fails(125, &format!("rnsenter: open thread {tid} of 2: No such process"));
