@@ -123,10 +123,13 @@ fn we_ourselves_who_started_us_and_the_first_process_have_words() {
     let me = t.tool("nsinfo").args(["-J", "parent"]).run().ok();
     let me: serde_json::Value = serde_json::from_str(&me).unwrap();
     assert_eq!(me["pids"][0], std::process::id());
-    let script =
-        format!("exec {} -fp --mount-proc sh -c '\"$0\" -J init' \"$0\"", tool_path("runshare").display());
-    let first = t.program("sh").args(["-c", &script, tool_path("nsinfo").to_str().unwrap()]).run().ok();
-    let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+    // In a pid namespace of its own the first process is another, and its child has left its host name.
+    let script = "hostname first; \"$0\" -J init; unshare -u sh -c 'hostname other; \"$0\" -t init -u hostname' \"$1\"";
+    let tools = ["nsinfo", "rnsenter"].map(|tool| tool_path(tool).to_str().unwrap().to_string());
+    let run = t.tool("runshare").args(["-fpu", "--mount-proc", "sh", "-c", script]).args(tools).run().ok();
+    let (first, name) = run.trim_end().rsplit_once('\n').unwrap();
+    assert_eq!(name, "first");
+    let first: serde_json::Value = serde_json::from_str(first).unwrap();
     assert!(first["command"].as_str().unwrap().starts_with("sh -c"), "{first}");
 }
 
