@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::group::{Member, keep_oldest, members};
+use super::group::{Hidden, Member, keep_oldest, members};
 use crate::cgroup::layout::Layout;
 use crate::error::{Error, Result};
 use crate::proc::container::path::{Level, What, is_long_id, levels};
@@ -22,22 +22,22 @@ use crate::proc::{Proc, Target, Task, credentials};
 
 /// The first process of the container with this name, id, or beginning of an id, for who enters it.
 pub(super) fn container(proc: &Proc, name: &[u8]) -> Result<Target> {
-    proven(Sort::Container, name, &containers(proc, name)?)?.hold(proc)
+    containers(proc, name)?.proven(Sort::Container, name)?.hold(proc)
 }
 
 /// The same for who only looks.
 pub(super) fn container_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
-    likely(Sort::Container, name, &containers(proc, name)?)?.see(proc)
+    containers(proc, name)?.likely(Sort::Container, name)?.see(proc)
 }
 
 /// The oldest process of the unit with this name, for who enters it.
 pub(super) fn unit(proc: &Proc, name: &[u8]) -> Result<Target> {
-    proven(Sort::Unit, name, &units(proc, name)?)?.hold(proc)
+    units(proc, name)?.proven(Sort::Unit, name)?.hold(proc)
 }
 
 /// The same for who only looks.
 pub(super) fn unit_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
-    likely(Sort::Unit, name, &units(proc, name)?)?.see(proc)
+    units(proc, name)?.likely(Sort::Unit, name)?.see(proc)
 }
 
 /// What was asked for, in the words of errors.
@@ -93,6 +93,15 @@ impl Candidate {
     }
 }
 
+/// All that has the name.
+#[derive(Default)]
+struct Found {
+    candidates: Vec<(Fit, Candidate)>,
+    hidden: Hidden,
+    /// Why it could not be told whether a group is proof.
+    doubt: Option<Error>,
+}
+
 /// What a path leads through.
 struct Way {
     containers: Vec<Inside>,
@@ -116,7 +125,7 @@ fn fit(name: &[u8], id: &[u8], names: &[Vec<u8>]) -> Option<Fit> {
     }
 }
 
-fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
+fn containers(proc: &Proc, name: &[u8]) -> Result<Found> {
     let states = States::of(proc)?;
     let fit = |id: &[u8], names: &[Vec<u8>]| fit(name, id, names);
     let mut found = gather(proc, &states, &|_, containers| {
@@ -129,29 +138,19 @@ fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
         let same = |(_, candidate): &&mut (Fit, Candidate)| {
             candidate.id == known.id && (candidate.engine == known.engine || is_long_id(&known.id))
         };
-        match found.iter_mut().find(same) {
+        match found.candidates.iter_mut().find(same) {
             Some((_, candidate)) => candidate.by_file = Some(member),
             None => {
                 let (engine, id, names) = (known.engine, known.id.clone(), known.names.clone());
-                found.push((
+                found.candidates.push((
                     fit,
                     Candidate { engine, id, names, by_file: Some(member), ..Candidate::default() },
                 ));
             }
         }
     }
-    Ok(meant(found))
-}
-
-/// Those that are meant: what is proved before what anybody can have named so, and then a whole name before a
-/// beginning.
-fn meant(found: Vec<(Fit, Candidate)>) -> Vec<Candidate> {
-    let proven = found.iter().any(|(_, candidate)| candidate.proven().is_some());
-    let of_proof = found.into_iter().filter(|(_, candidate)| !proven || candidate.proven().is_some());
-    let found: Vec<(Fit, Candidate)> = of_proof.collect();
-    let whole = found.iter().any(|(fit, _)| *fit == Fit::Whole);
-    let of_fit = found.into_iter().filter(|(fit, _)| !whole || *fit == Fit::Whole);
-    of_fit.map(|(_, candidate)| candidate).collect()
+    found.keep_meant();
+    Ok(found)
 }
 
 /// The first process of a container, as its file says it. Another process may have its PID by now: that started later,
@@ -174,12 +173,12 @@ fn first_process(proc: &Proc, known: &Known) -> Option<Member> {
 /// What a unit's name ends in.
 const SUFFIXES: &[&str] = &[".service", ".scope"];
 
-fn units(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
+fn units(proc: &Proc, name: &[u8]) -> Result<Found> {
     let whole = match SUFFIXES.iter().any(|suffix| name.ends_with(suffix.as_bytes())) {
         true => name.to_vec(),
         false => [name, SUFFIXES[0].as_bytes()].concat(),
     };
-    Ok(meant(gather(proc, &States::of(proc)?, &|path, _| {
+    let mut found = gather(proc, &States::of(proc)?, &|path, _| {
         let named = |level: &Level| level.what == What::Unit && level.id == whole;
         let hit = |level: Level| Inside {
             engine: level.engine,
@@ -189,14 +188,16 @@ fn units(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
             known: None,
         };
         levels(path).into_iter().filter(named).map(|level| (Fit::Whole, hit(level))).collect()
-    })?))
+    })?;
+    found.keep_meant();
+    Ok(found)
 }
 
 /// Says which things with the name a path leads through, and through these containers.
 type Hits<'a> = &'a dyn Fn(&[u8], &[Inside]) -> Vec<(Fit, Inside)>;
 
 /// Every thing with a fitting name, out of the groups of all processes.
-fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Vec<(Fit, Candidate)>> {
+fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Found> {
     let layout = Layout::take(proc);
     let us = credentials::owner();
     let own = proc.this().and_then(|this| Line::of(&this)).unwrap_or_default();
@@ -204,7 +205,8 @@ fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Vec<(Fit, Cand
     let mut ways: BTreeMap<Vec<u8>, Way> = BTreeMap::new();
     let mut ours: BTreeMap<(Vec<Vec<u8>>, Vec<u8>), bool> = BTreeMap::new();
     let mut found: Vec<(Fit, Candidate)> = Vec::new();
-    members(proc, |member| {
+    let mut doubt = None;
+    let hidden = members(proc, |member| {
         for line in &member.lines {
             if !ways.contains_key(&line.path) {
                 let containers = container::containers(&line.path, states);
@@ -217,7 +219,10 @@ fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Vec<(Fit, Cand
                 let proof = !is_elsewhere(&member.lines, line, hit, &ways, &own)
                     && match ours.entry((line.controllers.clone(), line.path.clone())) {
                         Entry::Occupied(known) => *known.get(),
-                        Entry::Vacant(new) => *new.insert(is_ours(&layout, us, line)?),
+                        Entry::Vacant(new) => *new.insert(is_ours(&layout, us, line).unwrap_or_else(|e| {
+                            doubt.get_or_insert(e);
+                            false
+                        })),
                     };
                 let same = |(other, candidate): &&mut (Fit, Candidate)| {
                     *other == *fit && candidate.engine == hit.engine && candidate.id == hit.id
@@ -234,9 +239,8 @@ fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Vec<(Fit, Cand
                 keep_oldest(place, &member);
             }
         }
-        Ok(())
     })?;
-    Ok(found)
+    Ok(Found { candidates: found, hidden, doubt })
 }
 
 /// Is a process with these groups in another container than the thing that one of them leads through? What is made
@@ -270,72 +274,81 @@ fn is_in(own: &[Line], line: &Line, group: &[u8]) -> bool {
 /// Do the group of this line and all above it belong to root or to us? A part of a container or unit may be another
 /// user's.
 fn is_ours(layout: &Result<Layout>, us: Option<u32>, line: &Line) -> Result<bool> {
-    let Ok(layout) = layout else { return Ok(false) };
-    let all = || {
-        let (hierarchy, group) = layout.locate(line)?;
-        let mut above = hierarchy.chain(&group);
-        Ok(group.is_ours(us, true)?
-            && above.try_fold(true, |ours, above| Ok(ours && above?.is_ours(us, false)?))?)
-    };
-    match all() {
-        Ok(ours) => Ok(ours),
-        Err(e) if Error::is_our_own(&e) => Err(e),
-        Err(_) => Ok(false),
-    }
+    let (hierarchy, group) = layout.as_ref().map_err(Error::clone)?.locate(line)?;
+    let mut above = hierarchy.chain(&group);
+    Ok(group.is_ours(us, true)?
+        && above.try_fold(true, |ours, above| Ok(ours && above?.is_ours(us, false)?))?)
 }
 
-/// The one that is proved, for who enters it.
-fn proven(sort: Sort, name: &[u8], candidates: &[Candidate]) -> Result<Member> {
-    let proven: Vec<&Member> = candidates.iter().filter_map(Candidate::proven).collect();
-    match proven[..] {
-        [one] => Ok(one.clone()),
-        [] if candidates.is_empty() => Err(none(sort, name)),
-        [] => {
-            let what = format!("no {} is proved to be called ", sort.noun());
-            Err(Error::refused([what.as_bytes(), name].concat()).with_hint(listed(
-                "anybody could have named these so; enter what you trust by its PID: ",
-                candidates,
-            )))
+impl Found {
+    /// Leaves those that are meant: what is proved before what anybody can have named so, and then a whole name
+    /// before a beginning.
+    fn keep_meant(&mut self) {
+        if self.all().any(|candidate| candidate.proven().is_some()) {
+            self.candidates.retain(|(_, candidate)| candidate.proven().is_some());
         }
-        _ => Err(several(sort, name, candidates)),
-    }
-}
-
-/// The one that is proved, or else the only one, for who looks.
-fn likely(sort: Sort, name: &[u8], candidates: &[Candidate]) -> Result<Member> {
-    if candidates.iter().any(|candidate| candidate.proven().is_some()) {
-        return proven(sort, name, candidates);
-    }
-    let mut all = candidates.iter().flat_map(|candidate| candidate.unproven.values().flatten());
-    match all.next() {
-        None => Err(none(sort, name)),
-        // Hierarchies have groups of one path each, with the same processes.
-        Some(first) if all.all(|other| other == first) => Ok(first.clone()),
-        Some(_) => Err(several(sort, name, candidates)),
-    }
-}
-
-fn none(sort: Sort, name: &[u8]) -> Error {
-    let what = format!("no {} that we see is called ", sort.noun());
-    Error::refused([what.as_bytes(), name].concat()).with_hint(match sort {
-        Sort::Container => {
-            "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it"
+        if self.candidates.iter().any(|(fit, _)| *fit == Fit::Whole) {
+            self.candidates.retain(|(fit, _)| *fit == Fit::Whole);
         }
-        Sort::Unit => "`rlsns -o +UNIT` shows the units that processes are in",
-    })
+    }
+
+    /// The one that is proved, for who enters it.
+    fn proven(self, sort: Sort, name: &[u8]) -> Result<Member> {
+        let proven: Vec<&Member> = self.all().filter_map(Candidate::proven).collect();
+        match proven[..] {
+            [member] => Ok(member.clone()),
+            [_, _, ..] => Err(several(sort, name, self.all())),
+            [] if self.candidates.is_empty() => Err(self.none(sort, name)),
+            [] => Err(self.doubt.clone().unwrap_or_else(|| {
+                let what = format!("no {} is proved to be called ", sort.noun());
+                Error::refused([what.as_bytes(), name].concat()).with_hint(listed(
+                    "anybody could have named these so; enter what you trust by its PID: ",
+                    self.all(),
+                ))
+            })),
+        }
+    }
+
+    /// The one that is proved, or else the only one, for who looks.
+    fn likely(self, sort: Sort, name: &[u8]) -> Result<Member> {
+        if self.all().any(|candidate| candidate.proven().is_some()) {
+            return self.proven(sort, name);
+        }
+        let mut all = self.all().flat_map(|candidate| candidate.unproven.values().flatten());
+        match all.next() {
+            None => Err(self.none(sort, name)),
+            // Hierarchies have groups of one path each, with the same processes.
+            Some(first) if all.all(|other| other == first) => Ok(first.clone()),
+            Some(_) => Err(several(sort, name, self.all())),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().map(|(_, candidate)| candidate)
+    }
+
+    fn none(&self, sort: Sort, name: &[u8]) -> Error {
+        let what = format!("no {} that we see is called ", sort.noun());
+        self.hidden.with(&[what.as_bytes(), name].concat()).with_hint(match sort {
+            Sort::Container => {
+                "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it"
+            }
+            Sort::Unit => "`rlsns -o +UNIT` shows the units that processes are in",
+        })
+    }
 }
 
-fn several(sort: Sort, name: &[u8], candidates: &[Candidate]) -> Error {
+fn several<'a>(sort: Sort, name: &[u8], candidates: impl Iterator<Item = &'a Candidate>) -> Error {
     let what = format!("several {}s are called ", sort.noun());
     Error::refused([what.as_bytes(), name].concat())
         .with_hint(listed("name one by its id, or by the PID: ", candidates))
 }
 
 /// A hint with all of them, but not without end.
-fn listed(before: &str, candidates: &[Candidate]) -> String {
+fn listed<'a>(before: &str, candidates: impl Iterator<Item = &'a Candidate>) -> String {
     const MOST: usize = 10;
-    let all: Vec<Vec<u8>> = candidates.iter().flat_map(Candidate::shown).collect();
+    let all: Vec<Vec<u8>> = candidates.flat_map(Candidate::shown).collect();
     let more = if all.len() > MOST { format!(", and {} more", all.len() - MOST) } else { String::new() };
-    let first = all[..all.len().min(MOST)].join(&b", "[..]);
-    format!("{before}{}{more}", String::from_utf8_lossy(&first))
+    let first: Vec<&[u8]> = all.iter().take(MOST).map(|shown| &shown[..]).collect();
+    format!("{before}{}{more}", String::from_utf8_lossy(&first.join(&b", "[..])))
 }
