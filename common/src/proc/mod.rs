@@ -420,7 +420,7 @@ mod tests {
             (b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0", kthreadd),
             (b"2 (kthreadd) S 0 0 0 0 -1 4194304 0 0", stat(b"kthreadd", 0)),
             (b"12 (sh) S 7 12 12 0", stat(b"sh", 7)),
-            (b"12 (a) R 1) Z 7 1", stat(b"a) R 1", 7)),
+            (b"12 (a) R 1) S 7 1", stat(b"a) R 1", 7)),
             (b"12 (\xff\n(x) S 0\n", stat(b"\xff\n(x", 0)),
             (b"12 () S 7", stat(b"", 7)),
             (b"12 sh S 7", None),
