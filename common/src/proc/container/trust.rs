@@ -15,8 +15,8 @@ use crate::proc::credentials;
 /// A path leads through fewer directories than this.
 const DEPTH: usize = 256;
 
-/// Of a directory no more entries are looked at.
-const ENTRIES: usize = 4096;
+/// Of a directory no more entries are looked at, which is a second's work: what is beyond is left out.
+const ENTRIES: usize = 1 << 16;
 
 /// No symbolic link is followed, and nothing leads upward. Source: openat2(2), Linux 5.6.
 const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
