@@ -168,6 +168,10 @@ fn a_namespace_is_named_itself_and_is_entered_without_a_further_option() {
             assert_eq!(run.code, Some(125));
         }
     }
+    // One of two cannot be left out unsaid.
+    let two = t.tool("rnsenter").args(["-t", &net, "--net=/proc/self/ns/net", "true"]).run();
+    let line = format!("rnsenter: net namespace of {pid} is not the only net namespace to be entered");
+    assert_eq!(two.fails(125, &line), "name one, by --target or by --net");
     // As the value of an option only what has a prefix is no file.
     assert_eq!(entered(&t, &[&format!("--net={net}")], "net"), net);
     let dir = tempfile::tempdir().unwrap();

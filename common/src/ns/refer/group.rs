@@ -19,8 +19,15 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// An error of a process that has ended, even if nobody has waited for it yet: there is nothing to be entered.
     pub(super) fn of(task: &Task) -> Result<Member> {
-        Ok(Member { pid: task.pid, start: task.stat()?.start, uid: task.uid()?, lines: Line::of(task)? })
+        let stat = task.stat()?;
+        match stat.has_ended {
+            true => Err(super::gone(task.pid)),
+            false => {
+                Ok(Member { pid: task.pid, start: stat.start, uid: task.uid()?, lines: Line::of(task)? })
+            }
+        }
     }
 
     /// Is it older than another one? Of those that started within one clock tick the lower PID is.

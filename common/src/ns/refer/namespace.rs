@@ -12,8 +12,8 @@ use crate::kind::{Kind, KindSet, parse_link};
 use crate::ns::fd::NsFd;
 use crate::proc::{Proc, mounts};
 
-/// Where ip-netns(8) has its names.
-const NETNS: &str = "/run/netns";
+/// Where net namespaces have names. Source: ip-netns(8).
+pub const NETNS: &str = "/run/netns";
 
 pub(super) fn open(proc: &Proc, reference: &Ref) -> Result<NsFd> {
     match reference {
