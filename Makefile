@@ -7,6 +7,7 @@ BINARIES ?= target/release
 
 TOOLS = rcgexec rlsns rnsenter runshare nsinfo
 MAN1  = rcgexec.1 rnsenter.1 runshare.1 nsinfo.1
+MAN7  = nskit.7
 MAN8  = rlsns.8
 
 ROOT  = $(DESTDIR)$(PREFIX)
@@ -59,14 +60,15 @@ $(TOOLS:%=target/release/%):
 	cargo build --release
 
 install: $(TOOLS:%=$(BINARIES)/%)
-	install -d $(BIN) $(SHARE)/man/man1 $(SHARE)/man/man8 $(BASH) $(ZSH) $(FISH)
+	install -d $(BIN) $(SHARE)/man/man1 $(SHARE)/man/man7 $(SHARE)/man/man8 $(BASH) $(ZSH) $(FISH)
 	install -m 755 $(TOOLS:%=$(BINARIES)/%) $(BIN)
 	install -m 644 $(MAN1:%=man/%) $(SHARE)/man/man1
+	install -m 644 $(MAN7:%=man/%) $(SHARE)/man/man7
 	install -m 644 $(MAN8:%=man/%) $(SHARE)/man/man8
 	install -m 644 $(TOOLS:%=completions/bash/%) $(BASH)
 	install -m 644 $(TOOLS:%=completions/zsh/_%) $(ZSH)
 	install -m 644 $(TOOLS:%=completions/fish/%.fish) $(FISH)
 
 uninstall:
-	rm -f $(TOOLS:%=$(BIN)/%) $(MAN1:%=$(SHARE)/man/man1/%) $(MAN8:%=$(SHARE)/man/man8/%)
+	rm -f $(TOOLS:%=$(BIN)/%) $(MAN1:%=$(SHARE)/man/man1/%) $(MAN7:%=$(SHARE)/man/man7/%) $(MAN8:%=$(SHARE)/man/man8/%)
 	rm -f $(TOOLS:%=$(BASH)/%) $(TOOLS:%=$(ZSH)/_%) $(TOOLS:%=$(FISH)/%.fish)

@@ -26,6 +26,11 @@ impl Contender {
         Contender(Vec::new()).then(program, &args.split_whitespace().collect::<Vec<_>>())
     }
 
+    /// What a shell is told.
+    pub(crate) fn script(script: &str) -> Contender {
+        Contender(Vec::new()).then("sh", &["-c", script])
+    }
+
     /// And then this.
     pub(crate) fn then(mut self, program: &str, args: &[&str]) -> Contender {
         if !self.0.is_empty() {

@@ -157,6 +157,22 @@ fn listings(wanted: &Wanted) {
             wanted.row(&job, contenders, 11);
         }
     }
+    by_number(wanted, LOADS[0]);
+}
+
+/// A namespace of which only the number is known is entered: the original needs a PID, which its lister can find.
+fn by_number(wanted: &Wanted, (processes, of_each): (usize, usize)) {
+    let job = format!("`lsns` for a PID and `nsenter` by a number, {processes} processes");
+    let target = Target::start();
+    let net = std::fs::read_link(format!("/proc/{}/ns/net", target.pid)).unwrap().display().to_string();
+    let ino = net.trim_matches(|c: char| !c.is_ascii_digit()).to_string();
+    let _load = wanted.has(&job).then(|| Load::start(processes, of_each));
+    let script = format!("nsenter -n -t $(lsns -n -o PID {ino} | head -n 1) {PROGRAM}");
+    let contenders = || {
+        let ours = format!("-t {net} {PROGRAM}");
+        [Contender::script(&script), Contender::new(RNSENTER, &ours), Contender::new(PROGRAM, "")]
+    };
+    wanted.row(&job, contenders, 11);
 }
 
 fn launches(wanted: &Wanted) {

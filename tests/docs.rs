@@ -13,6 +13,7 @@ use clap::Command;
 use clap_complete::Generator;
 use common::cgroup::knobs::KNOBS;
 use common::kind::KINDS;
+use common::ns::refer::FORMS;
 use common::tool::Tool;
 
 use crate::harness::{Test, project};
@@ -25,6 +26,15 @@ use completions::{Bash, Fish, Takes, Zsh};
 /// Every tool, and the section of the manual that it is in: a line here for each.
 const TOOLS: &[(Tool, u8)] =
     &[(rcgexec::TOOL, 1), (rlsns::TOOL, 8), (rnsenter::TOOL, 1), (runshare::TOOL, 1), (nsinfo::TOOL, 1)];
+
+/// Pages of the manual that are about no tool alone: a name and a section for each.
+const PAGES: &[(&str, u8)] = &[("nskit", 7)];
+
+/// The path of every man page.
+fn man_pages() -> Vec<String> {
+    let of_tools = TOOLS.iter().map(|(tool, section)| man_path(tool, *section));
+    of_tools.chain(PAGES.iter().map(|(name, section)| format!("man/{name}.{section}"))).collect()
+}
 
 /// A tool's options, with those that clap adds.
 fn built(tool: &Tool) -> Command {
@@ -46,12 +56,16 @@ fn generators(tool: &Tool) -> [Box<dyn Generator>; 3] {
 /// Every generated file: its path in the project and what must stand in it.
 fn generated() -> Vec<(String, String)> {
     let mut files = Vec::new();
+    let note = |path: &str| format!(".\\\" Made by `make docs` out of {path}.in: do not edit.\n");
+    for (name, section) in PAGES {
+        let path = format!("man/{name}.{section}");
+        let page = man::filled(&on_disk(&format!("{path}.in")));
+        files.push((path.clone(), note(&path) + &page));
+    }
     for (tool, section) in TOOLS {
         let path = man_path(tool, *section);
-        let template = on_disk(&format!("{path}.in"));
-        let mut page = man::page(&template, built(tool));
-        page.insert_str(0, &format!(".\\\" Made by `make docs` out of {path}.in: do not edit.\n"));
-        files.push((path, page));
+        let page = man::page(&on_disk(&format!("{path}.in")), built(tool));
+        files.push((path.clone(), note(&path) + &page));
         for generator in generators(tool) {
             let mut text = Vec::new();
             generator.try_generate(&built(tool), &mut text).unwrap();
@@ -245,16 +259,33 @@ fn every_man_page_has_all_its_sections() {
             let found = sections.iter().filter(|section| **section == title).count();
             assert_eq!(found, 1, "{}: a section {title} among {sections:?}", tool.name);
         }
-        assert!(!page.contains('@'), "{}: a hole in the template was not filled", tool.name);
-        assert!(page.contains(&format!("\"nskit {}\"", env!("CARGO_PKG_VERSION"))), "{}", tool.name);
+        // One page says for all how processes and namespaces are named.
+        assert!(page.contains("\n.BR nskit (7)"), "{}", tool.name);
+    }
+    for path in man_pages() {
+        let page = read(&path);
+        let holes = page.split('@').skip(1).filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+        assert_eq!(holes.count(), 0, "{path}: a hole in the template was not filled");
+        assert!(page.contains(&format!("\"nskit {}\"", env!("CARGO_PKG_VERSION"))), "{path}");
+    }
+}
+
+#[test]
+fn every_form_of_a_reference_is_in_the_one_section_about_them() {
+    let _t = rings!(Host, User);
+    let page = man::plain(&read("man/nskit.7"));
+    let (_, section) = page.split_once(".SH REFERENCES\n").unwrap();
+    let section = section.split(".SH ").next().unwrap();
+    for form in FORMS {
+        assert!(section.contains(&format!(".TP\n.B {}\n{}\n", form.spelled, form.names)), "{}", form.spelled);
     }
 }
 
 #[test]
 fn man_pages_are_formatted_without_a_warning() {
     let t = rings!(Host);
-    for (tool, section) in TOOLS {
-        let page = project().join(man_path(tool, *section));
+    for path in man_pages() {
+        let page = project().join(path);
         let _ = drifted();
         if t.has("mandoc") {
             let lint = t.program("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&page).run();

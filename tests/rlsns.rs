@@ -156,7 +156,7 @@ PID CONTAINER    POD                                  UNIT           SOURCE
 "
     );
     assert_eq!(listed(&t, root.path(), &args), expected);
-    let json = listed(&t, root.path(), &["-J", "-l", "-n", "11", "-o", "pid,container,unit"]);
+    let json = listed(&t, root.path(), &["-J", "-l", "-n", "net:[11]", "-o", "pid,container,unit"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["namespaces"][1]["pid"], 9);
     assert_eq!(json["namespaces"][1]["container"], "0123456789ab");

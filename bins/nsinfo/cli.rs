@@ -41,7 +41,7 @@ pub(crate) fn command() -> Command {
             Arg::new("process")
                 .value_name("REF")
                 .value_parser(OsStringValueParser::new())
-                .help("The process to be shown: PID, PID/TID, ctr:NAME and so on, see nskit(7) [default: nsinfo itself]"),
+                .help("The process to be shown: PID, PID/TID, ctr:NAME or another form of nskit(7) [default: nsinfo itself]"),
         ])
 }
 

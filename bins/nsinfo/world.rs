@@ -186,9 +186,14 @@ impl World {
     }
 }
 
-/// The inode number of its pidfd.
+/// The inode number of its pidfd. None too where it has ended and waits to be collected.
 fn pidfd(proc: &Proc, task: &Task) -> Result<Option<u64>> {
-    Target::of(proc, task)?.map_or(Ok(None), |target| target.inode())
+    match Target::of(proc, task) {
+        Ok(Some(target)) => target.inode(),
+        Ok(None) => Ok(None),
+        Err(e) if e.is_gone() => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Our own host name if the process has it too, else that inside its uts namespace.

@@ -183,7 +183,7 @@ pub(crate) fn command() -> Command {
                 Some('p'),
                 "task",
                 "REF",
-                "Only the namespaces of this process: PID, ctr:NAME and so on, see nskit(7)",
+                "Only the namespaces of this process: PID, ctr:NAME or another form of nskit(7)",
             )
             .conflicts_with("namespace"),
             switch(Some('r'), "raw", "Print fields with one space between them, for scripts"),
@@ -196,7 +196,7 @@ pub(crate) fn command() -> Command {
             switch(Some('H'), "list-columns", "List the columns that can be printed"),
             valued(None, "proc", "DIR", "Read this directory instead of /proc"),
             Arg::new("namespace").value_name("NAMESPACE").value_parser(OsStringValueParser::new()).help(
-                "Only the processes of this namespace: INO, TYPE:[INO], netns:NAME and so on, see nskit(7)",
+                "Only the processes of this namespace: INO, TYPE:[INO], netns:NAME or another form of nskit(7)",
             ),
         ])
 }

@@ -76,23 +76,27 @@ fn given(kind: Kind, value: &OsString) -> Result<Given> {
     })
 }
 
+/// What help says of references.
+const OF_REFERENCES: &str = "REF is PID, PID/TID, ctr:NAME, unit:NAME, cg:PATH, netns:NAME, TYPE:[INO] or another form of nskit(7). \
+     With a prefix it can stand for FILE too, as in --net=netns:blue.";
+
 /// The options.
 pub(crate) fn command() -> Command {
     Command::new(TOOL.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a program in namespaces of other processes.")
         .override_usage("rnsenter [OPTIONS] [PROGRAM [ARG]...]")
-        .after_help(args::OF_PROGRAM)
+        .after_help(format!("{OF_REFERENCES}\n{}", args::OF_PROGRAM))
         .args([
             switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
             repeated(
                 Some('t'),
                 "target",
                 "REF",
-                "The process whose namespaces are entered, or a namespace: PID, ctr:NAME, net:[INO] and so on, see nskit(7)",
+                "The process whose namespaces are entered, or one namespace",
             ),
         ])
-        .args(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE, or that of a REF with a prefix")))
+        .args(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE")))
         .args([
             optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
             optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),

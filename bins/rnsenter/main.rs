@@ -61,9 +61,7 @@ impl Entry {
             Some(refer::Entry::Thread(process, task)) => (target, thread) = (Some(process), Some(task)),
             Some(refer::Entry::Namespace(ns)) => {
                 of_target = only(&request, &ns)?;
-                if files.iter().all(|given| given.kind != ns.kind) {
-                    files.push(ns);
-                }
+                files.push(ns);
             }
         }
         let task = thread.as_ref().or(target.as_ref().map(|target| &target.task));
@@ -171,6 +169,11 @@ fn only(request: &Request, ns: &NsFd) -> Result<KindSet> {
     };
     if let Some(other) = request.kinds.iter().find(|kind| *kind != ns.kind) {
         return refuse(format!("{other} namespace"));
+    }
+    if request.given.iter().any(|(kind, _)| *kind == ns.kind) {
+        let what = format!(" is not the only {} namespace to be entered", ns.kind);
+        return Err(Error::refused([&ns.name[..], what.as_bytes()].concat())
+            .with_hint(format!("name one, by --target or by --{}", ns.kind.row().long)));
     }
     for (asked, what) in [(&request.root, "root directory"), (&request.wd, "working directory")] {
         if matches!(asked, Some(Dir::OfTarget)) {

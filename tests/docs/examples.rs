@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::{TOOLS, man, man_path, read};
+use super::{man, man_pages, read};
 use crate::harness::{Test, project, tool_path};
 
 /// A command and the lines that it prints.
@@ -127,8 +127,7 @@ fn the_uses_in_the_readme_print_what_it_shows() {
 #[test]
 fn the_examples_in_the_man_pages_print_what_they_show() {
     let t = rings!(Host);
-    for (tool, section) in TOOLS {
-        let path = man_path(tool, *section);
+    for path in man_pages() {
         let sessions = sessions(&man::plain(&read(&path)), ".EX", ".EE");
         assert!(!sessions.is_empty(), "{path} has no examples");
         if ready(&t) {

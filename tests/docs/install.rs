@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{TOOLS, drifted};
+use super::{PAGES, TOOLS, drifted};
 use crate::harness::{Test, project, tool_path};
 
 /// The files below a directory, by their paths there, with their permissions.
@@ -50,6 +50,11 @@ fn make_installs_tools_man_pages_and_completions_where_they_are_looked_for_and_t
             expected.push((format!("opt/nskit/share/{path}"), 0o644));
         }
     }
+    expected.extend(
+        PAGES
+            .iter()
+            .map(|(name, section)| (format!("opt/nskit/share/man/man{section}/{name}.{section}"), 0o644)),
+    );
     expected.sort();
     let mut found = Vec::new();
     files(root.path(), root.path(), &mut found);

@@ -4,13 +4,17 @@ use clap::Command;
 use common::cgroup::knobs::KNOBS;
 use common::kind::KINDS;
 use common::ns::create::PROPAGATIONS;
+use common::ns::refer::FORMS;
 
 use super::rlsns::COLUMNS;
 
-/// The page: the template with every hole filled.
+/// The page of a command: the template with every hole filled.
 pub fn page(template: &str, command: Command) -> String {
-    let version = command.get_version().unwrap_or_default().to_string();
-    let options = options(command);
+    filled(&template.replace("@OPTIONS@\n", &options(command)))
+}
+
+/// A template with every hole filled but that for the options.
+pub fn filled(template: &str) -> String {
     let kinds = list(KINDS.iter().map(|row| {
         (row.name, format!("{} (option \\-\\-{}, Linux {})", roff(row.what), roff(row.long), roff(row.since)))
     }));
@@ -23,13 +27,14 @@ pub fn page(template: &str, command: Command) -> String {
             format!("{}: {}. Controller {}: {files}.", roff(knob.help), roff(knob.takes), knob.controller),
         )
     }));
+    let references = list(FORMS.iter().map(|form| (form.spelled, roff(form.names))));
     template
-        .replace("@VERSION@", &version)
-        .replace("@OPTIONS@\n", &options)
+        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
         .replace("@KINDS@\n", &kinds)
         .replace("@COLUMNS@\n", &columns)
         .replace("@LIMITS@\n", &limits)
         .replace("@PROPAGATIONS@\n", &modes)
+        .replace("@REFERENCES@\n", &references)
 }
 
 fn list<'a>(rows: impl Iterator<Item = (&'a str, String)>) -> String {

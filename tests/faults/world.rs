@@ -78,6 +78,12 @@ impl World {
         };
         let target = sleep(&["-uinp", "--mount-proc", "--kill-child"], false);
         let users = sleep(&["-Urn"], true);
+        // A container, as far as groups tell.
+        for parent in &parents {
+            let group = parent.join(format!("docker-{}.scope", container(name.to_str().unwrap())));
+            std::fs::create_dir(&group).unwrap();
+            std::fs::write(group.join("cgroup.procs"), target.to_string()).unwrap();
+        }
         let mut world = World { dir, parents, target, users, known: State::default() };
         world.known = world.state();
         world
@@ -87,8 +93,11 @@ impl World {
     pub(crate) fn start(&self, case: &Case) -> Start {
         let name = self.dir.path().file_name().unwrap().to_str().unwrap();
         let parent = if case.user { format!("{name}/user") } else { name.to_string() };
+        let net = std::fs::read_link(format!("/proc/{}/ns/net", self.target)).unwrap();
         let word = |word: &str| {
             word.replace("TARGET", &self.target.to_string())
+                .replace("NET", net.to_str().unwrap())
+                .replace("CONTAINER", &container(name))
                 .replace("USERS", &self.users.to_string())
                 .replace("PARENT", &parent)
                 .replace("GROUP", &format!("{name}/group"))
@@ -153,13 +162,25 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // Our processes end with us.
+        // Our processes end with us, but the groups of this one are to be removed now.
+        let _ = kill(self.target, Signal::SIGKILL);
+        let end = Instant::now() + PATIENCE;
+        while Path::new(&format!("/proc/{}/ns/net", self.target)).exists() && Instant::now() < end {
+            bury();
+            std::thread::sleep(Duration::from_millis(1));
+        }
         for parent in &self.parents {
             for group in tree(parent).into_iter().filter(|path| path.is_dir()).rev().chain([parent.clone()]) {
                 let _ = std::fs::remove_dir(group);
             }
         }
     }
+}
+
+/// The id of the container that the target is in: one that nothing else has, drawn from the name of our directory.
+fn container(name: &str) -> String {
+    let digits: String = name.bytes().rev().map(|b| format!("{b:02x}")).collect();
+    format!("{digits:0<64}")[..64].to_string()
 }
 
 /// Collects those of our children that have ended.

@@ -108,9 +108,11 @@ pub(super) fn stat_made(bytes: &[u8]) {
     let (ppid, of_kernel) = ((numbers >> 33) as i32, numbers & 1 == 1);
     let flags = numbers as u32 & !0x20_0000 | u32::from(of_kernel) << 21;
     let start = numbers >> 7;
-    let fields = format!(") S {ppid} 7 7 0 -1 {flags} 0 1 2 3 4 5 6 7 20 0 1 0 {start} 8 9");
+    let has_ended = numbers & 2 == 2;
+    let state = if has_ended { 'Z' } else { 'S' };
+    let fields = format!(") {state} {ppid} 7 7 0 -1 {flags} 0 1 2 3 4 5 6 7 20 0 1 0 {start} 8 9");
     let line = [b"7 (", comm, fields.as_bytes()].concat();
-    assert_eq!(Stat::parse(&line), Some(Stat { comm: comm.to_vec(), ppid, of_kernel, start }));
+    assert_eq!(Stat::parse(&line), Some(Stat { comm: comm.to_vec(), ppid, has_ended, of_kernel, start }));
 }
 
 /// A file of any bytes; and behind a name of any bytes, in which the kernel escapes newlines, the same is read.

@@ -6,7 +6,9 @@ use std::os::unix::ffi::OsStringExt;
 use clap::ArgMatches;
 use common::Result;
 use common::cgroup::knobs::{KNOBS, Limits, Value};
+use common::kind::KINDS;
 use common::launch::parse_signal;
+use common::ns::refer::Ref;
 use common::tool::{Stop, Tool, args, read};
 
 use super::output::is_line;
@@ -68,6 +70,57 @@ pub(super) fn signal(bytes: &[u8]) {
             let bare = text.to_ascii_uppercase();
             let bare = bare.strip_prefix("SIG").unwrap_or(&bare);
             assert_eq!((parse_signal(bare), parse_signal(&format!("sig{bare}"))), (found, found));
+        }
+    }
+}
+
+/// A word names one thing: what it is can be told by a slow way, and an option that takes files as well reads it the
+/// same if there is a prefix.
+pub(super) fn reference(bytes: &[u8]) {
+    let word = OsString::from_vec(bytes.to_vec());
+    let (read, prefixed) = (Ref::parse(&word), Ref::prefixed(&word));
+    match &prefixed {
+        Ok(None) => {}
+        Ok(Some(reference)) => assert_eq!(read.as_ref().ok(), Some(reference)),
+        Err(e) => assert_eq!(read.as_ref().map_err(ToString::to_string), Err(e.to_string())),
+    }
+    let has = |prefix: &str| bytes.starts_with(prefix.as_bytes());
+    let kinds = KINDS.iter().any(|row| has(&format!("{}:", row.name)));
+    let is_prefixed = kinds || ["ctr:", "unit:", "netns:", "cg:"].iter().any(|prefix| has(prefix));
+    assert_eq!(is_prefixed, !matches!(prefixed, Ok(None)));
+    let pid = |pid: &i32| (1..=4_194_304).contains(pid);
+    let number = |text: &[u8]| decimal(text, u128::MAX);
+    match read {
+        Err(e) => assert!(is_line(&e.to_string()) && e.hint().is_none_or(is_line)),
+        Ok(Ref::Process(found)) => assert!(pid(&found) && number(bytes) == Some(found as u128)),
+        Ok(Ref::Inode(None, ino)) => {
+            assert!((4_026_531_832..=4_294_967_295).contains(&ino) && number(bytes) == Some(ino.into()));
+        }
+        Ok(Ref::Inode(Some(kind), ino)) => {
+            let digits = &bytes[kind.name().len() + 2..bytes.len() - 1];
+            assert_eq!(number(digits), Some(ino.into()));
+        }
+        Ok(Ref::Id(kind, id)) => assert_eq!(number(&bytes[kind.name().len() + 2..]), Some(id.into())),
+        Ok(Ref::Pidfd { pid: found, inode }) => {
+            let mut parts = bytes.splitn(2, |&b| b == b':').map(number);
+            assert!(pid(&found) && inode > 0);
+            assert_eq!((parts.next(), parts.next()), (Some(Some(found as u128)), Some(Some(inode.into()))));
+        }
+        Ok(Ref::Thread { pid: found, tid }) => {
+            let mut parts = bytes.splitn(2, |&b| b == b'/').map(number);
+            assert!(pid(&found) && pid(&tid));
+            assert_eq!((parts.next(), parts.next()), (Some(Some(found as u128)), Some(Some(tid as u128))));
+        }
+        Ok(Ref::File(path)) => assert!(path.as_os_str() == word && bytes.contains(&b'/')),
+        Ok(Ref::This) => assert_eq!(bytes, b"self"),
+        Ok(Ref::Parent) => assert_eq!(bytes, b"parent"),
+        Ok(Ref::Init) => assert_eq!(bytes, b"init"),
+        Ok(Ref::Container(name)) => assert!(name == bytes || [b"ctr:", &name[..]].concat() == bytes),
+        Ok(Ref::Netns(name)) => assert_eq!([b"netns:", &name[..]].concat(), bytes),
+        Ok(Ref::Unit(name)) => assert_eq!([b"unit:", &name[..]].concat(), bytes),
+        Ok(Ref::Group(hierarchy, path)) => {
+            let hierarchy = hierarchy.map(|name| [&name[..], b":"].concat()).unwrap_or_default();
+            assert!(path.starts_with(b"/") && [b"cg:", &hierarchy[..], &path].concat() == bytes);
         }
     }
 }

@@ -21,17 +21,18 @@ env | grep -vE '^(_|PWD|OLDPWD|SHLVL)=' | sort
 cat; exit 7
 "#;
 
-/// Options of nsenter and rnsenter. `%` is the PID of a process in seven new namespaces.
+/// Options of nsenter and rnsenter. `%` is the PID of a process in seven new namespaces, `#` the inode number of its
+/// pidfd.
 #[rustfmt::skip]
 const ENTER: &[&str] = &[
     "-t % -U", "-t % -U -n", "-t % -U -u -i -n", "-t % -U -m", "-t % -U -p", "-t % -U -C", "-t % -U -m -p", "-t % -a", "--target=% --all",
     "-a -t % -r -w", "-a -t % -w/", "-t % -U -m --wd", "-t % -U -r", "-t % -U -r=/", "-t % -U -w=/usr", "-t % -U --root=/ --wd=/usr",
     "-t % -U --preserve-credentials", "-t % -a --preserve-credentials", "-t % -U -S 0", "-t % -U -S 0 -G 0", "-t % -U --setuid=0 --setg 0",
     "-t % -U -p -F", "-t % -U -m -p -F", "-U=/proc/%/ns/user -n=/proc/%/ns/net", "-U/proc/%/ns/user", "--user=/proc/%/ns/user --uts=/proc/%/ns/uts",
-    "-Un -t %", "-t % --us", "-t % --user --ne", "-t % -U -T", "-w/usr", "-r/", "-S 0", "-t %",
+    "-Un -t %", "-t % --us", "-t % --user --ne", "-t % -U -T", "-w/usr", "-r/", "-S 0", "-t %", "-t %:# -U -n",
     // Refused.
     "-n", "-t 4194304 -n", "-t % -U -n/nonexistent", "-t % -U -n/proc/%/ns/uts", "-t % -U -w/nonexistent", "-t % -U -r/nonexistent", "-t nope -n",
-    "-t % -U -S nope", "--nope", "-t", "-t % --u", "-t % -U -S 5",
+    "-t % -U -S nope", "-t %:5 -U -n", "-t %: -U -n", "--nope", "-t", "-t % --u", "-t % -U -S 5",
 ];
 
 /// The same on a process without a user namespace of its own.
@@ -67,6 +68,7 @@ const DIFFERENCES: &[(&str, &[Peer], &str)] = &[
     ("-t %", NEWEST, "the same"),
     ("-t % -U -r=/", BOTH, "ours takes an = after every short option"),
     ("-t % -U -w=/usr", MACHINE, "the newest takes it here"),
+    ("-t %:# -U -n", MACHINE, "and here"),
     ("-U=/proc/%/ns/user -n=/proc/%/ns/net", MACHINE, "and here"),
     ("-n=/proc/%/ns/net -u=/proc/%/ns/uts", MACHINE, "and here"),
     ("-t % --us", NEWEST, "--user-parent came later, and --us goes on to mean --user"),
@@ -90,6 +92,9 @@ fn known(target: Option<&Held>) -> BTreeMap<String, &'static str> {
 fn differences(t: &Test, peer: Peer, names: [&str; 2], rows: &[&str], target: Option<&Held>) -> Vec<String> {
     let original = peer.program(t, names[1]).unwrap();
     let (known, pid) = (known(target), target.map(|target| target.inner().to_string()).unwrap_or_default());
+    let pidfd = target.and_then(|target| common::sys::pidfd_open(target.inner()).ok());
+    let inode =
+        pidfd.map(|pidfd| nix::sys::stat::fstat(pidfd).unwrap().st_ino.to_string()).unwrap_or_default();
     let line = |line: &str| match line.strip_prefix("ns ") {
         Some(link) => {
             format!("ns {} {}\n", link.split(':').next().unwrap(), known.get(link).unwrap_or(&"new"))
@@ -97,7 +102,10 @@ fn differences(t: &Test, peer: Peer, names: [&str; 2], rows: &[&str], target: Op
         None => format!("{line}\n"),
     };
     let ask = |program: &Path, row: &str| {
-        let run = t.path(program).args(row.replace('%', &pid).split_whitespace()).args(["sh", "-c", LOOK]);
+        let run = t
+            .path(program)
+            .args(row.replace('%', &pid).replace('#', &inode).split_whitespace())
+            .args(["sh", "-c", LOOK]);
         let known = [("PATH", "/usr/bin:/bin"), ("HOME", "/"), ("SHELL", "/bin/sh"), ("LC_ALL", "C.UTF-8")];
         let run = run.stdin("stdin").with(|command| {
             command.env_clear().envs(known).env("HARNESS", std::process::id().to_string());

@@ -116,6 +116,11 @@ fn a_user_enters_by_name_what_is_his_own_and_nobody_elses() {
         let run = t.tool("rnsenter").as_user().args(["-t", reference, "echo", "resolved"]).run();
         assert_eq!(run.ok(), "resolved\n", "{reference}");
     }
+    // In a user namespace without a map all look like one user.
+    let script = "exec unshare -U \"$@\"";
+    let words = ["-c", script, "sh", tool_path("rnsenter").to_str().unwrap(), "-t", "ctr:b0b", "true"];
+    let run = t.program("sh").as_user().args(words).run();
+    run.fails(125, "rnsenter: no container is proved to be called b0b");
     // Another user's is not his.
     std::os::unix::fs::chown(groups.dir("bob"), Some(NOBODY - 1), None).unwrap();
     let run = t.tool("rnsenter").as_user().args(["-t", "ctr:b0b", "true"]).run();
@@ -376,4 +381,95 @@ fn a_state_file_is_believed_only_if_nobody_else_can_have_written_it() {
         "{hint}"
     );
     assert!(Ring::here().is_root());
+}
+
+#[test]
+fn a_zombie_does_not_stand_for_its_group() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(groups) = Groups::new(&t, ".slice") else { return };
+    let scope = format!("docker-{}.scope", id("20b1e"));
+    groups.make(&scope);
+    // It waits for nobody.
+    let script = format!(
+        "sh -c 'echo $$ >{}/cgroup.procs; exec sleep 0.1' & echo ready; exec sleep 1000",
+        groups.dir(&scope).display()
+    );
+    let parent = t.program("sh").args(["-c", &script]).hold();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let held = t.hold("runshare", &["-n"]);
+    groups.take(&scope, held.pid());
+    for reference in ["ctr:20b1e".into(), format!("cg:{}/{scope}", groups.path), format!("unit:{scope}")] {
+        assert_eq!(entered(&t, &["-t", &reference, "-n"], "net"), link(held.pid(), "net"), "{reference}");
+        assert_eq!(seen(&t, &reference), held.pid(), "{reference}");
+    }
+    drop(parent);
+    drop(held);
+}
+
+#[test]
+fn a_group_called_like_the_beginning_of_an_id_does_not_hide_who_has_that_id() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(groups) = Groups::new(&t, ".slice") else { return };
+    let root = format!("docker-{}.scope", id("deadbea7"));
+    groups.make(&root);
+    let held = t.hold("runshare", &["-n"]);
+    groups.take(&root, held.pid());
+    groups.make("bob");
+    let mut bob = delegate(&t, &groups, "bob");
+    let own = groups.dir("bob/lxc.payload.deadbea7");
+    say(&mut bob, &format!("mkdir {0} && echo $$ >{0}/cgroup.procs", own.display()));
+    assert_eq!(entered(&t, &["-t", "ctr:deadbea7", "-n"], "net"), link(held.pid(), "net"));
+    assert_eq!(seen(&t, "deadbea7"), held.pid());
+    drop(bob);
+}
+
+#[test]
+fn who_was_given_a_part_of_a_container_or_unit_does_not_stand_for_it() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(groups) = Groups::new(&t, ".slice") else { return };
+    let scope = format!("docker-{}.scope", id("0de1e9"));
+    groups.make(&format!("{scope}/part"));
+    let bob = delegate(&t, &groups, &format!("{scope}/part"));
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let held = t.hold("runshare", &["-n"]);
+    groups.take(&scope, held.pid());
+    for reference in ["ctr:0de1e9".into(), format!("unit:{scope}")] {
+        assert_eq!(entered(&t, &["-t", &reference, "-n"], "net"), link(held.pid(), "net"), "{reference}");
+        assert_eq!(seen(&t, &reference), held.pid(), "{reference}");
+    }
+    // Where nobody else is left, nobody is proved.
+    groups.take("", held.pid());
+    enter(&t, "ctr:0de1e9").fails(125, "rnsenter: no container is proved to be called 0de1e9");
+    drop(bob);
+    drop(held);
+}
+
+#[test]
+fn who_is_in_a_container_by_one_hierarchy_is_in_no_other_by_another() {
+    let t = rings!(Host);
+    let Some(groups) = Groups::new(&t, ".slice") else { return };
+    let [outer, inner] = [id("0a7e4"), id("144e4")];
+    // In the hierarchy of version 2 the container was given no group of its own, as by engines of version 1.
+    groups.make(&format!("engine/docker-{inner}.scope"));
+    let pids = Path::new("/sys/fs/cgroup/pids").join(&groups.path[1..]);
+    let of_container = pids.join(format!("docker-{outer}.scope"));
+    std::fs::create_dir_all(&of_container).unwrap();
+    let held = asleep(&t);
+    groups.take(&format!("engine/docker-{inner}.scope"), held.pid());
+    std::fs::write(of_container.join("cgroup.procs"), held.pid().to_string()).unwrap();
+    // Which of the two is inside of the other, this process alone does not tell.
+    enter(&t, "ctr:0a7e4").fails(125, "rnsenter: no container is proved to be called 0a7e4");
+    let first = asleep(&t);
+    std::fs::write(of_container.join("cgroup.procs"), first.pid().to_string()).unwrap();
+    assert_eq!(enter(&t, "ctr:0a7e4").code, Some(0));
+    assert_eq!(seen(&t, "ctr:0a7e4"), first.pid());
+    assert_eq!(seen(&t, "ctr:144e4"), held.pid());
+    enter(&t, "ctr:144e4").fails(125, "rnsenter: no container is proved to be called 144e4");
+    enter(&t, &format!("unit:docker-{inner}.scope"))
+        .fails(125, &format!("rnsenter: no unit that we see is called docker-{inner}.scope"));
+    drop((first, held));
+    let gone = crate::harness::within(std::time::Duration::from_secs(20), || {
+        std::fs::remove_dir(&of_container).is_ok()
+    });
+    assert!(gone && std::fs::remove_dir(&pids).is_ok());
 }

@@ -81,13 +81,14 @@ impl Group {
         }
     }
 
-    /// Does it belong to root or to us, so that nobody else can change what is in it? Of a group whose processes
-    /// matter, `procs` asks the same of the file by which they come in.
-    pub fn is_ours(&self, procs: bool) -> Result<bool> {
+    /// Does it belong to root or to us, so that nobody else can change what is in it? We are who
+    /// [`credentials::owner`](crate::proc::credentials::owner) says. Of a group whose processes matter, `procs` asks
+    /// the same of the file by which they come in.
+    pub fn is_ours(&self, us: Option<u32>, procs: bool) -> Result<bool> {
         let fail = |e| Error::sys("stat", &self.path, e);
         let safe = |stat: FileStat| {
             let others = Mode::S_IWGRP | Mode::S_IWOTH;
-            let owned = stat.st_uid == 0 || stat.st_uid == Uid::effective().as_raw();
+            let owned = stat.st_uid == 0 || Some(stat.st_uid) == us;
             owned && !Mode::from_bits_truncate(stat.st_mode).intersects(others)
         };
         let dir = safe(fstat(&self.dir).map_err(fail)?);

@@ -205,16 +205,16 @@ impl Hierarchy {
         self.top.descend(below).map_err(|e| if e.is_gone() && line.is_deleted() { outside() } else { e })
     }
 
-    /// The groups from the mount point down to this one of the hierarchy, both included.
-    pub fn chain(&self, group: &Group) -> Result<Vec<Group>> {
+    /// The groups from the mount point down to this one of the hierarchy, both included, each opened when it is asked for.
+    pub fn chain(&self, group: &Group) -> impl Iterator<Item = Result<Group>> {
         let below = group.path.strip_prefix(&self.top.path[..]).unwrap_or_default();
-        let mut chain = vec![self.top.descend(b"")?];
+        let pieces = below.split(|&b| b == b'/').filter(|piece| !piece.is_empty());
         let mut path = Vec::new();
-        for piece in below.split(|&b| b == b'/').filter(|piece| !piece.is_empty()) {
+        let deeper = pieces.map(move |piece| {
             path = [&path[..], b"/", piece].concat();
-            chain.push(self.top.descend(&path)?);
-        }
-        Ok(chain)
+            path.clone()
+        });
+        std::iter::once(Vec::new()).chain(deeper).map(|path| self.top.descend(&path))
     }
 }
 

@@ -179,7 +179,8 @@ impl Branch {
                 _ => e,
             }
         };
-        for group in hierarchy.chain(&self.parent).map_err(name)? {
+        for group in hierarchy.chain(&self.parent) {
+            let group = group.map_err(name)?;
             let handed_on = group.read("cgroup.subtree_control").map_err(name)?;
             if handed_on.split(|&b| b == b' ').any(|name| name == controller) {
                 continue;

@@ -23,7 +23,8 @@ pub struct InForce {
 /// controllers that are not handed on, set no limit.
 pub fn in_force(hierarchy: &Hierarchy, group: &Group) -> Result<Vec<InForce>> {
     let mut found: Vec<InForce> = Vec::new();
-    for group in hierarchy.chain(group)? {
+    for group in hierarchy.chain(group) {
+        let group = group?;
         for knob in KNOBS {
             let file = file(knob, group.version);
             let Some(value) = read(&group, file)? else { continue };

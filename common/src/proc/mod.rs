@@ -182,6 +182,8 @@ pub struct Stat {
     pub comm: Vec<u8>,
     /// PID of the parent; 0 where it is outside this /proc's pid namespace.
     pub ppid: i32,
+    /// Has it, or its first thread, ended? Then it has no namespaces any more.
+    pub has_ended: bool,
     /// Is it a thread of the kernel? No program can make itself look like one.
     pub of_kernel: bool,
     /// When it started: clock ticks since the machine did, as our time namespace counts; 0 where that is not told.
@@ -199,10 +201,11 @@ impl Stat {
         let close = line.iter().rposition(|&b| b == b')')?;
         let comm = line.get(open + 1..close)?.to_vec();
         let mut fields = line[close + 1..].split(|&b| b == b' ').filter(|field| !field.is_empty());
-        let ppid = digits(fields.nth(1)?.trim_ascii_end())?;
+        let has_ended = matches!(fields.next()?, b"Z" | b"X");
+        let ppid = digits(fields.next()?.trim_ascii_end())?;
         let flags: u64 = fields.nth(4).and_then(digits).unwrap_or(0);
         let start = fields.nth(12).and_then(|field| digits(field.trim_ascii_end())).unwrap_or(0);
-        Some(Stat { comm, ppid, of_kernel: flags & OF_KERNEL != 0, start })
+        Some(Stat { comm, ppid, has_ended, of_kernel: flags & OF_KERNEL != 0, start })
     }
 }
 
@@ -400,15 +403,24 @@ mod tests {
 
     #[test]
     fn a_stat_line_ends_its_name_at_the_last_bracket() {
-        let stat = |comm: &[u8], ppid| Some(Stat { comm: comm.to_vec(), ppid, of_kernel: false, start: 0 });
-        let kthreadd = Some(Stat { comm: b"kthreadd".to_vec(), ppid: 0, of_kernel: true, start: 0 });
-        let started = Some(Stat { comm: b"sh".to_vec(), ppid: 7, of_kernel: false, start: 815 });
-        let cases: [(&[u8], _); 9] = [
+        let plain = |comm: &[u8], ppid| Stat {
+            comm: comm.to_vec(),
+            ppid,
+            has_ended: false,
+            of_kernel: false,
+            start: 0,
+        };
+        let stat = |comm: &[u8], ppid| Some(plain(comm, ppid));
+        let kthreadd = Some(Stat { of_kernel: true, ..plain(b"kthreadd", 0) });
+        let started = Some(Stat { start: 815, ..plain(b"sh", 7) });
+        let zombie = Some(Stat { has_ended: true, ..plain(b"sh", 7) });
+        let cases: [(&[u8], _); 10] = [
+            (b"12 (sh) Z 7 12 12 0", zombie),
             (b"12 (sh) S 7 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 815 99 9", started),
             (b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0", kthreadd),
             (b"2 (kthreadd) S 0 0 0 0 -1 4194304 0 0", stat(b"kthreadd", 0)),
             (b"12 (sh) S 7 12 12 0", stat(b"sh", 7)),
-            (b"12 (a) R 1) Z 7 1", stat(b"a) R 1", 7)),
+            (b"12 (a) R 1) S 7 1", stat(b"a) R 1", 7)),
             (b"12 (\xff\n(x) S 0\n", stat(b"\xff\n(x", 0)),
             (b"12 () S 7", stat(b"", 7)),
             (b"12 sh S 7", None),

@@ -18,7 +18,7 @@ use nix::unistd::alarm;
 use super::{Tool, print};
 use crate::error::Result;
 use crate::kind::{KINDS, KindSet};
-use crate::ns::refer::FORMS;
+use crate::ns::refer::{FORMS, NETNS};
 use crate::ns::scan::{self, Want};
 use crate::proc::container::containers;
 use crate::proc::container::path::{What, levels};
@@ -58,9 +58,6 @@ const NAMES: &[Behind] = &[
     // There is no end of paths.
     ("cg:", || Ok(Vec::new())),
 ];
-
-/// Where net namespaces have names. Source: ip-netns(8).
-const NETNS: &str = "/run/netns";
 
 /// How many columns what a word is may take.
 const COLUMNS: usize = 72;

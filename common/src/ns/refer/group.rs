@@ -19,8 +19,15 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// An error of a process that has ended, even if nobody has waited for it yet: there is nothing to be entered.
     pub(super) fn of(task: &Task) -> Result<Member> {
-        Ok(Member { pid: task.pid, start: task.stat()?.start, uid: task.uid()?, lines: Line::of(task)? })
+        let stat = task.stat()?;
+        match stat.has_ended {
+            true => Err(super::gone(task.pid)),
+            false => {
+                Ok(Member { pid: task.pid, start: stat.start, uid: task.uid()?, lines: Line::of(task)? })
+            }
+        }
     }
 
     /// Is it older than another one? Of those that started within one clock tick the lower PID is.
@@ -69,16 +76,42 @@ impl Member {
     }
 }
 
-/// Every process, one after another. Those that end meanwhile, and those that we may not look at, are left out.
-pub(super) fn members(proc: &Proc, mut each: impl FnMut(Member)) -> Result<()> {
+/// The processes that could not be looked at.
+#[derive(Default)]
+pub(super) struct Hidden {
+    count: usize,
+    first: Option<Error>,
+}
+
+impl Hidden {
+    pub(super) fn add(&mut self, why: Error) {
+        self.count += 1;
+        self.first.get_or_insert(why);
+    }
+
+    /// What is said to who found nothing: it may be among these.
+    pub(super) fn with(&self, what: &[u8]) -> Error {
+        let first = match &self.first {
+            None => String::new(),
+            Some(first) => format!(" ({} could not be looked at, the first: {first})", self.count),
+        };
+        Error::refused([what, first.as_bytes()].concat())
+    }
+}
+
+/// Every process, one after another. Those that end meanwhile are left out; those that we may not look at are
+/// answered.
+pub(super) fn members(proc: &Proc, mut each: impl FnMut(Member)) -> Result<Hidden> {
+    let mut hidden = Hidden::default();
     for pid in proc.pids()? {
         match proc.task(pid).and_then(|task| Member::of(&task)) {
             Ok(member) => each(member),
             Err(e) if e.is_our_own() => return Err(e),
-            Err(_) => {}
+            Err(e) if e.is_gone() => {}
+            Err(e) => hidden.add(e),
         }
     }
-    Ok(())
+    Ok(hidden)
 }
 
 /// The older of two.
@@ -115,7 +148,7 @@ pub(super) fn oldest(proc: &Proc, hierarchy: Option<&[u8]>, path: &[u8]) -> Resu
     };
     // By the controllers, the oldest.
     let mut found: BTreeMap<Vec<Vec<u8>>, Option<Member>> = BTreeMap::new();
-    members(proc, |member| {
+    let hidden = members(proc, |member| {
         for line in member.lines.iter().filter(|line| asked(line) && inside(line)) {
             keep_oldest(found.entry(line.controllers.clone()).or_default(), &member);
         }
@@ -124,7 +157,8 @@ pub(super) fn oldest(proc: &Proc, hierarchy: Option<&[u8]>, path: &[u8]) -> Resu
     let named = || [&b"group "[..], if path.is_empty() { &b"/"[..] } else { path }].concat();
     match &oldest[..] {
         [first, others @ ..] if others.iter().all(|other| other == first) => Ok((*first).clone()),
-        [] => Err(Error::refused([&b"no process that we see is in "[..], &named()].concat())
+        [] => Err(hidden
+            .with(&[&b"no process that we see is in "[..], &named()].concat())
             .with_hint("/proc/PID/cgroup shows the groups of a process")),
         _ => {
             let each = found.iter().filter_map(|(controllers, member)| {

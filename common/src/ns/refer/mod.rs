@@ -21,6 +21,8 @@ use crate::ns::fd::NsFd;
 use crate::proc::{Proc, Target, Task};
 use crate::text::digits;
 
+pub use namespace::NETNS;
+
 /// A way to name a process or a namespace.
 #[derive(Debug)]
 pub struct Form {

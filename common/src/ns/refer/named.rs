@@ -5,37 +5,39 @@
 //!
 //! * a state file that nobody but root and we ourselves can have written names the first process and when it
 //!   started; or
-//! * the group, and all above it, belong to root or to us, and none of those above is another container.
+//! * the group of the process, and all above it, belong to root or to us, and in no hierarchy is it in another
+//!   container.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use super::group::{Member, keep_oldest, members};
+use super::group::{Hidden, Member, keep_oldest, members};
 use crate::cgroup::layout::Layout;
 use crate::error::{Error, Result};
 use crate::proc::container::path::{Level, What, is_long_id, levels};
 use crate::proc::container::state::{Known, States};
 use crate::proc::container::{self, Inside};
 use crate::proc::groups::Line;
-use crate::proc::{Proc, Target, Task};
+use crate::proc::{Proc, Target, Task, credentials};
 
 /// The first process of the container with this name, id, or beginning of an id, for who enters it.
 pub(super) fn container(proc: &Proc, name: &[u8]) -> Result<Target> {
-    proven(Sort::Container, name, containers(proc, name)?)?.hold(proc)
+    containers(proc, name)?.proven(Sort::Container, name)?.hold(proc)
 }
 
 /// The same for who only looks.
 pub(super) fn container_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
-    likely(Sort::Container, name, containers(proc, name)?)?.see(proc)
+    containers(proc, name)?.likely(Sort::Container, name)?.see(proc)
 }
 
 /// The oldest process of the unit with this name, for who enters it.
 pub(super) fn unit(proc: &Proc, name: &[u8]) -> Result<Target> {
-    proven(Sort::Unit, name, units(proc, name)?)?.hold(proc)
+    units(proc, name)?.proven(Sort::Unit, name)?.hold(proc)
 }
 
 /// The same for who only looks.
 pub(super) fn unit_seen(proc: &Proc, name: &[u8]) -> Result<Task> {
-    likely(Sort::Unit, name, units(proc, name)?)?.see(proc)
+    units(proc, name)?.likely(Sort::Unit, name)?.see(proc)
 }
 
 /// What was asked for, in the words of errors.
@@ -73,36 +75,38 @@ impl Candidate {
         self.by_file.as_ref().or(self.by_group.as_ref())
     }
 
-    /// Itself for the list of an error.
-    fn shown(&self) -> Vec<u8> {
+    /// Itself for the list of an error: once, or for each of the groups that somebody made.
+    fn shown(&self) -> Vec<Vec<u8>> {
         let names = self.names.iter().filter(|name| **name != self.id);
         let mut words = vec![self.engine.as_bytes(), &self.id];
         words.extend(names.map(|name| &name[..]));
-        let processes = match self.proven() {
-            Some(member) => format!(" (process {})", member.pid).into_bytes(),
-            None => Vec::new(),
-        };
-        let groups = self.unproven.iter().filter_map(|(path, member)| {
+        let title = words.join(&b' ');
+        if let Some(member) = self.proven() {
+            return vec![[title, format!(" (process {})", member.pid).into()].concat()];
+        }
+        let of_group = |(path, member): (&Vec<u8>, &Option<Member>)| {
             let member = member.as_ref()?;
-            Some(
-                [format!(" (process {} of user {} in ", member.pid, member.uid).as_bytes(), path, b")"]
-                    .concat(),
-            )
-        });
-        let groups: Vec<Vec<u8>> = if self.proven().is_some() { Vec::new() } else { groups.collect() };
-        [words.join(&b' '), processes, groups.concat()].concat()
+            let process = format!(" (process {} of user {} in ", member.pid, member.uid);
+            Some([&title, process.as_bytes(), path, b")"].concat())
+        };
+        self.unproven.iter().filter_map(of_group).collect()
     }
 }
 
-/// A piece of a path that can have the name.
-#[derive(Clone)]
-struct Hit {
-    engine: &'static str,
-    id: Vec<u8>,
-    names: Vec<Vec<u8>>,
-    end: usize,
-    /// Is it inside of a container? Only if we are not in that one ourselves, it is.
-    within: Option<usize>,
+/// All that has the name.
+#[derive(Default)]
+struct Found {
+    candidates: Vec<(Fit, Candidate)>,
+    hidden: Hidden,
+    /// Why it could not be told whether a group is proof.
+    doubt: Option<Error>,
+}
+
+/// What a path leads through.
+struct Way {
+    containers: Vec<Inside>,
+    /// The containers or units that have the name.
+    hits: Vec<(Fit, Inside)>,
 }
 
 /// How well a name fits.
@@ -121,42 +125,32 @@ fn fit(name: &[u8], id: &[u8], names: &[Vec<u8>]) -> Option<Fit> {
     }
 }
 
-fn containers(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
+fn containers(proc: &Proc, name: &[u8]) -> Result<Found> {
     let states = States::of(proc)?;
-    let hits = |path: &[u8]| {
-        let mut outer = None;
-        let hit = |inside: Inside| {
-            let within = outer.replace(inside.end);
-            Hit { engine: inside.engine, id: inside.id, names: inside.names, end: inside.end, within }
-        };
-        container::containers(path, &states).into_iter().map(hit).collect::<Vec<_>>()
-    };
-    let fits = |hit: &Hit| fit(name, &hit.id, &hit.names);
-    let mut found = gather(proc, &hits, &fits)?;
+    let fit = |id: &[u8], names: &[Vec<u8>]| fit(name, id, names);
+    let mut found = gather(proc, &states, &|_, containers| {
+        let hit = |inside: &Inside| Some((fit(&inside.id, &inside.names)?, inside.clone()));
+        containers.iter().filter_map(hit).collect()
+    })?;
     for known in &states.known {
-        let Some(fit) = fit(name, &known.id, &known.names) else { continue };
+        let Some(fit) = fit(&known.id, &known.names) else { continue };
         let Some(member) = first_process(proc, known) else { continue };
         let same = |(_, candidate): &&mut (Fit, Candidate)| {
             candidate.id == known.id && (candidate.engine == known.engine || is_long_id(&known.id))
         };
-        match found.iter_mut().find(same) {
+        match found.candidates.iter_mut().find(same) {
             Some((_, candidate)) => candidate.by_file = Some(member),
             None => {
                 let (engine, id, names) = (known.engine, known.id.clone(), known.names.clone());
-                found.push((
+                found.candidates.push((
                     fit,
                     Candidate { engine, id, names, by_file: Some(member), ..Candidate::default() },
                 ));
             }
         }
     }
-    // A whole name is meant before a beginning.
-    let whole = found.iter().any(|(fit, _)| *fit == Fit::Whole);
-    Ok(found
-        .into_iter()
-        .filter(|(fit, _)| !whole || *fit == Fit::Whole)
-        .map(|(_, candidate)| candidate)
-        .collect())
+    found.keep_meant();
+    Ok(found)
 }
 
 /// The first process of a container, as its file says it. Another process may have its PID by now: that started later,
@@ -179,56 +173,57 @@ fn first_process(proc: &Proc, known: &Known) -> Option<Member> {
 /// What a unit's name ends in.
 const SUFFIXES: &[&str] = &[".service", ".scope"];
 
-fn units(proc: &Proc, name: &[u8]) -> Result<Vec<Candidate>> {
+fn units(proc: &Proc, name: &[u8]) -> Result<Found> {
     let whole = match SUFFIXES.iter().any(|suffix| name.ends_with(suffix.as_bytes())) {
         true => name.to_vec(),
         false => [name, SUFFIXES[0].as_bytes()].concat(),
     };
-    let hits = |path: &[u8]| {
-        let all = levels(path);
-        let within = |unit: &Level| {
-            let mut above = all.iter().filter(|level| level.what == What::Container && level.end < unit.end);
-            above.next_back().map(|level| level.end)
-        };
-        let units = all.iter().filter(|level| level.what == What::Unit);
-        let hit = |unit: &Level| Hit {
-            engine: unit.engine,
-            id: unit.id.clone(),
+    let mut found = gather(proc, &States::of(proc)?, &|path, _| {
+        let named = |level: &Level| level.what == What::Unit && level.id == whole;
+        let hit = |level: Level| Inside {
+            engine: level.engine,
+            id: level.id,
             names: Vec::new(),
-            end: unit.end,
-            within: within(unit),
+            end: level.end,
+            known: None,
         };
-        units.map(hit).collect::<Vec<_>>()
-    };
-    let found = gather(proc, &hits, &|hit| (hit.id == whole).then_some(Fit::Whole))?;
-    Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
+        levels(path).into_iter().filter(named).map(|level| (Fit::Whole, hit(level))).collect()
+    })?;
+    found.keep_meant();
+    Ok(found)
 }
 
+/// Says which things with the name a path leads through, and through these containers.
+type Hits<'a> = &'a dyn Fn(&[u8], &[Inside]) -> Vec<(Fit, Inside)>;
+
 /// Every thing with a fitting name, out of the groups of all processes.
-fn gather(
-    proc: &Proc,
-    hits: &dyn Fn(&[u8]) -> Vec<Hit>,
-    fits: &dyn Fn(&Hit) -> Option<Fit>,
-) -> Result<Vec<(Fit, Candidate)>> {
+fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Found> {
     let layout = Layout::take(proc);
+    let us = credentials::owner();
     let own = proc.this().and_then(|this| Line::of(&this)).unwrap_or_default();
     // Many processes have the same path.
-    let mut of_path: BTreeMap<Vec<u8>, Vec<(Fit, Hit)>> = BTreeMap::new();
-    let mut proofs: BTreeMap<(Vec<Vec<u8>>, Vec<u8>), bool> = BTreeMap::new();
+    let mut ways: BTreeMap<Vec<u8>, Way> = BTreeMap::new();
+    let mut ours: BTreeMap<(Vec<Vec<u8>>, Vec<u8>), bool> = BTreeMap::new();
     let mut found: Vec<(Fit, Candidate)> = Vec::new();
-    members(proc, |member| {
+    let mut doubt = None;
+    let hidden = members(proc, |member| {
         for line in &member.lines {
-            if !of_path.contains_key(&line.path) {
-                let fitting = |hit: Hit| Some((fits(&hit)?, hit));
-                of_path.insert(line.path.clone(), hits(&line.path).into_iter().filter_map(fitting).collect());
+            if !ways.contains_key(&line.path) {
+                let containers = container::containers(&line.path, states);
+                let hits = hits(&line.path, &containers);
+                ways.insert(line.path.clone(), Way { containers, hits });
             }
-            for (fit, hit) in &of_path[&line.path] {
-                let group = line.path[..hit.end].to_vec();
-                let proof = proofs.entry((line.controllers.clone(), group.clone())).or_insert_with(|| {
-                    let inside = hit.within.is_some_and(|end| !is_in(&own, line, &line.path[..end]));
-                    !inside
-                        && layout.as_ref().is_ok_and(|layout| is_ours(layout, line, &group).unwrap_or(false))
-                });
+        }
+        for line in &member.lines {
+            for (fit, hit) in &ways[&line.path].hits {
+                let proof = !is_elsewhere(&member.lines, line, hit, &ways, &own)
+                    && match ours.entry((line.controllers.clone(), line.path.clone())) {
+                        Entry::Occupied(known) => *known.get(),
+                        Entry::Vacant(new) => *new.insert(is_ours(&layout, us, line).unwrap_or_else(|e| {
+                            doubt.get_or_insert(e);
+                            false
+                        })),
+                    };
                 let same = |(other, candidate): &&mut (Fit, Candidate)| {
                     *other == *fit && candidate.engine == hit.engine && candidate.id == hit.id
                 };
@@ -237,15 +232,36 @@ fn gather(
                     found.push((*fit, Candidate { engine, id, names, ..Candidate::default() }));
                 }
                 let Some((_, candidate)) = found.iter_mut().find(same) else { continue };
-                let place = match *proof {
+                let place = match proof {
                     true => &mut candidate.by_group,
-                    false => candidate.unproven.entry(group).or_default(),
+                    false => candidate.unproven.entry(line.path[..hit.end].to_vec()).or_default(),
                 };
                 keep_oldest(place, &member);
             }
         }
     })?;
-    Ok(found)
+    Ok(Found { candidates: found, hidden, doubt })
+}
+
+/// Is a process with these groups in another container than the thing that one of them leads through? What is made
+/// in there can have any name. Where we are in that container ourselves, it does not count.
+fn is_elsewhere(
+    lines: &[Line],
+    of_hit: &Line,
+    hit: &Inside,
+    ways: &BTreeMap<Vec<u8>, Way>,
+    own: &[Line],
+) -> bool {
+    lines.iter().any(|line| {
+        ways[&line.path].containers.iter().any(|container| {
+            let group = &line.path[..container.end];
+            let itself = match line == of_hit {
+                true => container.end >= hit.end,
+                false => container.id == hit.id || *group == of_hit.path[..hit.end],
+            };
+            !itself && !is_in(own, line, group)
+        })
+    })
 }
 
 /// Are we in this group, or below it?
@@ -255,62 +271,71 @@ fn is_in(own: &[Line], line: &Line, group: &[u8]) -> bool {
         .any(|own| own.path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")))
 }
 
-/// Do this group and all above it belong to root or to us?
-fn is_ours(layout: &Layout, line: &Line, group: &[u8]) -> Result<bool> {
-    let line = Line { path: group.to_vec(), ..line.clone() };
-    let (hierarchy, group) = layout.locate(&line)?;
-    let chain = hierarchy.chain(&group)?;
-    for (at, group) in chain.iter().enumerate() {
-        if !group.is_ours(at + 1 == chain.len())? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Do the group of this line and all above it belong to root or to us? A part of a container or unit may be another
+/// user's.
+fn is_ours(layout: &Result<Layout>, us: Option<u32>, line: &Line) -> Result<bool> {
+    let (hierarchy, group) = layout.as_ref().map_err(Error::clone)?.locate(line)?;
+    let mut above = hierarchy.chain(&group);
+    Ok(group.is_ours(us, true)?
+        && above.try_fold(true, |ours, above| Ok(ours && above?.is_ours(us, false)?))?)
 }
 
-/// The one that is proved, for who enters it.
-fn proven(sort: Sort, name: &[u8], candidates: Vec<Candidate>) -> Result<Member> {
-    let proven: Vec<&Candidate> =
-        candidates.iter().filter(|candidate| candidate.proven().is_some()).collect();
-    match proven[..] {
-        [one] => one.proven().cloned().ok_or_else(|| none(sort, name)),
-        [] if candidates.is_empty() => Err(none(sort, name)),
-        [] => {
-            let what = format!("no {} is proved to be called ", sort.noun());
-            Err(Error::refused([what.as_bytes(), name].concat()).with_hint(listed(
-                "anybody could have named these so; enter what you trust by its PID: ",
-                candidates.iter(),
-            )))
+impl Found {
+    /// Leaves those that are meant: what is proved before what anybody can have named so, and then a whole name
+    /// before a beginning.
+    fn keep_meant(&mut self) {
+        if self.all().any(|candidate| candidate.proven().is_some()) {
+            self.candidates.retain(|(_, candidate)| candidate.proven().is_some());
         }
-        _ => Err(several(sort, name, proven.into_iter())),
+        if self.candidates.iter().any(|(fit, _)| *fit == Fit::Whole) {
+            self.candidates.retain(|(fit, _)| *fit == Fit::Whole);
+        }
     }
-}
 
-/// The one that is proved, or else the only one, for who looks.
-fn likely(sort: Sort, name: &[u8], candidates: Vec<Candidate>) -> Result<Member> {
-    if candidates.iter().any(|candidate| candidate.proven().is_some()) {
-        return proven(sort, name, candidates);
-    }
-    let mut all = candidates.iter().flat_map(|candidate| candidate.unproven.values().flatten());
-    match (all.next(), all.next()) {
-        (None, _) => Err(none(sort, name)),
-        (Some(one), None) => Ok(one.clone()),
-        // Hierarchies have groups of one path each, with the same processes.
-        (Some(first), Some(second)) if first == second && all.all(|other| other == first) => {
-            Ok(first.clone())
+    /// The one that is proved, for who enters it.
+    fn proven(self, sort: Sort, name: &[u8]) -> Result<Member> {
+        let proven: Vec<&Member> = self.all().filter_map(Candidate::proven).collect();
+        match proven[..] {
+            [member] => Ok(member.clone()),
+            [_, _, ..] => Err(several(sort, name, self.all())),
+            [] if self.candidates.is_empty() => Err(self.none(sort, name)),
+            [] => Err(self.doubt.clone().unwrap_or_else(|| {
+                let what = format!("no {} is proved to be called ", sort.noun());
+                Error::refused([what.as_bytes(), name].concat()).with_hint(listed(
+                    "anybody could have named these so; enter what you trust by its PID: ",
+                    self.all(),
+                ))
+            })),
         }
-        _ => Err(several(sort, name, candidates.iter())),
     }
-}
 
-fn none(sort: Sort, name: &[u8]) -> Error {
-    let what = format!("no {} that we see is called ", sort.noun());
-    Error::refused([what.as_bytes(), name].concat()).with_hint(match sort {
-        Sort::Container => {
-            "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it"
+    /// The one that is proved, or else the only one, for who looks.
+    fn likely(self, sort: Sort, name: &[u8]) -> Result<Member> {
+        if self.all().any(|candidate| candidate.proven().is_some()) {
+            return self.proven(sort, name);
         }
-        Sort::Unit => "`rlsns -o +UNIT` shows the units that processes are in",
-    })
+        let mut all = self.all().flat_map(|candidate| candidate.unproven.values().flatten());
+        match all.next() {
+            None => Err(self.none(sort, name)),
+            // Hierarchies have groups of one path each, with the same processes.
+            Some(first) if all.all(|other| other == first) => Ok(first.clone()),
+            Some(_) => Err(several(sort, name, self.all())),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().map(|(_, candidate)| candidate)
+    }
+
+    fn none(&self, sort: Sort, name: &[u8]) -> Error {
+        let what = format!("no {} that we see is called ", sort.noun());
+        self.hidden.with(&[what.as_bytes(), name].concat()).with_hint(match sort {
+            Sort::Container => {
+                "`rlsns -o +CONTAINER,UNIT` shows names; a process is named by its PID, a file with a / in it"
+            }
+            Sort::Unit => "`rlsns -o +UNIT` shows the units that processes are in",
+        })
+    }
 }
 
 fn several<'a>(sort: Sort, name: &[u8], candidates: impl Iterator<Item = &'a Candidate>) -> Error {
@@ -322,7 +347,7 @@ fn several<'a>(sort: Sort, name: &[u8], candidates: impl Iterator<Item = &'a Can
 /// A hint with all of them, but not without end.
 fn listed<'a>(before: &str, candidates: impl Iterator<Item = &'a Candidate>) -> String {
     const MOST: usize = 10;
-    let all: Vec<Vec<u8>> = candidates.map(Candidate::shown).collect();
+    let all: Vec<Vec<u8>> = candidates.flat_map(Candidate::shown).collect();
     let more = if all.len() > MOST { format!(", and {} more", all.len() - MOST) } else { String::new() };
     let first: Vec<&[u8]> = all.iter().take(MOST).map(|shown| &shown[..]).collect();
     format!("{before}{}{more}", String::from_utf8_lossy(&first.join(&b", "[..])))

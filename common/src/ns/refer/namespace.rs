@@ -6,13 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::Ref;
+use super::group::Hidden;
 use crate::error::{Error, Result};
 use crate::kind::{Kind, KindSet, parse_link};
 use crate::ns::fd::NsFd;
 use crate::proc::{Proc, mounts};
 
-/// Where ip-netns(8) has its names.
-const NETNS: &str = "/run/netns";
+/// Where net namespaces have names. Source: ip-netns(8).
+pub const NETNS: &str = "/run/netns";
 
 pub(super) fn open(proc: &Proc, reference: &Ref) -> Result<NsFd> {
     match reference {
@@ -41,7 +42,7 @@ fn netns(name: &[u8]) -> Result<NsFd> {
 /// owns or is above another. What is found is held and asked for its number, since the number can be another's the
 /// moment after the last one has left it.
 fn by_inode(proc: &Proc, kind: Option<Kind>, ino: u64) -> Result<NsFd> {
-    let mut hidden = 0;
+    let mut hidden = Hidden::default();
     let found = search(proc, kind, &mut hidden, &|found| found == ino, &|ns| is(ns, ino))?;
     let named = match kind {
         Some(kind) => format!("{kind}:[{ino}]"),
@@ -49,14 +50,15 @@ fn by_inode(proc: &Proc, kind: Option<Kind>, ino: u64) -> Result<NsFd> {
     };
     found.ok_or_else(|| {
         // It may be there and be of another kind.
-        let other =
-            kind.and_then(|_| search(proc, None, &mut 0, &|found| found == ino, &|ns| is(ns, ino)).ok()?);
+        let other = kind.and_then(|_| {
+            search(proc, None, &mut Hidden::default(), &|found| found == ino, &|ns| is(ns, ino)).ok()?
+        });
         match other {
             Some(other) => {
                 Error::refused(format!("{named}: this number is that of a {} namespace", other.kind))
                     .with_hint(format!("{}:[{ino}]", other.kind))
             }
-            None => missing(&named, hidden),
+            None => missing(&named, &hidden),
         }
     })
 }
@@ -70,23 +72,18 @@ fn by_id(proc: &Proc, kind: Kind, id: u64) -> Result<NsFd> {
         return Err(Error::refused(format!("{kind}:#{id}: this kernel does not number {kind} namespaces"))
             .with_hint("Linux 6.18 and later do, mount namespaces since 6.11; name it by its inode number, TYPE:[INO]"));
     }
-    let mut hidden = 0;
-    let found = search(proc, Some(kind), &mut hidden, &|_| true, &|ns| ns.number() == Some(id))?;
-    found.ok_or_else(|| missing(&format!("{kind}:#{id}"), hidden))
+    let mut hidden = Hidden::default();
+    let found = search(proc, Some(kind), &mut hidden, &|_| true, &|ns| Ok(ns.number() == Some(id)))?;
+    found.ok_or_else(|| missing(&format!("{kind}:#{id}"), &hidden))
 }
 
-fn missing(named: &str, hidden: usize) -> Error {
-    let error =
-        Error::refused(format!("no process that we see is in a namespace {named}, nor is it mounted here"));
-    match hidden {
-        0 => error.with_hint("it may have ended; `rlsns` lists those that there are"),
-        _ => error
-            .with_hint(format!("it may have ended, or be one of those that {hidden} processes hide from us")),
-    }
+fn missing(named: &str, hidden: &Hidden) -> Error {
+    let what = format!("no process that we see is in a namespace {named}, nor is it mounted here");
+    hidden.with(what.as_bytes()).with_hint("it may have ended; `rlsns` lists those that there are")
 }
 
-fn is(ns: &NsFd, ino: u64) -> bool {
-    ns.id().is_ok_and(|id| id.ino == ino)
+fn is(ns: &NsFd, ino: u64) -> Result<bool> {
+    Ok(ns.id()?.ino == ino)
 }
 
 /// The first namespace that fits. `worth` says by the inode number whether one is to be opened; `fits` is asked of
@@ -94,9 +91,9 @@ fn is(ns: &NsFd, ino: u64) -> bool {
 fn search(
     proc: &Proc,
     kind: Option<Kind>,
-    hidden: &mut usize,
+    hidden: &mut Hidden,
     worth: &dyn Fn(u64) -> bool,
-    fits: &dyn Fn(&NsFd) -> bool,
+    fits: &dyn Fn(&NsFd) -> Result<bool>,
 ) -> Result<Option<NsFd>> {
     let kinds = kind.map_or_else(KindSet::all, |kind| [kind].into_iter().collect());
     let mut seen = BTreeSet::new();
@@ -106,7 +103,7 @@ fn search(
             for (kind, &ino) in task.namespaces(kinds)?.iter().filter(|(_, ino)| **ino != 0) {
                 if worth(ino) && !seen.contains(&ino) {
                     let ns = NsFd::of(&task, kind)?;
-                    if fits(&ns) {
+                    if fits(&ns)? {
                         return Ok(Some(ns));
                     }
                     seen.insert(ino);
@@ -119,7 +116,7 @@ fn search(
             Ok(found) => return Ok(found),
             Err(e) if e.is_our_own() => return Err(e),
             Err(e) if e.is_gone() => {}
-            Err(_) => *hidden += 1,
+            Err(e) => hidden.add(e),
         }
     }
     Ok(mounted(proc, kinds, worth, fits).or_else(|| above(proc, &pids, kinds, fits)))
@@ -130,19 +127,19 @@ fn mounted(
     proc: &Proc,
     kinds: KindSet,
     worth: &dyn Fn(u64) -> bool,
-    fits: &dyn Fn(&NsFd) -> bool,
+    fits: &dyn Fn(&NsFd) -> Result<bool>,
 ) -> Option<NsFd> {
     let mounts = proc.this().and_then(|this| mounts::of(&this)).unwrap_or_default();
     mounts.iter().filter(|mount| mount.fs_type == b"nsfs").find_map(|mount| {
         let (name, ino) = parse_link(&mount.root)?;
         let kind = Kind::from_name(name).filter(|kind| kinds.contains(*kind) && worth(ino))?;
         let ns = NsFd::open_as(Path::new(OsStr::from_bytes(&mount.point)), kind).ok()?;
-        fits(&ns).then_some(ns)
+        fits(&ns).ok()?.then_some(ns)
     })
 }
 
 /// One that no process is in, and that owns or is the parent of another.
-fn above(proc: &Proc, pids: &[i32], kinds: KindSet, fits: &dyn Fn(&NsFd) -> bool) -> Option<NsFd> {
+fn above(proc: &Proc, pids: &[i32], kinds: KindSet, fits: &dyn Fn(&NsFd) -> Result<bool>) -> Option<NsFd> {
     let mut seen = BTreeSet::new();
     for &pid in pids {
         let Ok(task) = proc.task(pid) else { continue };
@@ -155,7 +152,7 @@ fn above(proc: &Proc, pids: &[i32], kinds: KindSet, fits: &dyn Fn(&NsFd) -> bool
             while let Some(ns) = open.pop() {
                 for next in [ns.owner(), ns.parent()].into_iter().filter_map(Result::ok).flatten() {
                     let Ok(id) = next.id() else { continue };
-                    if kinds.contains(next.kind) && fits(&next) {
+                    if kinds.contains(next.kind) && fits(&next).unwrap_or(false) {
                         return Some(next);
                     }
                     if seen.insert(id.ino) {

@@ -57,8 +57,8 @@ pub struct Inside {
 const OF_MACHINES: &[&str] = &["machined", "systemd-nspawn", "libvirt"];
 
 /// The containers that this path leads through, outermost first. A file speaks for a group only if the group is
-/// the container's own, or if the file names no groups and nothing stands above but slices, pods and the directories of
-/// engines: whatever stands below a unit, a container or any other group can have been made there by anybody.
+/// the container's own, or if the file names no groups and nothing but slices, pods and groups of engines stands above:
+/// whatever stands elsewhere can have been made there by anybody.
 pub fn containers(path: &[u8], states: &States) -> Vec<Inside> {
     in_levels(path, &path::levels(path), states)
 }
@@ -66,10 +66,8 @@ pub fn containers(path: &[u8], states: &States) -> Vec<Inside> {
 fn in_levels(path: &[u8], levels: &[Level], states: &States) -> Vec<Inside> {
     let mut found: Vec<Inside> = Vec::new();
     for level in levels.iter().filter(|level| level.what == What::Container) {
-        let alone = !levels.iter().any(|above| above.what != What::Pod && above.end < level.end)
-            && path::is_of_engines(&path[..level.end]);
         let speaks = |known: &Known| match known.groups.is_empty() {
-            true => alone && is_kin(level, known),
+            true => level.alone && is_kin(level, known),
             false => known.groups.iter().any(|group| leads_through(group, &path[..level.end])),
         };
         let known = states.known.iter().position(|known| known.id == level.id && speaks(known));
@@ -281,11 +279,12 @@ mod tests {
             // Somebody makes groups with the names of others.
             ("0::/user.slice/user-1000.slice/user@1000.service/docker/<A>", "aaaaaaaaaaaa <A> docker cgroup", "-", "user@1000.service systemd cgroup"),
             ("0::/user.slice/user-1000.slice/user@1000.service/machine-vm.scope", "vm machined cgroup", "-", "user@1000.service/machine-vm.scope systemd cgroup"),
-            ("0::/bob/machine-vm.scope", "vm machined cgroup", "-", "-"),
             ("0::/bob.slice/machine-vm.scope", "vm systemd-nspawn /state/systemd-nspawn", "-", "machine-vm.scope systemd cgroup"),
-            ("0::/bob/docker/<NINE>", "999999999999 <NINE> docker cgroup", "-", "-"),
             ("0::/docker/<NINE>", "nginx <NINE> docker /state/containerd", "shop/web-0 kubernetes /state/containerd", "-"),
             ("0::/docker/<A>/<NINE>", "web/999999999999 <NINE> container cgroup", "-", "-"),
+            ("0::/bob/<NINE>", "999999999999 <NINE> container cgroup", "-", "-"),
+            ("0::/bob/docker/<NINE>", "999999999999 <NINE> docker cgroup", "-", "-"),
+            ("0::/bob/machine-vm.scope", "vm machined cgroup", "-", "-"),
             ("0::/system.slice/x.service/<NINE>", "999999999999 <NINE> container cgroup", "-", "x.service systemd cgroup"),
             // Pods.
             ("0::/kubepods/burstable/pod<UID>/<NINE>", "nginx <NINE> containerd /state/containerd", "shop/web-0 <UID> kubernetes /state/containerd", "-"),

@@ -24,6 +24,8 @@ pub struct Level {
     pub id: Vec<u8>,
     /// The length of the path up to this piece, which is included.
     pub end: usize,
+    /// Does nothing stand above but slices, pods and the groups that engines make for all of theirs?
+    pub alone: bool,
 }
 
 /// A layout: how a piece is written, and which shape the id in it has.
@@ -83,10 +85,11 @@ pub fn levels(path: &[u8]) -> Vec<Level> {
     let mut pieces = path.split(|&b| b == b'/').peekable();
     // Units stand below slices alone; those of a user's own manager below its service and slices.
     let mut units = true;
+    let mut alone = true;
     while let Some(piece) = pieces.next() {
         let end = start + piece.len();
         if units && is_unit(piece) {
-            found.push(Level { what: Unit, engine: "systemd", id: piece.to_vec(), end });
+            found.push(Level { what: Unit, engine: "systemd", id: piece.to_vec(), end, alone });
         }
         // What lies outside of our cgroup namespace begins with `..`.
         let passed = piece.is_empty() || piece == b".." || is_slice(piece);
@@ -94,8 +97,12 @@ pub fn levels(path: &[u8]) -> Vec<Level> {
         let below = pieces.peek().copied().unwrap_or_default();
         let in_pod = found.last().is_some_and(|level| level.what == Pod && level.end + 1 == start);
         for (what, engine, id) in of_piece(piece, above, below, in_pod) {
-            found.push(Level { what, engine, id, end });
+            found.push(Level { what, engine, id, end, alone });
         }
+        let is_pod = found.iter().rfind(|level| level.end == end).is_some_and(|level| level.what == Pod);
+        alone &= passed
+            || is_pod
+            || LAYOUTS.iter().any(|layout| layout.above.iter().any(|name| name.as_bytes() == piece));
         above = piece;
         start = end + 1;
     }
@@ -134,22 +141,6 @@ fn of_layout(piece: &[u8], above: &[u8]) -> Option<Found> {
         let id = (layout.id)(rest.strip_suffix(layout.after.as_bytes())?)?;
         Some((layout.what, layout.engine, id))
     })
-}
-
-/// Stands nothing above this group but what engines and systemd make for all: slices, pods and directories of engines?
-pub fn is_of_engines(group: &[u8]) -> bool {
-    let mut pieces = group.split(|&b| b == b'/').rev().skip(1).peekable();
-    let of_engine =
-        |name: &[u8]| LAYOUTS.iter().any(|layout| layout.above.iter().any(|above| above.as_bytes() == name));
-    let pod = |piece: &[u8], above: &[u8]| of_layout(piece, above).is_some_and(|found| found.0 == Pod);
-    while let Some(piece) = pieces.next() {
-        let above = pieces.peek().copied().unwrap_or_default();
-        let passed = piece.is_empty() || piece == b".." || is_slice(piece);
-        if !passed && !of_engine(piece) && !pod(piece, above) {
-            return false;
-        }
-    }
-    true
 }
 
 fn is_slice(piece: &[u8]) -> bool {

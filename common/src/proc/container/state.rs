@@ -1,5 +1,6 @@
 //! What the files say that container engines keep of what they run, where we may read them.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -76,6 +77,7 @@ impl States {
         let docker = Docker::of(&trust, &root);
         let us = Uid::effective().as_raw();
         let mut states = States::default();
+        let mut rows = BTreeMap::new();
         for source in SOURCES {
             let base = match source.base {
                 Base::Root => b"/".to_vec(),
@@ -84,19 +86,24 @@ impl States {
                 Base::OfUser if us == 0 => continue,
                 Base::OfUser => format!("/run/user/{us}/").into_bytes(),
             };
-            source.read(&trust, &root, base, &mut |known| states.add(known, mounts));
+            source.read(&trust, &root, base, &mut |known| states.add(known, mounts, &mut rows));
         }
         (states, trust.trouble())
     }
 
     /// Adds what a file tells. Rows are of one container if they have the same long id: a short one was chosen
-    /// by people, who may give it to two engines.
-    fn add(&mut self, mut known: Known, mounts: &[Mount]) {
+    /// by people, who may give it to two engines. `rows` are those of long ids so far.
+    fn add(&mut self, mut known: Known, mounts: &[Mount], rows: &mut BTreeMap<Vec<u8>, usize>) {
         known.groups = known.groups.iter().filter_map(|group| in_hierarchy(group, mounts)).collect();
         known.groups.sort_unstable();
         known.groups.dedup();
-        let same = |other: &&mut Known| is_long_id(&known.id) && other.id == known.id;
-        let Some(there) = self.known.iter_mut().find(same) else { return self.known.push(known) };
+        let there = rows.get(&known.id).and_then(|row| self.known.get_mut(*row));
+        let Some(there) = there else {
+            if is_long_id(&known.id) {
+                rows.insert(known.id.clone(), self.known.len());
+            }
+            return self.known.push(known);
+        };
         if there.names.is_empty() && (!known.names.is_empty() || there.init.is_none() && known.init.is_some())
         {
             there.source = known.source;

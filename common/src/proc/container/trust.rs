@@ -8,17 +8,15 @@ use nix::dir::{Dir, Entry};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, fstat};
-use nix::unistd::Uid;
 
 use crate::error::Error;
-use crate::proc::Proc;
-use crate::proc::idmap::IdMap;
+use crate::proc::credentials;
 
 /// A path leads through fewer directories than this.
 const DEPTH: usize = 256;
 
-/// Of a directory no more entries are looked at.
-const ENTRIES: usize = 4096;
+/// Of a directory no more entries are looked at, which is a second's work: what is beyond is left out.
+const ENTRIES: usize = 1 << 16;
 
 /// No symbolic link is followed, and nothing leads upward. Source: openat2(2), Linux 5.6.
 const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
@@ -46,16 +44,9 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// Root and we. In a user namespace those who have no id there bear the id 65534, which could be ours as well.
-    /// Source: user_namespaces(7).
+    /// Root and we.
     pub(super) fn take() -> Trust {
-        let us = Uid::effective().as_raw();
-        let unmapped = |proc: &Proc| proc.sysctl("kernel/overflowuid").unwrap_or(65534);
-        let ours = |proc: Proc| {
-            let alone = u64::from(us) != unmapped(&proc);
-            alone || proc.this().and_then(|this| IdMap::of_users(&this)).is_ok_and(|map| map.is_identity())
-        };
-        Trust { us: Proc::system().is_ok_and(ours).then_some(us), trouble: RefCell::default() }
+        Trust { us: credentials::owner(), trouble: RefCell::default() }
     }
 
     /// What a call answered. That something is not there, or not for us, is no failure; our own trouble is kept.
