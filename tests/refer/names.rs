@@ -445,6 +445,34 @@ fn who_was_given_a_part_of_a_container_or_unit_does_not_stand_for_it() {
 }
 
 #[test]
+fn a_machine_with_users_of_its_own_is_found_in_the_payload_that_they_were_given() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(groups) = Groups::new(&t, ".slice") else { return };
+    let name = format!("nskit-vm-{}", std::process::id());
+    let scope = format!("machine-{}.scope", name.replace('-', r"\x2d"));
+    groups.make(&format!("{scope}/payload/init.scope"));
+    let bob = delegate(&t, &groups, &format!("{scope}/payload"));
+    groups.take(&format!("{scope}/payload/init.scope"), bob.pid());
+    for reference in [format!("ctr:{name}"), format!("unit:{scope}")] {
+        let run = t.tool("rnsenter").args(["-t", &reference, "echo", "entered"]).run();
+        assert_eq!(run.ok(), "entered\n", "{reference}");
+        assert_eq!(seen(&t, &reference), bob.pid());
+    }
+    // Another group in it is not what was given to them, nor is it the machine's if that is a user's as a whole.
+    groups.make(&format!("{scope}/payload2"));
+    groups.take(&format!("{scope}/payload2"), bob.pid());
+    std::os::unix::fs::chown(groups.dir(&format!("{scope}/payload2")), Some(NOBODY), None).unwrap();
+    let refused =
+        || enter(&t, &name).fails(125, &format!("rnsenter: no container is proved to be called {name}"));
+    refused();
+    groups.take(&format!("{scope}/payload"), bob.pid());
+    assert_eq!(enter(&t, &name).code, Some(0));
+    std::os::unix::fs::chown(groups.dir(&scope), Some(NOBODY), None).unwrap();
+    refused();
+    drop(bob);
+}
+
+#[test]
 fn who_is_in_a_container_by_one_hierarchy_is_in_no_other_by_another() {
     let t = rings!(Host);
     let Some(groups) = Groups::new(&t, ".slice") else { return };

@@ -152,7 +152,7 @@ fn a_machine_that_is_a_service_is_found_and_its_own_first_process_is_meant() {
     }
     let (_dir, words) = machine("%i");
     let unit = format!(
-        "[Service]\nExecStart={words} --register=no --keep-unit sleep 1000\nSlice=machine.slice\nDelegate=yes\n"
+        "[Service]\nExecStart={words} --register=no --keep-unit --private-users=100000:65536 sleep 1000\nSlice=machine.slice\nDelegate=yes\n"
     );
     write_unit(UNITS, "systemd-nspawn@.service", &unit);
     let unit = Unit::start(&t, "systemd-nspawn@nskit-blue.service");

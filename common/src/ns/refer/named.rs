@@ -16,7 +16,7 @@ use crate::cgroup::layout::Layout;
 use crate::error::{Error, Result};
 use crate::proc::container::path::{Level, What, is_long_id, levels};
 use crate::proc::container::state::{Known, States};
-use crate::proc::container::{self, Inside};
+use crate::proc::container::{self, Inside, OF_MACHINES};
 use crate::proc::groups::Line;
 use crate::proc::{Proc, Target, Task, credentials};
 
@@ -216,10 +216,11 @@ fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Found> {
         }
         for line in &member.lines {
             for (fit, hit) in &ways[&line.path].hits {
+                let group = to_prove(line, hit, &ways[&line.path]);
                 let proof = !is_elsewhere(&member.lines, line, hit, &ways, &own)
-                    && match ours.entry((line.controllers.clone(), line.path.clone())) {
+                    && match ours.entry((line.controllers.clone(), group.path.clone())) {
                         Entry::Occupied(known) => *known.get(),
-                        Entry::Vacant(new) => *new.insert(is_ours(&layout, us, line).unwrap_or_else(|e| {
+                        Entry::Vacant(new) => *new.insert(is_ours(&layout, us, &group).unwrap_or_else(|e| {
                             doubt.get_or_insert(e);
                             false
                         })),
@@ -269,6 +270,19 @@ fn is_in(own: &[Line], line: &Line, group: &[u8]) -> bool {
     own.iter()
         .filter(|own| own.controllers == line.controllers)
         .any(|own| own.path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")))
+}
+
+/// The group that must be root's or ours: that of the process. But where a machine has users of its own, systemd-nspawn
+/// gives them the group `payload` in the machine's, in which all its processes are, and none else.
+fn to_prove(line: &Line, hit: &Inside, way: &Way) -> Line {
+    let (group, rest) = line.path.split_at(hit.end);
+    let below = rest.strip_prefix(b"/payload");
+    let given = below.is_some_and(|below| below.is_empty() || below.starts_with(b"/"));
+    let mut machines = way.containers.iter().filter(|inside| OF_MACHINES.contains(&inside.engine));
+    match given && machines.any(|machine| machine.end == hit.end) {
+        true => Line { path: group.to_vec(), ..line.clone() },
+        false => line.clone(),
+    }
 }
 
 /// Do the group of this line and all above it belong to root or to us? A part of a container or unit may be another
