@@ -299,7 +299,13 @@ fn a_container_of_docker_in_a_scope_of_systemd_is_found_by_name_id_and_unit() {
     let pid: i32 = docker(&["inspect", "-f", "{{.State.Pid}}", "nskit-web"]).parse().unwrap();
 
     let unit = format!("docker-{id}.scope");
-    for name in ["nskit-web", "ctr:nskit-web", &id[..12], &format!("ctr:{id}"), &format!("unit:{unit}")] {
+    for name in [
+        "nskit-web",
+        "ctr:nskit-web",
+        &format!("ctr:{}", &id[..12]),
+        &format!("ctr:{id}"),
+        &format!("unit:{unit}"),
+    ] {
         leads_to(&t, name, pid);
     }
     let file = dir.path().join("containers").join(&id).join("config.v2.json");
