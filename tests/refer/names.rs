@@ -433,11 +433,39 @@ fn who_was_given_a_part_of_a_container_or_unit_does_not_stand_for_it() {
         assert_eq!(entered(&t, &["-t", &reference, "-n"], "net"), link(held.pid(), "net"), "{reference}");
         assert_eq!(seen(&t, &reference), held.pid(), "{reference}");
     }
-    // Where nobody else is left, nobody is proved.
+    // Where nobody else is left, he is meant: only root can have brought him there. So it is of machines whose
+    // groups belong to who is root in them.
     groups.take("", held.pid());
-    enter(&t, "ctr:0de1e9").fails(125, "rnsenter: no container is proved to be called 0de1e9");
+    assert_eq!(enter(&t, "ctr:0de1e9").code, Some(0));
+    assert_eq!(seen(&t, "ctr:0de1e9"), bob.pid());
     drop(bob);
     drop(held);
+}
+
+#[test]
+fn on_version_1_a_part_that_was_given_away_proves_nothing() {
+    let t = rings!(Host);
+    let id = id("0de1e91");
+    // There he brings any process of his into what is his.
+    let top = Path::new("/sys/fs/cgroup/pids").join(format!("docker-{id}.scope"));
+    let part = top.join("part");
+    std::fs::create_dir_all(&part).unwrap();
+    for file in ["", "cgroup.procs", "tasks"] {
+        std::os::unix::fs::chown(part.join(file), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let script = format!("echo $$ >{}/cgroup.procs && echo ready; exec sleep 1000", part.display());
+    let bob = t.program("sh").as_user().args(["-c", &script]).hold();
+    enter(&t, "ctr:0de1e91").fails(125, "rnsenter: no container is proved to be called 0de1e91");
+    assert_eq!(seen(&t, "ctr:0de1e91"), bob.pid());
+    let held = t.hold("runshare", &["-n"]);
+    std::fs::write(top.join("cgroup.procs"), held.pid().to_string()).unwrap();
+    assert_eq!(entered(&t, &["-t", "ctr:0de1e91", "-n"], "net"), link(held.pid(), "net"));
+    drop((bob, held));
+    let gone = crate::harness::within(std::time::Duration::from_secs(20), || {
+        let _ = std::fs::remove_dir(&part);
+        std::fs::remove_dir(&top).is_ok()
+    });
+    assert!(gone);
 }
 
 #[test]
