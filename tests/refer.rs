@@ -171,7 +171,7 @@ fn a_namespace_is_named_itself_and_is_entered_without_a_further_option() {
     }
     // One of two cannot be left out unsaid.
     let two = t.tool("rnsenter").args(["-t", &net, "--net=/proc/self/ns/net", "true"]).run();
-    let line = format!("rnsenter: net namespace of {pid} is not the only net namespace to be entered");
+    let line = format!("rnsenter: net namespace {net} is not the only net namespace to be entered");
     assert_eq!(two.fails(125, &line), "name one, by --target or by --net");
     // As the value of an option only what has a prefix is no file.
     assert_eq!(entered(&t, &[&format!("--net={net}")], "net"), net);
@@ -183,7 +183,7 @@ fn a_namespace_is_named_itself_and_is_entered_without_a_further_option() {
         t.tool("rnsenter").args([&format!("-n={net}"), "readlink", "/proc/self/ns/net"]).dir(dir.path());
     assert_eq!(run.run().ok().trim(), net);
     let wrong = t.tool("rnsenter").args([&format!("--uts={net}"), "true"]).run();
-    let line = format!("rnsenter: net namespace of {pid} is a net namespace, not a uts namespace");
+    let line = format!("rnsenter: net namespace {net} is a net namespace, not a uts namespace");
     assert_eq!(wrong.fails(125, &line), "give it to --net");
     // A process has one of each kind.
     let nowhere = t.tool("rnsenter").args(["--net=ctr:no such", "true"]).run();

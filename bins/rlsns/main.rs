@@ -3,7 +3,7 @@
 mod cli;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -15,6 +15,7 @@ use common::ns::refer::{self, Ref, Sight};
 use common::ns::scan::{self, Namespace, Snapshot, Want};
 use common::proc::container::Belongs;
 use common::proc::container::state::States;
+use common::proc::groups::Line;
 use common::proc::users::Users;
 use common::proc::{Proc, credentials};
 use common::sys::terminal_columns;
@@ -55,10 +56,15 @@ fn run(request: Request) -> anyhow::Result<u8> {
     };
     let mut users = Users::default();
     let states = if want.groups { States::of(&proc)? } else { States::default() };
+    // Many processes have the same groups.
+    let mut known: BTreeMap<Vec<Line>, Belongs> = BTreeMap::new();
     for row in &mut rows {
         row.user = row.uid.map(|uid| users.name(uid).to_vec());
-        let groups = row.process(&snapshot).map(|process| &process.groups[..]);
-        row.belongs = Belongs::of(groups.unwrap_or_default(), &states);
+        if let Some(process) = row.process(&snapshot).filter(|_| want.groups) {
+            let groups = process.groups.clone();
+            row.belongs =
+                known.entry(groups).or_insert_with_key(|groups| Belongs::of(groups, &states)).clone();
+        }
     }
     let rows = tree::grow(&snapshot, &rows, request.tree);
     print(&render(&snapshot, &request.columns, &rows, &style(&request, snapshot.unreadable)))?;

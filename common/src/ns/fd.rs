@@ -16,7 +16,7 @@ use crate::sys;
 /// An open namespace and its kind.
 #[derive(Debug)]
 pub struct NsFd {
-    fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     /// Its kind, as the kernel says.
     pub kind: Kind,
     /// What an error calls it; any bytes.

@@ -6,7 +6,7 @@ use crate::text::digits;
 
 /// A hierarchy's controllers and the process's group in it.
 /// Source: cgroups(7).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
     /// The hierarchy's number; 0 for version 2.
     pub hierarchy: u64,

@@ -6,7 +6,8 @@
 //! * a state file that nobody but root and we ourselves can have written names the first process and when it
 //!   started; or
 //! * the group of the process, and all above it, belong to root or to us, and in no hierarchy is it in another
-//!   container.
+//!   container. Where only the group with the name does, and on version 2 alone, a process in a part below it that
+//!   belongs to somebody else will do if there is no better.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,7 +17,7 @@ use crate::cgroup::layout::Layout;
 use crate::error::{Error, Result};
 use crate::proc::container::path::{Level, What, is_long_id, levels};
 use crate::proc::container::state::{Known, States};
-use crate::proc::container::{self, Inside, OF_MACHINES};
+use crate::proc::container::{self, Inside};
 use crate::proc::groups::Line;
 use crate::proc::{Proc, Target, Task, credentials};
 
@@ -66,13 +67,15 @@ struct Candidate {
     by_file: Option<Member>,
     /// The oldest process of its groups that nobody else can have made.
     by_group: Option<Member>,
+    /// The oldest process of those parts of such groups that were given to a user, as to who is root in a container.
+    by_part: Option<Member>,
     /// The oldest process of each of its other groups.
     unproven: BTreeMap<Vec<u8>, Option<Member>>,
 }
 
 impl Candidate {
     fn proven(&self) -> Option<&Member> {
-        self.by_file.as_ref().or(self.by_group.as_ref())
+        self.by_file.as_ref().or(self.by_group.as_ref()).or(self.by_part.as_ref())
     }
 
     /// Itself for the list of an error: once, or for each of the groups that somebody made.
@@ -216,15 +219,21 @@ fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Found> {
         }
         for line in &member.lines {
             for (fit, hit) in &ways[&line.path].hits {
-                let group = to_prove(line, hit, &ways[&line.path]);
-                let proof = !is_elsewhere(&member.lines, line, hit, &ways, &own)
-                    && match ours.entry((line.controllers.clone(), group.path.clone())) {
-                        Entry::Occupied(known) => *known.get(),
-                        Entry::Vacant(new) => *new.insert(is_ours(&layout, us, &group).unwrap_or_else(|e| {
+                let mut is_proof = |path: &[u8]| match ours.entry((line.controllers.clone(), path.to_vec())) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => {
+                        let line = Line { path: path.to_vec(), ..line.clone() };
+                        *new.insert(is_ours(&layout, us, &line).unwrap_or_else(|e| {
                             doubt.get_or_insert(e);
                             false
-                        })),
-                    };
+                        }))
+                    }
+                };
+                let here = !is_elsewhere(&member.lines, line, hit, &ways, &own);
+                let whole = here && is_proof(&line.path);
+                // On version 2 nobody gets a process into a part that was given to him, if he has not the group
+                // above as well: who is there was born there, or put there by root. On version 1 anybody can.
+                let part = here && !whole && line.hierarchy == 0 && is_proof(&line.path[..hit.end]);
                 let same = |(other, candidate): &&mut (Fit, Candidate)| {
                     *other == *fit && candidate.engine == hit.engine && candidate.id == hit.id
                 };
@@ -233,9 +242,10 @@ fn gather(proc: &Proc, states: &States, hits: Hits<'_>) -> Result<Found> {
                     found.push((*fit, Candidate { engine, id, names, ..Candidate::default() }));
                 }
                 let Some((_, candidate)) = found.iter_mut().find(same) else { continue };
-                let place = match proof {
-                    true => &mut candidate.by_group,
-                    false => candidate.unproven.entry(line.path[..hit.end].to_vec()).or_default(),
+                let place = match (whole, part) {
+                    (true, _) => &mut candidate.by_group,
+                    (_, true) => &mut candidate.by_part,
+                    _ => candidate.unproven.entry(line.path[..hit.end].to_vec()).or_default(),
                 };
                 keep_oldest(place, &member);
             }
@@ -272,21 +282,7 @@ fn is_in(own: &[Line], line: &Line, group: &[u8]) -> bool {
         .any(|own| own.path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")))
 }
 
-/// The group that must be root's or ours: that of the process. But where a machine has users of its own, systemd-nspawn
-/// gives them the group `payload` in the machine's, in which all its processes are, and none else.
-fn to_prove(line: &Line, hit: &Inside, way: &Way) -> Line {
-    let (group, rest) = line.path.split_at(hit.end);
-    let below = rest.strip_prefix(b"/payload");
-    let given = below.is_some_and(|below| below.is_empty() || below.starts_with(b"/"));
-    let mut machines = way.containers.iter().filter(|inside| OF_MACHINES.contains(&inside.engine));
-    match given && machines.any(|machine| machine.end == hit.end) {
-        true => Line { path: group.to_vec(), ..line.clone() },
-        false => line.clone(),
-    }
-}
-
-/// Do the group of this line and all above it belong to root or to us? A part of a container or unit may be another
-/// user's.
+/// Do the group of this line and all above it belong to root or to us?
 fn is_ours(layout: &Result<Layout>, us: Option<u32>, line: &Line) -> Result<bool> {
     let (hierarchy, group) = layout.as_ref().map_err(Error::clone)?.locate(line)?;
     let mut above = hierarchy.chain(&group);

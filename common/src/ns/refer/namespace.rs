@@ -19,8 +19,13 @@ pub(super) fn open(proc: &Proc, reference: &Ref) -> Result<NsFd> {
     match reference {
         Ref::File(path) => NsFd::open(path),
         Ref::Netns(name) => netns(name),
-        Ref::Inode(kind, ino) => by_inode(proc, *kind, *ino),
-        Ref::Id(kind, id) => by_id(proc, *kind, *id),
+        Ref::Inode(kind, ino) => {
+            let ns = by_inode(proc, *kind, *ino)?;
+            Ok(NsFd { name: format!("{0} namespace {0}:[{ino}]", ns.kind).into(), ..ns })
+        }
+        Ref::Id(kind, id) => {
+            Ok(NsFd { name: format!("{kind} namespace {kind}:#{id}").into(), ..by_id(proc, *kind, *id)? })
+        }
         _ => Err(Error::refused("this names a process, not a namespace")),
     }
 }

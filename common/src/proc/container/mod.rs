@@ -54,7 +54,7 @@ pub struct Inside {
 }
 
 /// Engines that register at one place, where a name is given once.
-pub const OF_MACHINES: &[&str] = &["machined", "systemd-nspawn", "libvirt"];
+const OF_MACHINES: &[&str] = &["machined", "systemd-nspawn", "libvirt"];
 
 /// The containers that this path leads through, outermost first. A file speaks for a group only if the group is
 /// the container's own, or if the file names no groups and nothing but slices, pods and groups of engines stands above:
