@@ -239,7 +239,7 @@ impl Entry {
     }
 }
 
-/// Takes hold of what shall be entered. A name needs proof: see [`named`].
+/// Takes hold of what shall be entered. A name needs proof: the private module `named` says which.
 pub fn open(proc: &Proc, reference: &Ref) -> Result<Entry> {
     Ok(match reference {
         Ref::Process(pid) => Entry::Process(Target::open(proc, *pid)?),
