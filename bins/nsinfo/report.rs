@@ -89,8 +89,12 @@ fn identity(page: &mut Page, world: &World) {
         }
         pids => page.line("PID", &pids.join("")),
     }
-    if let Ok(Some(inode)) = world.pidfd {
-        page.line("pidfd", &format!("{}:{inode} names this process until the next boot", world.pid));
+    match &world.pidfd {
+        Ok(Some(inode)) => {
+            page.line("pidfd", &format!("{}:{inode} names this process until the next boot", world.pid));
+        }
+        Ok(None) => {}
+        Err(e) => page.line("pidfd", &not_readable(e)),
     }
     if world.status.process != world.pid {
         page.line("thread", &format!("of process {}", world.status.process));

@@ -75,7 +75,7 @@ impl World {
         let command = task.command_line();
         let mut world = World {
             pid: task.pid,
-            pidfd: pidfd(proc, task),
+            pidfd: if status.process == task.pid { pidfd(proc, task) } else { Ok(None) },
             command: command.as_ref().map_or_else(|_| Vec::new(), Vec::clone),
             unnamed: command.err().filter(|e| !e.is_gone()),
             status,

@@ -342,16 +342,13 @@ impl Target {
         }
     }
 
-    /// Takes hold of the process whose directory this is. None where it is a thread's, or where this /proc counts in
-    /// another pid namespace than we do.
+    /// Takes hold of the process whose directory this is, and not a thread's. None where this /proc counts in another
+    /// pid namespace than we do.
     pub fn of(proc: &Proc, task: &Task) -> Result<Option<Target>> {
         if !proc.is_system() || proc.this()?.pid != getpid().as_raw() {
             return Ok(None);
         }
-        let target = match Target::open(proc, task.pid) {
-            Err(e) if matches!(e.errno(), Some(Errno::EINVAL | Errno::ENOENT)) => return Ok(None),
-            target => target?,
-        };
+        let target = Target::open(proc, task.pid)?;
         // A directory that is held open keeps its number, so another process's has another.
         let number = |dir: &OwnedFd| {
             fstat(dir)
