@@ -141,7 +141,15 @@ fn a_container_inside_of_another_is_seen_but_not_entered_by_name() {
     assert_eq!(enter(&t, "ctr:aaaa").code, Some(0));
     assert_eq!(seen(&t, "ctr:bbbb"), second.pid());
     enter(&t, "ctr:bbbb").fails(125, "rnsenter: no container is proved to be called bbbb");
-    // Unless we are in the outer one ourselves.
+    // Both are offered to who types a name, with or without its prefix.
+    for (typed, word) in [("aaaa", &outer[..12]), ("bbbb", &inner[..12])] {
+        for prefix in ["", "ctr:"] {
+            let offered =
+                t.tool("rnsenter").args(["--complete", "reference", &format!("{prefix}{typed}")]).run().ok();
+            assert_eq!(offered.split('\t').next(), Some(&*format!("{prefix}{word}")), "{offered}");
+        }
+    }
+    // By its name it is entered where we are in the outer one ourselves.
     let join = format!(
         "echo $$ >{}/cgroup.procs; exec \"$@\"",
         groups.dir(&format!("docker-{outer}.scope")).display()

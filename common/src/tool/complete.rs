@@ -257,8 +257,15 @@ fn references(typed: &[u8]) -> Result<Vec<Offer>> {
     if typed.is_empty() || digits::<u64>(typed).is_some() {
         offers.extend(processes(typed)?);
     }
-    if digits::<u64>(typed).is_some() {
-        offers.extend(namespaces()?);
+    match (typed.is_empty(), digits::<u64>(typed)) {
+        (true, _) => {}
+        (_, Some(_)) => offers.extend(namespaces()?),
+        // A name alone is that of a container, if it is no other word.
+        (_, None) => {
+            let taken: Vec<Vec<u8>> = offers.iter().map(|(word, _)| word.clone()).collect();
+            let names = belonging(What::Container)?;
+            offers.extend(names.into_iter().filter(|(name, _)| !taken.contains(name)));
+        }
     }
     Ok(offers)
 }

@@ -91,9 +91,12 @@ impl Hidden {
 
     /// What is said to who found nothing: it may be among these.
     pub(super) fn with(&self, what: &[u8]) -> Error {
-        let first = match &self.first {
-            None => String::new(),
-            Some(first) => format!(" ({} could not be looked at, the first: {first})", self.count),
+        let first = match (&self.first, self.count) {
+            (None, _) => String::new(),
+            (Some(only), 1) => format!(" (1 process could not be looked at: {only})"),
+            (Some(first), count) => {
+                format!(" ({count} processes could not be looked at, the first: {first})")
+            }
         };
         Error::refused([what, first.as_bytes()].concat())
     }
