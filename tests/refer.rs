@@ -261,6 +261,9 @@ fn a_namespace_that_only_a_mount_elsewhere_holds_is_entered_by_its_id_where_the_
     let script = "mount -t tmpfs none /mnt && : >/mnt/net && unshare --net=/mnt/net readlink /proc/self/ns/net \
                   && exec sleep 1000";
     let held = t.program("unshare").args(["-m", "--propagation", "private", "sh", "-c", script]).hold();
+    // Who printed the link was in it, and has to end first.
+    let alone = || std::fs::read(format!("/proc/{}/comm", held.pid())).is_ok_and(|name| name == b"sleep\n");
+    assert!(crate::harness::within(std::time::Duration::from_secs(20), alone));
     let file = format!("/proc/{}/root/mnt/net", held.pid());
     let net = held.line.clone();
     assert!(net.starts_with("net:["), "{net}");
