@@ -256,9 +256,9 @@ fn a_pid_that_is_used_again_is_never_taken_for_who_had_it() {
         kill -9 $pid; wait $pid 2>/dev/null
         while sleep 1000 & other=$!; [ $other != $pid ]; do kill -9 $other; wait $other 2>/dev/null; done
         $1 -t $pid echo a stranger
-        for name in $reference web; do $1 -t $name echo entered 2>&1 | sed "s/$pid/PID/g; s/:[0-9][0-9]*/:INODE/g"; done
+        for name in $reference web; do $1 -t $name echo entered 2>&1 | sed "s/\b$pid:[0-9][0-9]*/PID:INODE/g; s/\b$pid\b/PID/g"; done
         kill -9 $other; wait $other 2>/dev/null
-        $1 -t $pid true 2>&1 | sed "s/$pid/PID/g"
+        $1 -t $pid true 2>&1 | sed "s/\b$pid\b/PID/g"
     "#;
     let expected = "\
 by pidfd
