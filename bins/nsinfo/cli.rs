@@ -1,12 +1,10 @@
 //! What nsinfo may be asked: its options and the request that they make.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Command};
-use common::error::{Error, Result};
+use common::error::Result;
 use common::ns::refer::Ref;
 use common::tool::args::{self, Dialect, switch, valued};
 use common::tool::{LISTER, Tool};
@@ -48,19 +46,10 @@ pub(crate) fn command() -> Command {
 /// Reads the options into a request.
 pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     Ok(Request {
-        process: args::value(matches, "process").map(process).transpose()?,
+        process: args::value(matches, "process")
+            .map(|word| Ref::process(word, "`rlsns NAMESPACE` lists its processes"))
+            .transpose()?,
         json: matches.get_flag("json"),
         proc: args::value(matches, "proc").map_or("/proc".into(), PathBuf::from),
     })
-}
-
-/// What names a process.
-fn process(word: &OsString) -> Result<Ref> {
-    match Ref::parse(word)? {
-        reference if reference.is_namespace() => {
-            Err(Error::refused([word.as_bytes(), b" is a namespace, not a process"].concat())
-                .with_hint("`rlsns NAMESPACE` lists its processes"))
-        }
-        reference => Ok(reference),
-    }
 }

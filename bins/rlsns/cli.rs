@@ -221,7 +221,9 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     };
     Ok(Request {
         kinds: kinds(matches)?,
-        process: args::value(matches, "task").map(process).transpose()?,
+        process: args::value(matches, "task")
+            .map(|word| Ref::process(word, "without -p its processes are listed"))
+            .transpose()?,
         ns,
         columns,
         form,
@@ -231,17 +233,6 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
         explain: matches.get_flag("list-columns"),
         proc: args::value(matches, "proc").map_or("/proc".into(), PathBuf::from),
     })
-}
-
-/// What names a process.
-fn process(word: &OsString) -> Result<Ref> {
-    match Ref::parse(word)? {
-        reference if reference.is_namespace() => {
-            Err(Error::refused([word.as_bytes(), b" is a namespace, not a process"].concat())
-                .with_hint("without -p its processes are listed"))
-        }
-        reference => Ok(reference),
-    }
 }
 
 /// What names a namespace.

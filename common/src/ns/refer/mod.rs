@@ -152,6 +152,17 @@ impl Ref {
         })
     }
 
+    /// Reads a word that must not name a namespace itself; the advice is for who does that.
+    pub fn process(word: &OsStr, advice: &str) -> Result<Ref> {
+        match Ref::parse(word)? {
+            reference if reference.is_namespace() => {
+                let what = [word.as_bytes(), b" is a namespace, not a process"].concat();
+                Err(Error::refused(what).with_hint(advice))
+            }
+            reference => Ok(reference),
+        }
+    }
+
     /// Reads a word that has one of the prefixes; none for other words, which can be files then.
     pub fn prefixed(word: &OsStr) -> Result<Option<Ref>> {
         let bytes = word.as_bytes();
