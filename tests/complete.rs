@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::kind::KINDS;
 
 use crate::harness::{Test, inode, pids, within};
-use crate::tools::rlsns::cli::COLUMNS;
+use crate::tools::rlsns::columns::COLUMNS;
 
 /// The tools, and the status with which they fail.
 const TOOLS: &[(&str, i32)] =

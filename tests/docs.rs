@@ -17,6 +17,7 @@ use common::ns::refer::FORMS;
 use common::tool::Tool;
 
 use crate::harness::{Test, project};
+use crate::tools::rlsns::columns::COLUMNS;
 use crate::tools::{
     nsinfo::cli as nsinfo, rcgexec::cli as rcgexec, rlsns::cli as rlsns, rnsenter::cli as rnsenter,
     runshare::cli as runshare,
@@ -231,7 +232,7 @@ fn every_column_is_in_the_help_the_listing_of_columns_the_man_page_the_completio
     let t = rings!(Host, User);
     let mut documents = documents(&t, &rlsns::TOOL, 8);
     documents.push(("-H".into(), t.tool("rlsns").arg("-H").run().ok()));
-    for column in rlsns::COLUMNS {
+    for column in COLUMNS {
         for (path, text) in &documents {
             assert!(has_word(text, column.name), "{} is not in {path}", column.name);
         }

@@ -155,7 +155,7 @@ fn a_kind_a_column_and_a_limit_are_one_row_each() {
         "    Odd \"odd\" \"oddity\" 'O' CLONE_NEWUTS, fork=false, nests=false, \"odd things\", \"99\";",
     );
     insert_row(
-        &copy.path().join("bins/rlsns/cli.rs"),
+        &copy.path().join("bins/rlsns/columns.rs"),
         "    Column { name: \"NS\"",
         "    Column { name: \"ODDNESS\", help: \"how odd it is\", shape: Shape::Number, cell: |_, _| Cell::Number(7) },",
     );

@@ -13,6 +13,8 @@ pub(crate) mod rcgexec {
 #[path = "../bins/rlsns"]
 pub(crate) mod rlsns {
     pub(crate) mod cli;
+    pub(crate) mod columns;
+    pub(crate) mod picture;
     pub(crate) mod tree;
 }
 #[path = "../bins/rnsenter"]

@@ -7,78 +7,24 @@ use std::path::PathBuf;
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use common::error::{Error, Result};
-use common::kind::{KINDS, Kind, KindSet};
+use common::kind::{KINDS, KindSet};
 use common::ns::refer::Ref;
-use common::ns::scan::{Namespace, Process, Snapshot};
-use common::proc::container::{Belongs, Named};
+use common::ns::scan::{Depth, Namespace};
 use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
-use common::tool::table::{Cell, Column, Form, Shape, choose};
+use common::tool::table::{Column, Form, choose};
 use common::tool::{LISTER, Tool};
+
+use super::columns::COLUMNS;
+use super::picture::{Picture, Row};
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
     name: "rlsns",
     command,
-    dialect: Dialect { ours: &["proc", "list-columns"], attached: true, program: false },
+    dialect: Dialect { ours: &["proc", "list-columns", "depth"], attached: true, program: false },
     failure: LISTER,
     columns: || COLUMNS.iter().map(|column| (column.name, column.help)).collect(),
 };
-
-/// One line of the output: a namespace, or in the listing of one namespace a process of it.
-pub(crate) struct Row {
-    /// The namespace, by its place in the snapshot.
-    pub(crate) ns: usize,
-    /// The process that the line is about; of a namespace its first.
-    pub(crate) pid: Option<i32>,
-    /// The user it belongs to.
-    pub(crate) uid: Option<u32>,
-    /// The name of that user.
-    pub(crate) user: Option<Vec<u8>>,
-    /// The container, pod and unit that the process belongs to.
-    pub(crate) belongs: Belongs,
-}
-
-impl Row {
-    /// The namespace.
-    pub(crate) fn ns<'a>(&self, snapshot: &'a Snapshot) -> &'a Namespace {
-        &snapshot.namespaces[self.ns]
-    }
-
-    /// The process, where there is one.
-    pub(crate) fn process<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Process> {
-        snapshot.processes.get(&self.pid?)
-    }
-}
-
-/// Every column: a row here is all that it takes to have one more.
-#[rustfmt::skip]
-pub(crate) const COLUMNS: &[Column<Snapshot, Row>] = &[
-    Column { name: "NS", help: "inode number of the namespace", shape: Shape::Number, cell: |s, row| Cell::Number(row.ns(s).id.ino) },
-    Column { name: "TYPE", help: "kind of the namespace", shape: Shape::Text, cell: |s, row| Cell::text(Some(row.ns(s).kind.name())) },
-    Column { name: "PATH", help: "path to the namespace", shape: Shape::Text, cell: |s, row| Cell::text(row.process(s).map(|p| format!("/proc/{}/ns/{}", p.pid, row.ns(s).kind))) },
-    Column { name: "NPROCS", help: "number of processes in the namespace", shape: Shape::Number, cell: |s, row| Cell::Number(row.ns(s).processes as u64) },
-    Column { name: "PID", help: "lowest PID in the namespace", shape: Shape::Number, cell: |s, row| Cell::number(row.process(s).map(|p| p.pid.unsigned_abs())) },
-    Column { name: "PPID", help: "PID of that process's parent", shape: Shape::Number, cell: |s, row| Cell::number(row.process(s).map(|p| p.ppid.unsigned_abs())) },
-    Column { name: "COMMAND", help: "command line of that process", shape: Shape::LongText, cell: |s, row| Cell::text(row.process(s).map(|p| p.command.clone())) },
-    Column { name: "UID", help: "user id of that process, or else of the namespace's owner", shape: Shape::Number, cell: |_, row| Cell::number(row.uid) },
-    Column { name: "USER", help: "name of that user", shape: Shape::Text, cell: |_, row| Cell::text(row.user.clone()) },
-    Column { name: "PNS", help: "inode number of the parent namespace; 0 for none that can be seen", shape: Shape::Number, cell: |s, row| Cell::Number(row.ns(s).parent.unwrap_or(0)) },
-    Column { name: "ONS", help: "inode number of the owning user namespace; 0 for none that can be seen", shape: Shape::Number, cell: |s, row| Cell::Number(row.ns(s).owner.unwrap_or(0)) },
-    Column { name: "CONTAINER", help: "container or machine that process is in, or else its id", shape: Shape::Text, cell: |_, row| named(row.belongs.container.as_ref()) },
-    Column { name: "POD", help: "pod that process is in, or else its id", shape: Shape::Text, cell: |_, row| named(row.belongs.pod.as_ref()) },
-    Column { name: "UNIT", help: "unit of systemd that process is in", shape: Shape::Text, cell: |_, row| named(row.belongs.unit.as_ref()) },
-    Column { name: "SOURCE", help: "what says so: the path of a file, or the word cgroup", shape: Shape::Text, cell: |_, row| Cell::text(row.belongs.source()) },
-];
-
-fn named(named: Option<&Named>) -> Cell {
-    Cell::text(named.map(|named| named.name.clone()))
-}
-
-/// The columns that need the groups of processes and the files of container engines.
-const OF_GROUPS: &[&str] = &["CONTAINER", "POD", "UNIT", "SOURCE"];
-
-/// The columns that show how namespaces are related, which costs more to find out.
-const OF_RELATIONS: &[&str] = &["PNS", "ONS"];
 
 /// The columns shown if none are asked for.
 const USUAL: &[&str] = &["NS", "TYPE", "NPROCS", "PID", "USER", "COMMAND"];
@@ -120,14 +66,20 @@ impl Relation {
 pub(crate) const RELATIONS: &[(&str, Relation)] =
     &[("owner", Relation::Owner), ("parent", Relation::Parent), ("process", Relation::Process)];
 
+/// Every depth by its name.
+pub(crate) const DEPTHS: &[(&str, Depth)] =
+    &[("kernel", Depth::Kernel), ("procs", Depth::Procs), ("deep", Depth::Deep)];
+
 /// What was asked, checked against itself.
 pub(crate) struct Request {
     pub(crate) kinds: KindSet,
+    /// Where to look; none where that was not said.
+    pub(crate) depth: Option<Depth>,
     /// Only the namespaces of this process.
     pub(crate) process: Option<Ref>,
     /// Only the processes of this namespace.
     pub(crate) ns: Option<Ref>,
-    pub(crate) columns: Vec<&'static Column<Snapshot, Row>>,
+    pub(crate) columns: Vec<&'static Column<Picture, Row>>,
     pub(crate) form: Form,
     pub(crate) headings: bool,
     pub(crate) truncate: bool,
@@ -138,30 +90,12 @@ pub(crate) struct Request {
     pub(crate) proc: PathBuf,
 }
 
-impl Request {
-    /// The kinds that have to be looked at.
-    pub(crate) fn scanned(&self) -> KindSet {
-        let owners = (self.tree == Some(Relation::Owner)).then_some(Kind::User);
-        self.kinds.iter().chain(owners).collect()
-    }
-
-    /// Does a column or the tree need owners or parents?
-    pub(crate) fn relations(&self) -> bool {
-        matches!(self.tree, Some(Relation::Owner | Relation::Parent))
-            || self.columns.iter().any(|column| OF_RELATIONS.contains(&column.name))
-    }
-
-    /// Does a column need the groups of processes?
-    pub(crate) fn groups(&self) -> bool {
-        self.columns.iter().any(|column| OF_GROUPS.contains(&column.name))
-    }
-}
-
 /// The options.
 pub(crate) fn command() -> Command {
     let names = |names: Vec<&str>| names.join(", ");
     let kinds = names(KINDS.iter().map(|row| row.name).collect());
     let relations = names(RELATIONS.iter().map(|(name, _)| *name).collect());
+    let depths = names(DEPTHS.iter().map(|(name, _)| *name).collect());
     let columns: Vec<_> =
         COLUMNS.iter().map(|column| format!("{:>9}  {}", column.name, column.help)).collect();
     Command::new(TOOL.name)
@@ -194,6 +128,9 @@ pub(crate) fn command() -> Command {
                 "Print a tree of this relation, attached by '=': {relations} [default: owner]"
             )),
             switch(Some('H'), "list-columns", "List the columns that can be printed"),
+            valued(None, "depth", "DEPTH", "").help(format!(
+                "Where to look: {depths} [default: deep, or less where that shows the same]"
+            )),
             valued(None, "proc", "DIR", "Read this directory instead of /proc"),
             Arg::new("namespace").value_name("NAMESPACE").value_parser(OsStringValueParser::new()).help(
                 "Only the processes of this namespace: INO, TYPE:[INO], netns:NAME or another form of nskit(7)",
@@ -208,7 +145,10 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     let usual = if ns.is_some() { USUAL_OF_ONE } else { USUAL };
     let columns = choose(COLUMNS, usual, list)?;
     let tree = match args::maybe(matches, "tree") {
-        Some(name) => Some(relation(name)?),
+        Some(name) => Some(match name {
+            Some(name) => named(RELATIONS, "relation", name)?,
+            None => RELATIONS[0].1,
+        }),
         None if matches.get_flag("list") => None,
         None => Some(Relation::Process),
     };
@@ -221,6 +161,7 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     };
     Ok(Request {
         kinds: kinds(matches)?,
+        depth: args::value(matches, "depth").map(|name| named(DEPTHS, "depth", name)).transpose()?,
         process: args::value(matches, "task")
             .map(|word| Ref::process(word, "without -p its processes are listed"))
             .transpose()?,
@@ -253,11 +194,11 @@ fn operand(word: &OsString) -> Result<Ref> {
     }
 }
 
-fn relation(name: Option<&OsString>) -> Result<Relation> {
-    let Some(name) = name else { return Ok(RELATIONS[0].1) };
-    RELATIONS.iter().find(|(known, _)| name == known).map(|(_, relation)| *relation).ok_or_else(|| {
-        let names: Vec<_> = RELATIONS.iter().map(|(name, _)| *name).collect();
-        Error::refused([b"unknown relation: ", name.as_bytes()].concat())
+/// What has this name in a table; `what` is what the table holds.
+fn named<T: Copy>(table: &[(&str, T)], what: &str, name: &OsString) -> Result<T> {
+    table.iter().find(|(known, _)| name == known).map(|(_, found)| *found).ok_or_else(|| {
+        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+        Error::refused([format!("unknown {what}: ").as_bytes(), name.as_bytes()].concat())
             .with_hint(format!("one of: {}", names.join(" ")))
     })
 }

@@ -1,27 +1,27 @@
 //! rlsns: lists namespaces.
 
 mod cli;
+mod columns;
+mod picture;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use cli::{COLUMNS, Relation, Request, Row, TOOL};
+use cli::{Relation, Request, TOOL};
+use columns::COLUMNS;
 use common::error::Error;
 use common::kind::{Kind, KindMap};
 use common::ns::fd::NsFd;
 use common::ns::refer::{self, Ref, Sight};
-use common::ns::scan::{self, Namespace, Snapshot, Want};
-use common::proc::container::Belongs;
-use common::proc::container::state::States;
-use common::proc::groups::Line;
-use common::proc::users::Users;
+use common::ns::scan::{self, Depth, Namespace, Snapshot, Want};
 use common::proc::{Proc, credentials};
 use common::sys::terminal_columns;
 use common::text::Charset;
 use common::tool::table::{Cell, Column, Shape, Style, render};
 use common::tool::{self, complain, print};
+use picture::{Picture, Row};
 
 fn main() -> ExitCode {
     tool::main(&TOOL, cli::request, run)
@@ -42,36 +42,42 @@ fn run(request: Request) -> anyhow::Result<u8> {
         Some(reference) => namespace(&proc, reference)?,
         None => (None, None),
     };
-    let want = Want {
-        kinds: request.scanned(),
-        relations: request.relations(),
-        members_of: ns.map(|(_, ino)| ino),
-        groups: request.groups(),
-    };
+    let want = want(&request, ns.map(|(_, ino)| ino));
     let snapshot = scan::take(&proc, &want)?;
     drop(held);
-    let mut rows = match ns {
-        Some((kind, ino)) => members(&snapshot, kind, ino)?,
-        None => namespaces(&snapshot, &request, of_task),
+    let picture = Picture::new(&proc, snapshot, want.facts.groups)?;
+    let rows = match ns {
+        Some((kind, ino)) => members(&picture.snapshot, kind, ino)?,
+        None => namespaces(&picture.snapshot, &request, of_task),
     };
-    let mut users = Users::default();
-    let states = if want.groups { States::of(&proc)? } else { States::default() };
-    // Many processes have the same groups.
-    let mut known: BTreeMap<Vec<Line>, Belongs> = BTreeMap::new();
-    for row in &mut rows {
-        row.user = row.uid.map(|uid| users.name(uid).to_vec());
-        if let Some(process) = row.process(&snapshot).filter(|_| want.groups) {
-            let groups = process.groups.clone();
-            row.belongs =
-                known.entry(groups).or_insert_with_key(|groups| Belongs::of(groups, &states)).clone();
-        }
-    }
-    let rows = tree::grow(&snapshot, &rows, request.tree);
-    print(&render(&snapshot, &request.columns, &rows, &style(&request, snapshot.unreadable)))?;
+    let rows = tree::grow(&picture, &rows, request.tree);
+    let unreadable = picture.snapshot.unreadable;
+    print(&render(&picture, &request.columns, &rows, &style(&request, unreadable)))?;
     if std::io::stdout().is_terminal() {
-        confess(snapshot.unreadable);
+        confess(unreadable);
     }
     Ok(0)
+}
+
+/// What a scan has to find out for this.
+fn want(request: &Request, members_of: Option<u64>) -> Want {
+    let mut want = Want { members_of, ..Want::least(request.kinds) };
+    // What a process is in, and who is in a namespace, processes show.
+    let all = request.process.is_none() && members_of.is_none();
+    want.depth = request.depth.unwrap_or(if all { Depth::Deep } else { Depth::Procs });
+    request.columns.iter().for_each(|column| columns::need(column.name, &mut want));
+    match request.tree {
+        Some(Relation::Owner) => {
+            want.relations = true;
+            want.kinds.insert(Kind::User);
+        }
+        Some(Relation::Parent) => want.relations = true,
+        Some(Relation::Process) => want.facts.stat = true,
+        None => {}
+    }
+    // What was said is meant, whatever columns need.
+    want.depth = request.depth.unwrap_or(want.depth);
+    want
 }
 
 /// Kind, where that is known, and inode number of the namespace that is named. One that is named by its number is
@@ -105,12 +111,11 @@ fn confess(unreadable: usize) {
     complain(TOOL.name, &format!("{processes} missing: their namespaces are hidden from us"), Some(hint));
 }
 
-/// A row for each namespace that was asked for, and in a tree of owners or parents for those above it. Other
-/// namespaces without a process are not shown.
+/// A row for each namespace that was asked for, and in a tree of owners or parents for those above it.
 fn namespaces(snapshot: &Snapshot, request: &Request, of_task: Option<KindMap<u64>>) -> Vec<Row> {
     let asked = |ns: &&Namespace| {
         let of_task = of_task.is_none_or(|inodes| inodes[ns.kind] == ns.id.ino);
-        of_task && ns.processes > 0 && request.kinds.contains(ns.kind)
+        of_task && request.kinds.contains(ns.kind)
     };
     let mut shown = BTreeSet::new();
     for ns in snapshot.namespaces.iter().filter(asked) {
@@ -120,14 +125,8 @@ fn namespaces(snapshot: &Snapshot, request: &Request, of_task: Option<KindMap<u6
             next = above.and_then(|ino| snapshot.namespace(ino));
         }
     }
-    let uid = |ns: &Namespace| match ns.first {
-        Some(pid) => snapshot.processes.get(&pid).map(|process| process.uid),
-        None => ns.owner_uid.or_else(|| snapshot.namespace(ns.owner?)?.owner_uid),
-    };
     let numbered = snapshot.namespaces.iter().enumerate().filter(|(_, ns)| shown.contains(&ns.id.ino));
-    numbered
-        .map(|(at, ns)| Row { ns: at, pid: ns.first, uid: uid(ns), user: None, belongs: Belongs::default() })
-        .collect()
+    numbered.map(|(at, ns)| Row { ns: at, pid: ns.first }).collect()
 }
 
 /// A row for each process of one namespace.
@@ -137,18 +136,7 @@ fn members(snapshot: &Snapshot, kind: Option<Kind>, ino: u64) -> common::Result<
     let found = snapshot.namespaces.iter().position(fits);
     let named = || kind.map_or(ino.to_string(), |kind| format!("{kind}:[{ino}]"));
     let ns = found.ok_or_else(|| Error::refused(format!("no process is seen in a namespace {}", named())))?;
-    let kind = snapshot.namespaces[ns].kind;
-    let inside = snapshot.members.iter().filter(|(_, inodes)| inodes[kind] == ino);
-    Ok(inside
-        .filter_map(|(pid, _)| snapshot.processes.get(pid))
-        .map(|process| Row {
-            ns,
-            pid: Some(process.pid),
-            uid: Some(process.uid),
-            user: None,
-            belongs: Belongs::default(),
-        })
-        .collect())
+    Ok(snapshot.members.iter().map(|&pid| Row { ns, pid: Some(pid) }).collect())
 }
 
 fn style(request: &Request, unreadable: usize) -> Style {
@@ -167,7 +155,7 @@ fn style(request: &Request, unreadable: usize) -> Style {
 
 /// The list of columns, as a table of its own.
 fn explain(request: &Request) -> String {
-    type Line = Column<Snapshot, Row>;
+    type Line = Column<Picture, Row>;
     #[rustfmt::skip]
     const OF_COLUMNS: &[Column<(), Line>] = &[
         Column { name: "HOLDER", help: "", shape: Shape::Text, cell: |_, column| Cell::text(Some(column.name)) },

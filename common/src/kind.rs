@@ -15,6 +15,9 @@ pub struct Row {
     pub name: &'static str,
     /// Path of that file below `/proc/PID`.
     pub path: &'static CStr,
+    /// Path, below `/proc/PID`, of the namespace that children of the process get, where that can be another than
+    /// its own.
+    pub for_children: Option<&'static CStr>,
     /// Long option of the launchers.
     pub long: &'static str,
     /// Short option of the launchers.
@@ -41,7 +44,8 @@ macro_rules! kinds {
         /// Every kind, in the order in which they are entered one by one: the user namespace first, since
         /// it may give the rights to enter the others; mnt late, since it takes the file system away.
         pub const KINDS: &[Row] = &[$(Row {
-            kind: Kind::$kind, name: $name, path: c_str(concat!("ns/", $name, "\0")), long: $long, short: $short, flag: libc::$flag,
+            kind: Kind::$kind, name: $name, path: c_str(concat!("ns/", $name, "\0")),
+            for_children: if $fork { Some(c_str(concat!("ns/", $name, "_for_children\0"))) } else { None }, long: $long, short: $short, flag: libc::$flag,
             needs_fork: $fork, nests: $nests, what: $what, since: $since,
         }),*];
 

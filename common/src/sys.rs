@@ -25,6 +25,12 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
 }
 
+/// The same of a thread. Source: PIDFD_THREAD, Linux 6.9 (pidfd_open(2)).
+pub fn pidfd_of_thread(tid: i32) -> Result<OwnedFd> {
+    // SAFETY: as above.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, tid, libc::O_EXCL) })
+}
+
 /// Sends a signal to the process behind a pidfd. Source: pidfd_send_signal(2), Linux 5.1.
 pub fn pidfd_send_signal(pidfd: impl AsFd, signal: i32) -> Result<()> {
     let fd = pidfd.as_fd().as_raw_fd();
@@ -136,6 +142,56 @@ pub fn readlinkat<'a>(dir: impl AsFd, path: &CStr, buffer: &'a mut [u8]) -> Resu
         libc::readlinkat(dir.as_fd().as_raw_fd(), path.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len())
     })?;
     Ok(&buffer[..length as usize])
+}
+
+/// Reads entries of an open directory into `buffer`, as many as fit; answers the bytes that were written, none at
+/// the end. Neither allocates nor asks anything else, as the C library would. Source: getdents64(2).
+pub fn getdents<'a>(dir: impl AsFd, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+    // SAFETY: the kernel writes at most `len` bytes into the buffer, which outlives the call.
+    let length = Errno::result(unsafe {
+        libc::syscall(libc::SYS_getdents64, dir.as_fd().as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
+    })?;
+    Ok(&buffer[..length as usize])
+}
+
+/// The same open file in our own table, by the number it has in that of a process. It can be asked, and closed, of
+/// sockets without being disturbed; closing a file flushes it, so of others it is not to be had. Needs
+/// PTRACE_MODE_ATTACH (ptrace(2)). Source: pidfd_getfd(2), Linux 5.6.
+pub fn pidfd_getfd(pidfd: impl AsFd, fd: i32) -> Result<OwnedFd> {
+    // SAFETY: takes three integers and makes a descriptor, which is closed on exec by the kernel's own rule.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_fd().as_raw_fd(), fd, 0) })
+}
+
+/// The net namespace of a socket, or of a tun or tap device's descriptor. Needs CAP_NET_ADMIN in it.
+/// Source: SIOCGSKNS of linux/sockios.h, Linux 4.10.
+pub fn socket_netns(fd: impl AsFd) -> Result<OwnedFd> {
+    const SIOCGSKNS: libc::c_ulong = 0x894c;
+    // SAFETY: takes no argument and makes a descriptor, which is closed on exec by the kernel's own rule.
+    owned(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), SIOCGSKNS as _) }.into())
+}
+
+/// Have these two tasks, by their numbers in our pid namespace, one table of descriptors? Source: kcmp(2).
+pub fn shares_descriptors(one: i32, other: i32) -> Result<bool> {
+    const KCMP_FILES: libc::c_int = 2;
+    // SAFETY: takes integers.
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, 0, 0) };
+    Errno::result(order).map(|order| order == 0)
+}
+
+/// Device and inode number of what a descriptor leads to, by what is known without asking another machine.
+/// Source: statx(2), AT_STATX_DONT_SYNC, Linux 4.11.
+pub fn stat_quietly(fd: impl AsFd) -> Result<(u64, u64)> {
+    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+    // SAFETY: the structure is plain data, the path is empty and ends with a NUL, and the kernel writes one statx
+    // through the pointer, which outlives the call.
+    let (answer, stat) = unsafe {
+        let mut stat = std::mem::zeroed::<libc::statx>();
+        let fd = fd.as_fd().as_raw_fd();
+        let answer = libc::statx(fd, c"".as_ptr(), flags, libc::STATX_INO, &raw mut stat);
+        (answer, stat)
+    };
+    Errno::result(answer)?;
+    Ok((libc::makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino))
 }
 
 /// Makes us untraceable for those who are not privileged: they cannot look at our descriptors and memory.

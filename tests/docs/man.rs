@@ -6,7 +6,7 @@ use common::kind::KINDS;
 use common::ns::create::PROPAGATIONS;
 use common::ns::refer::FORMS;
 
-use super::rlsns::COLUMNS;
+use crate::tools::rlsns::columns::COLUMNS;
 
 /// The page of a command: the template with every hole filled.
 pub fn page(template: &str, command: Command) -> String {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use common::kind::KINDS;
 use common::ns::create::PROPAGATIONS;
 
-use super::rlsns::{COLUMNS, RELATIONS};
+use super::rlsns::RELATIONS;
 use super::{TOOLS, drifted, generators};
 use crate::harness::{Held, Ring, Run, Test, project, within};
+use crate::tools::rlsns::columns::COLUMNS;
 
 /// What is typed, and what its last word, or the value in that, is completed to.
 #[rustfmt::skip]

@@ -16,7 +16,8 @@ use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
 use super::{number, pieces};
 use crate::tools::nsinfo::report;
 use crate::tools::nsinfo::world::{Cgroup, World};
-use crate::tools::rlsns::cli::{RELATIONS, Row};
+use crate::tools::rlsns::cli::RELATIONS;
+use crate::tools::rlsns::picture::{Picture, Row};
 use crate::tools::rlsns::tree::grow;
 
 const CHARSETS: [Charset; 2] = [Charset::Utf8, Charset::Ascii];
@@ -311,33 +312,27 @@ pub(super) fn tree(bytes: &[u8]) {
         let id = NsId { dev: 0, ino };
         let kind = if fact[1] & 1 == 0 { Kind::User } else { Kind::Pid };
         let ns = Namespace {
-            id,
-            kind,
             processes: 1,
             first: Some(pid),
             parent: of(fact[2]),
             owner: of(fact[3]),
-            owner_uid: None,
+            ..Namespace::new(id, kind)
         };
         snapshot.namespaces.push(ns);
         let process = Process {
             pid,
             ppid: i32::from(fact[1] as i8),
             uid: 0,
+            start: 0,
             command: fact.to_vec(),
             groups: Vec::new(),
         };
         snapshot.processes.entry(pid).or_insert(process);
-        rows.push(Row {
-            ns: at,
-            pid: (fact[0] % 7 != 0).then_some(pid),
-            uid: None,
-            user: None,
-            belongs: Belongs::default(),
-        });
+        rows.push(Row { ns: at, pid: (fact[0] % 7 != 0).then_some(pid) });
     }
+    let picture = Picture::from(snapshot);
     for relation in RELATIONS.iter().map(|(_, relation)| Some(*relation)).chain([None]) {
-        let grown = grow(&snapshot, &rows, relation);
+        let grown = grow(&picture, &rows, relation);
         let mut seen: Vec<_> = grown.iter().map(|(_, row)| row.ns).collect();
         seen.sort_unstable();
         assert_eq!(seen, (0..rows.len()).collect::<Vec<_>>());

@@ -10,7 +10,7 @@ use nix::sys::stat::{Mode, fstat};
 
 use crate::error::{Error, Result};
 use crate::kind::{Kind, NsId};
-use crate::proc::Task;
+use crate::proc::{Task, descriptors};
 use crate::sys;
 
 /// An open namespace and its kind.
@@ -86,6 +86,27 @@ impl NsFd {
     pub fn of(task: &Task, kind: Kind) -> Result<NsFd> {
         let fd = task.open(kind.row().path, OFlag::O_RDONLY, &format!("{kind} namespace"))?;
         Ok(NsFd { fd, kind, name: format!("{kind} namespace of {}", task.pid).into() })
+    }
+
+    /// Opens the namespace of this kind that children of a process or thread get.
+    pub fn for_children_of(task: &Task, kind: Kind) -> Result<NsFd> {
+        let path = kind.row().for_children.unwrap_or(kind.row().path);
+        let fd = task.open(path, OFlag::O_RDONLY, &format!("{kind} namespace for children"))?;
+        Ok(NsFd { fd, kind, name: format!("{kind} namespace for children of {}", task.pid).into() })
+    }
+
+    /// Opens a descriptor of a process or thread that must be a namespace. `dev` is the device of namespaces.
+    pub fn open_by(task: &Task, fd: i32, dev: u64) -> Result<NsFd> {
+        NsFd::from_fd(descriptors::open(task, fd, dev)?, format!("descriptor {fd} of {}", task.pid))
+    }
+
+    /// What is open already and must be a namespace.
+    pub(super) fn from_fd(fd: OwnedFd, name: String) -> Result<NsFd> {
+        let kind = sys::ns_get_nstype(&fd).map_err(|e| Error::sys("NS_GET_NSTYPE", &name, e))?;
+        match Kind::from_flag(kind) {
+            Some(kind) => Ok(NsFd { fd, kind, name: name.into() }),
+            None => Err(Error::refused([name.as_bytes(), b" is a namespace of an unknown kind"].concat())),
+        }
     }
 
     /// Device and inode number.

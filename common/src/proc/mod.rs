@@ -5,6 +5,7 @@
 
 pub mod container;
 pub mod credentials;
+pub mod descriptors;
 pub mod groups;
 pub mod idmap;
 pub mod mounts;
@@ -20,7 +21,7 @@ use std::path::Path;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{FsType, fstatfs};
@@ -105,6 +106,16 @@ impl Proc {
         self.task(pid)
     }
 
+    /// The clock by which processes' starts are told. None where this /proc does not tell when the machine started.
+    pub fn clock(&self) -> Option<Clock> {
+        let file = openat(&self.root, c"stat", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+        let mut text = Vec::new();
+        std::fs::File::from(file).take(LIMIT).read_to_end(&mut text).ok()?;
+        let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"btime "));
+        let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+        Some(Clock { boot: digits(line?)?, ticks: u64::try_from(ticks).ok().filter(|&ticks| ticks > 0)? })
+    }
+
     /// The number in a file of `/proc/sys`, as the user namespace we are in has it.
     pub fn sysctl(&self, name: &str) -> Option<u64> {
         let path = CString::new(format!("sys/{name}")).ok()?;
@@ -130,6 +141,22 @@ impl Proc {
             Err(Errno::ENOENT) => Err(Error::sys("open", format!("process {pid}"), Errno::ESRCH)),
             Err(e) => Err(Error::sys("open", format!("process {pid}"), e)),
         }
+    }
+}
+
+/// When the machine started, and how its ticks are counted. Source: proc_stat(5), sysconf(3).
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// Seconds since 1970.
+    boot: u64,
+    /// How many there are in a second.
+    ticks: u64,
+}
+
+impl Clock {
+    /// A start, as [`Stat::start`] tells it, in seconds since 1970.
+    pub fn seconds(&self, start: u64) -> Option<u64> {
+        self.boot.checked_add(start / self.ticks)
     }
 }
 
@@ -280,6 +307,50 @@ impl Task {
         Ok(inodes)
     }
 
+    /// The namespaces of these kinds that its children get, where they can be others than its own; 0 as in
+    /// [`Task::namespaces`], and where the first child has still to make it. Source: namespaces(7).
+    pub fn for_children(&self, kinds: KindSet) -> KindMap<u64> {
+        let mut inodes = KindMap::default();
+        let mut buffer = [0; 64];
+        for kind in kinds.iter() {
+            let link = kind.row().for_children;
+            let text = link.and_then(|link| sys::readlinkat(&self.dir, link, &mut buffer).ok());
+            inodes[kind] = text.and_then(parse_link).map_or(0, |(_, ino)| ino);
+        }
+        inodes
+    }
+
+    /// The numbers of its threads beside the first, which has that of the process.
+    pub fn threads(&self) -> Result<Vec<i32>> {
+        let on = || format!("threads of {}", self.pid);
+        // The directory says by its links how many there are, so of most processes it need not be read.
+        let stat = nix::sys::stat::fstatat(&self.dir, c"task", AtFlags::empty())
+            .map_err(|e| Error::sys("stat", on(), e))?;
+        let mut threads = Vec::new();
+        if stat.st_nlink > 3 {
+            let dir = self.open(c"task", OFlag::O_RDONLY | OFlag::O_DIRECTORY, "threads")?;
+            numbers(&dir, |tid| {
+                threads.extend(Some(tid).filter(|&tid| tid != self.pid));
+                Ok(())
+            })?;
+        }
+        Ok(threads)
+    }
+
+    /// The beginning of a small file of this process, without allocating.
+    fn read_some<const N: usize>(&self, name: &CStr, on: &str) -> Result<Beginning<N>> {
+        let file = self.open(name, OFlag::O_RDONLY, on)?;
+        let mut bytes = [0; N];
+        let length = nix::unistd::read(&file, &mut bytes)
+            .map_err(|e| Error::sys("read", format!("{on} of {}", self.pid), e))?;
+        Ok(Beginning { bytes, length })
+    }
+
+    /// Is the process still there, if only as one that nobody has waited for yet?
+    pub fn is_there(&self) -> bool {
+        nix::sys::stat::fstatat(&self.dir, c"stat", AtFlags::empty()).is_ok()
+    }
+
     /// What it means that a file which every process has could not be read: where the file is not there, it
     /// is the process that has ended, or is hidden.
     pub fn or_gone(&self, error: Error) -> Error {
@@ -310,6 +381,38 @@ impl Task {
         bytes.truncate(end);
         bytes.iter_mut().filter(|b| **b == 0).for_each(|b| *b = b' ');
         Ok(bytes)
+    }
+}
+
+/// What was read of a file.
+struct Beginning<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Beginning<N> {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// The entries of an open directory whose names are numbers, in its own order.
+fn numbers(dir: &OwnedFd, mut each: impl FnMut(i32) -> Result<()>) -> Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let mut rest = sys::getdents(dir, &mut buffer).map_err(|e| Error::sys("list", "a process", e))?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        // struct linux_dirent64: d_ino 8 bytes, d_off 8, d_reclen 2, d_type 1, d_name.
+        while let Some(&[low, high]) = rest.get(16..18) {
+            let (entry, others) = rest.split_at(usize::from(u16::from_ne_bytes([low, high])).min(rest.len()));
+            rest = others;
+            let Some(name) = entry.get(19..).and_then(|name| CStr::from_bytes_until_nul(name).ok()) else {
+                return Ok(());
+            };
+            digits(name.to_bytes()).map_or(Ok(()), &mut each)?;
+        }
     }
 }
 

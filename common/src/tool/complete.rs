@@ -19,7 +19,7 @@ use super::{Tool, print};
 use crate::error::Result;
 use crate::kind::{KINDS, KindSet};
 use crate::ns::refer::{FORMS, NETNS};
-use crate::ns::scan::{self, Want};
+use crate::ns::scan::{self, Facts, Want};
 use crate::proc::container::containers;
 use crate::proc::container::path::{What, levels};
 use crate::proc::container::state::{Known, States};
@@ -135,7 +135,8 @@ fn only_namespaces(typed: &[u8]) -> Result<Vec<Offer>> {
 
 /// Every namespace as `TYPE:[INO]` and as its number.
 fn namespaces() -> Result<Vec<Offer>> {
-    let want = Want { kinds: KindSet::all(), relations: false, members_of: None, groups: false };
+    let facts = Facts { command: true, ..Facts::default() };
+    let want = Want { facts, ..Want::least(KindSet::all()) };
     let found = scan::take(&Proc::system()?, &want)?;
     let offers = found.namespaces.iter().flat_map(|ns| {
         let first = ns.first.and_then(|pid| found.processes.get(&pid));

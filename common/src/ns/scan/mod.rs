@@ -1,37 +1,157 @@
 //! Finding namespaces: one pass over the sources makes a [`Snapshot`], which is plain data.
 
+mod children;
+mod descriptors;
+mod found;
+mod kernel;
+mod mounts;
 mod processes;
+mod sockets;
+mod threads;
 
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
+use nix::unistd::getpid;
+
 use crate::error::Result;
-use crate::kind::{Kind, KindMap, KindSet, NsId};
+use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
 use crate::proc::groups::Line;
+use found::Found;
+use processes::Visit;
 
 /// The standard tables, but without a random seed: the kernel chooses the numbers that are keys here, and the
 /// standard library panics where it cannot have random bytes.
 type HashMap<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 type HashSet<K> = std::collections::HashSet<K, BuildHasherDefault<DefaultHasher>>;
 
-/// A source of namespaces: it adds what it finds.
-type Source = fn(&Proc, &Want, &mut Found) -> Result<()>;
+/// A place where namespaces are found.
+#[derive(Debug)]
+pub struct Source {
+    /// What it is in this table.
+    pub via: Via,
+    /// What finds a namespace there, in one word.
+    pub name: &'static str,
+    /// What stands behind the number of holders of this sort; none where it shows no holder.
+    pub letter: Option<char>,
+    /// From which depth on it is asked.
+    pub depth: Depth,
+    /// What is there.
+    pub what: &'static str,
+    pass: Pass,
+}
 
-/// Where namespaces are looked for, in this order.
-const SOURCES: &[Source] = &[processes::scan];
+/// How a source is asked.
+#[derive(Debug)]
+enum Pass {
+    /// In the visit to each process.
+    Each(fn(&Visit<'_>, &mut Found) -> Result<()>),
+    /// Once, after all processes were visited.
+    Once(fn(&Machine<'_>, &Want, &mut Found) -> Result<()>),
+    /// Not by itself: what the others find tells it.
+    Told,
+}
+
+/// What showed a namespace: the first of these that did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Via {
+    Process,
+    Thread,
+    Children,
+    Descriptor,
+    Socket,
+    Mount,
+    Namespace,
+    Kernel,
+}
+
+/// How far a scan looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// The kernel's own lists: no process is looked at.
+    Kernel,
+    /// The processes.
+    Procs,
+    /// All that can keep a namespace.
+    Deep,
+}
+
+/// Where namespaces are looked for, in the order of [`Via`]; those with a pass of their own in this order too.
+#[rustfmt::skip]
+pub const SOURCES: &[Source] = &[
+    Source { via: Via::Process,    name: "process",   letter: Some('p'), depth: Depth::Procs,  what: "a process is in it", pass: Pass::Each(processes::scan) },
+    Source { via: Via::Thread,     name: "thread",    letter: Some('t'), depth: Depth::Deep,   what: "a thread of a process that is elsewhere is in it", pass: Pass::Each(threads::scan) },
+    Source { via: Via::Children,   name: "children",  letter: Some('c'), depth: Depth::Deep,   what: "the next child of a process will be in it", pass: Pass::Each(children::scan) },
+    Source { via: Via::Descriptor, name: "fd",        letter: Some('f'), depth: Depth::Deep,   what: "a process has it open", pass: Pass::Each(descriptors::scan) },
+    Source { via: Via::Socket,     name: "socket",    letter: Some('s'), depth: Depth::Deep,   what: "a process has a socket, or a tun or tap device, that was made in it", pass: Pass::Each(sockets::scan) },
+    Source { via: Via::Mount,      name: "mount",     letter: Some('b'), depth: Depth::Deep,   what: "it is bind mounted, in any mount namespace", pass: Pass::Once(mounts::scan) },
+    Source { via: Via::Namespace,  name: "namespace", letter: Some('n'), depth: Depth::Deep,   what: "it owns another namespace, or is its parent", pass: Pass::Told },
+    Source { via: Via::Kernel,     name: "kernel",    letter: None,      depth: Depth::Kernel, what: "the kernel lists it, and nothing else shows it", pass: Pass::Once(kernel::scan) },
+];
+
+impl Via {
+    /// Its row in the table.
+    pub fn source(self) -> &'static Source {
+        &SOURCES[self as usize]
+    }
+}
 
 /// What is asked of a scan. What is not asked for is not read.
 #[derive(Clone, Debug)]
 pub struct Want {
     /// The kinds.
     pub kinds: KindSet,
-    /// Owners and parents as well, upward to the ones that no process is in.
+    /// Where they are looked for.
+    pub depth: Depth,
+    /// Owners and parents as well, upward to the ones that no process is in. A deep scan asks for them anyway.
     pub relations: bool,
+    /// The numbers that namespaces keep.
+    pub ids: bool,
+    /// How many mounts there are in mount namespaces.
+    pub mounts: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
-    /// The groups of the processes that are described.
+    /// What is to be known of the processes that are described.
+    pub facts: Facts,
+}
+
+impl Want {
+    /// The least: which namespaces of these kinds processes are in.
+    pub fn least(kinds: KindSet) -> Want {
+        let facts = Facts::default();
+        let depth = Depth::Procs;
+        Want { kinds, depth, relations: false, ids: false, mounts: false, members_of: None, facts }
+    }
+
+    fn is_deep(&self) -> bool {
+        self.depth == Depth::Deep
+    }
+
+    /// Are namespaces to be opened and asked who stands above them?
+    fn relates(&self) -> bool {
+        self.relations || self.ids || self.mounts || self.is_deep()
+    }
+}
+
+/// What can be known of a process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// Its user.
+    pub uid: bool,
+    /// Its parent, and when it started.
+    pub stat: bool,
+    /// Its command.
+    pub command: bool,
+    /// Its groups.
     pub groups: bool,
+}
+
+impl Facts {
+    fn any(self) -> bool {
+        self.uid || self.stat || self.command || self.groups
+    }
 }
 
 /// All that a scan found: plain data.
@@ -41,8 +161,10 @@ pub struct Snapshot {
     pub namespaces: Vec<Namespace>,
     /// The processes that are described: the first of each namespace, and those of [`Want::members_of`].
     pub processes: HashMap<i32, Process>,
-    /// Which namespaces each process is in, by ascending PID: 0 where that is not known or was not asked.
-    pub members: Vec<(i32, KindMap<u64>)>,
+    /// The processes of [`Want::members_of`], ascending.
+    pub members: Vec<i32>,
+    /// What keeps namespaces beside the processes in them: inode number and holder, ascending.
+    pub holders: Vec<(u64, Holder)>,
     /// How many processes did not show their namespaces to us.
     pub unreadable: usize,
 }
@@ -56,6 +178,8 @@ pub struct Namespace {
     pub kind: Kind,
     /// How many processes are in it.
     pub processes: usize,
+    /// How many threads those have that are in it, and those of others. 0 where a scan was not deep.
+    pub threads: usize,
     /// The lowest PID in it.
     pub first: Option<i32>,
     /// Inode number of its parent, where it has one that we may see.
@@ -64,6 +188,87 @@ pub struct Namespace {
     pub owner: Option<u64>,
     /// Who made it, for user namespaces; known if relations were asked for.
     pub owner_uid: Option<u32>,
+    /// The number that it keeps until the machine boots again, if it was asked for and the kernel gives one.
+    pub number: Option<u64>,
+    /// How many mounts there are in it, if that was asked for and can be told.
+    pub mounts: Option<u64>,
+}
+
+impl Namespace {
+    /// One of which nothing else is known yet.
+    pub fn new(id: NsId, kind: Kind) -> Namespace {
+        Namespace {
+            id,
+            kind,
+            processes: 0,
+            threads: 0,
+            first: None,
+            parent: None,
+            owner: None,
+            owner_uid: None,
+            number: None,
+            mounts: None,
+        }
+    }
+}
+
+/// What keeps a namespace, beside a process that is in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// A thread is in it, and its process is not.
+    Thread {
+        /// The process.
+        pid: i32,
+        /// The thread.
+        tid: i32,
+    },
+    /// Children that a thread makes will be in it.
+    Children {
+        /// The process.
+        pid: i32,
+        /// The thread.
+        tid: i32,
+    },
+    /// It is open.
+    Descriptor {
+        /// The process.
+        pid: i32,
+        /// Its thread with this table of descriptors.
+        tid: i32,
+        /// The number in that table.
+        fd: i32,
+    },
+    /// A socket, or a tun or tap device, of it is open.
+    Socket {
+        /// The process.
+        pid: i32,
+        /// Its thread with this table of descriptors.
+        tid: i32,
+        /// The number in that table.
+        fd: i32,
+    },
+    /// It is bind mounted.
+    Mount {
+        /// The mount namespace, by inode number.
+        within: u64,
+        /// A process in that one, whose root the mount point is below.
+        pid: Option<i32>,
+        /// Where, below the root of that process. Any bytes.
+        point: Vec<u8>,
+    },
+}
+
+impl Holder {
+    /// Where it was found.
+    pub fn via(&self) -> Via {
+        match self {
+            Holder::Thread { .. } => Via::Thread,
+            Holder::Children { .. } => Via::Children,
+            Holder::Descriptor { .. } => Via::Descriptor,
+            Holder::Socket { .. } => Via::Socket,
+            Holder::Mount { .. } => Via::Mount,
+        }
+    }
 }
 
 /// One process.
@@ -71,26 +276,64 @@ pub struct Namespace {
 pub struct Process {
     /// Its PID, as the /proc that was read numbers it.
     pub pid: i32,
-    /// That of its parent.
+    /// That of its parent; 0 if that was not asked for.
     pub ppid: i32,
-    /// Effective user id.
+    /// Effective user id; that of root if it was not asked for.
     pub uid: u32,
-    /// The command line, or the name where that is empty. Any bytes.
+    /// When it started: see [`crate::proc::Stat::start`].
+    pub start: u64,
+    /// The command line, or the name where that is empty. Any bytes; none if it was not asked for.
     pub command: Vec<u8>,
     /// Its groups, if they were asked for and could be read.
     pub groups: Vec<Line>,
 }
 
+/// What is known of the machine before anything is looked at.
+struct Machine<'a> {
+    proc: &'a Proc,
+    /// The device of all namespaces; 0 where it is not known.
+    dev: u64,
+    /// What /proc calls us.
+    this: Option<i32>,
+    /// Does /proc number processes as system calls of ours do?
+    same_numbers: bool,
+}
+
+impl Machine<'_> {
+    fn of(proc: &Proc) -> Machine<'_> {
+        let this = proc.this().ok();
+        // All namespaces of one machine are files of one file system; its number cannot be seen in a link.
+        let own = this.as_ref().and_then(|this| NsFd::of(this, Kind::User).ok()?.id().ok());
+        let this = this.map(|this| this.pid);
+        let same_numbers = proc.is_system() && this == Some(getpid().as_raw());
+        Machine { proc, dev: own.map_or(0, |id| id.dev), this, same_numbers }
+    }
+}
+
 /// Takes the snapshot. One process or namespace that vanishes or may not be read is left out; an error is
 /// only what stops the whole scan.
 pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
-    let mut found = Found::default();
-    for source in SOURCES {
-        source(proc, want, &mut found)?;
+    let machine = Machine::of(proc);
+    let mut found = match want.depth {
+        Depth::Kernel => Found::default(),
+        _ => processes::visit(&machine, want)?,
+    };
+    // What the kernel lists can have mounts in it, so it comes first.
+    for source in SOURCES.iter().rev().filter(|source| source.is_asked(want.depth)) {
+        if let Pass::Once(scan) = source.pass {
+            scan(&machine, want, &mut found)?;
+        }
     }
-    let mut snapshot = found.snapshot;
-    snapshot.namespaces.sort_by_key(|ns| ns.id.ino);
-    Ok(snapshot)
+    Ok(found.snapshot())
+}
+
+impl Source {
+    fn is_asked(&self, depth: Depth) -> bool {
+        match depth {
+            Depth::Procs => self.depth == Depth::Procs,
+            _ => self.depth <= depth,
+        }
+    }
 }
 
 impl Snapshot {
@@ -99,61 +342,26 @@ impl Snapshot {
         let at = self.namespaces.binary_search_by_key(&ino, |ns| ns.id.ino).ok()?;
         Some(&self.namespaces[at])
     }
+
+    /// What keeps the namespace with this inode number, beside the processes in it.
+    pub fn holders(&self, ino: u64) -> &[(u64, Holder)] {
+        let from = self.holders.partition_point(|(held, _)| *held < ino);
+        let rest = &self.holders[from..];
+        &rest[..rest.partition_point(|(held, _)| *held == ino)]
+    }
 }
 
-/// A snapshot in the making: namespaces stand in the order in which they were met.
-#[derive(Default)]
-struct Found {
-    snapshot: Snapshot,
-    places: HashMap<u64, usize>,
-    /// Which have been asked for their owner and parent.
-    related: HashSet<u64>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Found {
-    /// Is a process of this namespace known?
-    fn has_process(&self, ino: u64) -> bool {
-        self.places.get(&ino).is_some_and(|&at| self.snapshot.namespaces[at].first.is_some())
-    }
-
-    /// The namespace; it is added if it was unknown.
-    fn namespace(&mut self, id: NsId, kind: Kind) -> &mut Namespace {
-        let namespaces = &mut self.snapshot.namespaces;
-        let next = namespaces.len();
-        let at = *self.places.entry(id.ino).or_insert(next);
-        if at == next {
-            namespaces.push(Namespace {
-                id,
-                kind,
-                processes: 0,
-                first: None,
-                parent: None,
-                owner: None,
-                owner_uid: None,
-            });
+    #[test]
+    fn every_source_stands_in_its_place_and_has_a_letter_of_its_own() {
+        for (at, source) in SOURCES.iter().enumerate() {
+            assert_eq!(source.via as usize, at);
+            assert!(
+                SOURCES[..at].iter().all(|other| other.letter != source.letter && other.name != source.name)
+            );
         }
-        &mut namespaces[at]
-    }
-
-    /// Asks an open namespace for its owner and parent, and those for theirs, upward. What lies outside of our
-    /// view is no error.
-    fn relate(&mut self, ns: NsFd) -> Result<()> {
-        let mut open = vec![ns];
-        while let Some(ns) = open.pop() {
-            let id = ns.id()?;
-            if !self.related.insert(id.ino) {
-                continue;
-            }
-            // Of a user namespace the parent is the owner: the kernel answers both with one.
-            let (owner, parent) = (ns.owner()?, ns.parent()?);
-            let number = |ns: &Option<NsFd>| ns.as_ref().map(|ns| ns.id().map(|id| id.ino)).transpose();
-            let (owner_ino, parent_ino) = (number(&owner)?, number(&parent)?);
-            let known = self.namespace(id, ns.kind);
-            known.owner = owner_ino;
-            known.parent = parent_ino;
-            known.owner_uid = if ns.kind == Kind::User { ns.owner_uid().ok() } else { None };
-            open.extend(owner.into_iter().chain(parent));
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,140 @@
+//! A snapshot in the making.
+
+use super::{HashMap, HashSet, Holder, Namespace, Process, Snapshot, Want};
+use crate::error::Result;
+use crate::kind::{Kind, NsId};
+use crate::ns::fd::NsFd;
+
+/// What was found so far: namespaces stand in the order in which they were met.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    snapshot: Snapshot,
+    places: HashMap<u64, usize>,
+    /// Which have been opened and asked.
+    asked: HashSet<u64>,
+    /// Sockets that are known, and the net namespace of each; 0 where it was not told.
+    pub(super) sockets: HashMap<u64, u64>,
+    /// Open files that are namespaces if they were opened through a mount of one.
+    pub(super) files: Vec<File>,
+}
+
+/// An open file that was opened by a path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct File {
+    pub(super) pid: i32,
+    pub(super) tid: i32,
+    pub(super) fd: i32,
+    /// See [`crate::proc::descriptors::What::File`].
+    pub(super) mount: u64,
+}
+
+impl Found {
+    /// The namespaces so far.
+    pub(super) fn namespaces(&self) -> &[Namespace] {
+        &self.snapshot.namespaces
+    }
+
+    /// Is a process of this namespace known?
+    pub(super) fn has_process(&self, ino: u64) -> bool {
+        self.places.get(&ino).is_some_and(|&at| self.snapshot.namespaces[at].first.is_some())
+    }
+
+    /// The namespace; it is added if it was unknown.
+    pub(super) fn namespace(&mut self, id: NsId, kind: Kind) -> &mut Namespace {
+        let namespaces = &mut self.snapshot.namespaces;
+        let next = namespaces.len();
+        let at = *self.places.entry(id.ino).or_insert(next);
+        if at == next {
+            namespaces.push(Namespace::new(id, kind));
+        }
+        &mut namespaces[at]
+    }
+
+    /// What keeps a namespace; it is added if it was unknown.
+    pub(super) fn hold(&mut self, id: NsId, kind: Kind, holder: Holder) -> &mut Namespace {
+        self.snapshot.holders.push((id.ino, holder));
+        self.namespace(id, kind)
+    }
+
+    pub(super) fn describe(&mut self, process: Process) {
+        self.snapshot.processes.insert(process.pid, process);
+    }
+
+    pub(super) fn add_member(&mut self, pid: i32) {
+        self.snapshot.members.push(pid);
+    }
+
+    pub(super) fn add_unreadable(&mut self) {
+        self.snapshot.unreadable += 1;
+    }
+
+    /// Opens a namespace that has not been asked yet, and asks it who stands above it, and those likewise, upward.
+    /// One that cannot be opened is asked again where it is met again: the process may have ended under it.
+    pub(super) fn ask(&mut self, want: &Want, ino: u64, open: impl FnOnce() -> Result<NsFd>) -> Result<()> {
+        if !want.relates() || self.asked.contains(&ino) {
+            return Ok(());
+        }
+        match open().and_then(|ns| self.relate(want, ns)) {
+            Err(e) if e.is_our_own() => Err(e),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Asks an open namespace for its owner and parent, and those for theirs, upward. What lies outside of our
+    /// view is no error.
+    pub(super) fn relate(&mut self, want: &Want, ns: NsFd) -> Result<()> {
+        let mut open = vec![ns];
+        while let Some(ns) = open.pop() {
+            let id = ns.id()?;
+            if !self.asked.insert(id.ino) {
+                continue;
+            }
+            // Of a user namespace the parent is the owner: the kernel answers both with one.
+            let (owner, parent) = (ns.owner()?, ns.parent()?);
+            let number = |ns: &Option<NsFd>| ns.as_ref().map(|ns| ns.id().map(|id| id.ino)).transpose();
+            let (owner_ino, parent_ino) = (number(&owner)?, number(&parent)?);
+            let known = self.namespace(id, ns.kind);
+            known.owner = owner_ino;
+            known.parent = parent_ino;
+            known.owner_uid = if ns.kind == Kind::User { ns.owner_uid().ok() } else { None };
+            if want.ids || want.is_deep() && ns.kind == Kind::Mnt {
+                known.number = ns.number();
+            }
+            open.extend(owner.into_iter().chain(parent));
+        }
+        Ok(())
+    }
+
+    /// Adds what another found in other places.
+    pub(super) fn merge(&mut self, other: Found) {
+        let Found { snapshot: theirs, asked, files, .. } = other;
+        for ns in theirs.namespaces {
+            let known = self.namespace(ns.id, ns.kind);
+            known.processes += ns.processes;
+            known.threads += ns.threads;
+            known.first = [known.first, ns.first].into_iter().flatten().min();
+            known.parent = known.parent.or(ns.parent);
+            known.owner = known.owner.or(ns.owner);
+            known.owner_uid = known.owner_uid.or(ns.owner_uid);
+            known.number = known.number.or(ns.number);
+            known.mounts = known.mounts.or(ns.mounts);
+        }
+        self.asked.extend(asked);
+        self.files.extend(files);
+        let ours = &mut self.snapshot;
+        ours.processes.extend(theirs.processes);
+        ours.members.extend(theirs.members);
+        ours.holders.extend(theirs.holders);
+        ours.unreadable += theirs.unreadable;
+    }
+
+    /// All of it, in order.
+    pub(super) fn snapshot(self) -> Snapshot {
+        let mut snapshot = self.snapshot;
+        snapshot.namespaces.sort_unstable_by_key(|ns| ns.id.ino);
+        snapshot.members.sort_unstable();
+        snapshot.holders.sort_unstable();
+        snapshot.holders.dedup();
+        snapshot
+    }
+}

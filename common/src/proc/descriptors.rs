@@ -1,0 +1,156 @@
+//! The open files of a process that can keep a namespace: found without touching the file systems that the others
+//! are on.
+//!
+//! What `/proc/PID/fd/N` leads to is never followed here: the file system behind it can be a dead server's. The text
+//! of the link and `/proc/PID/fdinfo/N` tell all, and the kernel writes both by itself. Source: proc_pid_fd(5),
+//! proc_pid_fdinfo(5).
+
+use std::ffi::{CStr, CString};
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
+use super::{Task, decimal};
+use crate::error::{Error, Result};
+use crate::kind::{Kind, parse_link};
+use crate::sys;
+use crate::text::digits;
+
+/// An open file that can keep a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Its number.
+    pub fd: i32,
+    /// What it is.
+    pub what: What,
+}
+
+/// What an open file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A namespace.
+    Namespace(Kind, u64),
+    /// A socket, by its inode number.
+    Socket(u64),
+    /// A tun or tap device.
+    Tun,
+    /// A file that was opened by a path, and may be a namespace that is mounted there, or was.
+    File {
+        /// The mount that it was opened through, as mountinfo numbers it.
+        mount: u64,
+        /// Its inode number; not told before Linux 5.14.
+        ino: Option<u64>,
+        /// Is it the root of a mount that is nowhere any more?
+        is_root: bool,
+    },
+}
+
+/// The lowest inode number of a namespace: PROC_DYNAMIC_FIRST of the kernel's fs/proc.
+const LOWEST: u64 = 0xF000_0000;
+
+/// Adds those of a process, or of a thread that has a table of its own.
+pub fn add(task: &Task, found: &mut Vec<Descriptor>) -> Result<()> {
+    let dir = task.open(c"fd", OFlag::O_RDONLY | OFlag::O_DIRECTORY, "descriptors")?;
+    let mut name = [0; 12];
+    let mut link = [0; 64];
+    super::numbers(&dir, |fd| {
+        // Closed meanwhile, or the process ended: it keeps nothing any more.
+        let Ok(text) = sys::readlinkat(&dir, decimal(fd, &mut name), &mut link) else { return Ok(()) };
+        let what = match text {
+            [b'/', rest @ ..] => file(task, fd, rest.is_empty())?,
+            text => other(text),
+        };
+        found.extend(what.map(|what| Descriptor { fd, what }));
+        Ok(())
+    })
+}
+
+/// Opens a descriptor of a process or thread if it is a file of this device, that of namespaces: what is anything else
+/// by now is neither opened nor waited for.
+pub fn open(task: &Task, fd: i32, dev: u64) -> Result<OwnedFd> {
+    let on = format!("descriptor {fd}");
+    let path = CString::new(format!("fd/{fd}")).unwrap_or_default();
+    let held = task.open(&path, OFlag::O_PATH, &on)?;
+    let fail = |e| Error::sys("stat", format!("{on} of {}", task.pid), e);
+    let (found, _) = sys::stat_quietly(&held).map_err(fail)?;
+    if found != dev {
+        return Err(fail(Errno::ESTALE));
+    }
+    let again = CString::new(format!("/proc/self/fd/{}", held.as_raw_fd())).unwrap_or_default();
+    nix::fcntl::open(again.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|e| Error::sys("open", format!("{on} of {}", task.pid), e))
+}
+
+/// What has no path. No user chooses such a text.
+fn other(text: &[u8]) -> Option<What> {
+    match parse_link(text)? {
+        (b"socket", ino) => Some(What::Socket(ino)),
+        (name, ino) => Some(What::Namespace(Kind::from_name(name)?, ino)),
+    }
+}
+
+fn file(task: &Task, fd: i32, is_root: bool) -> Result<Option<What>> {
+    let mut path = [0; 24];
+    // A number of ten digits fits.
+    let _ = write!(&mut path[..], "fdinfo/{fd}\0");
+    let info = CStr::from_bytes_until_nul(&path).unwrap_or(c"");
+    match task.read_some::<512>(info, "a descriptor") {
+        Ok(info) => Ok(info_says(info.bytes(), is_root)),
+        Err(e) if e.is_our_own() => Err(e),
+        Err(_) => Ok(None),
+    }
+}
+
+fn info_says(text: &[u8], is_root: bool) -> Option<What> {
+    let (mut mount, mut ino) = (None, None);
+    for line in text.split(|&b| b == b'\n') {
+        if let Some(number) = line.strip_prefix(b"mnt_id:\t") {
+            mount = digits(number);
+        } else if let Some(number) = line.strip_prefix(b"ino:\t") {
+            ino = digits(number);
+        } else if line.starts_with(b"iff:\t") {
+            return Some(What::Tun);
+        }
+    }
+    let can_be = ino.is_none_or(|ino| (LOWEST..=u32::MAX.into()).contains(&ino));
+    Some(What::File { mount: mount.filter(|_| can_be)?, ino, is_root })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_tells_what_can_keep_a_namespace() {
+        let cases: [(&[u8], _); 6] = [
+            (b"net:[4026532508]", Some(What::Namespace(Kind::Net, 4026532508))),
+            (b"socket:[17]", Some(What::Socket(17))),
+            (b"pipe:[17]", None),
+            (b"anon_inode:[eventpoll]", None),
+            (b"net:[x]", None),
+            (b"", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(other(text), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn a_file_can_be_a_namespace_by_its_number() {
+        let file = |mount, ino| Some(What::File { mount, ino, is_root: true });
+        let cases: [(&[u8], _); 6] = [
+            (b"pos:\t0\nflags:\t02\nmnt_id:\t24\nino:\t4026532508\n", file(24, Some(4026532508))),
+            (b"pos:\t0\nflags:\t02\nmnt_id:\t24\nino:\t12\n", None),
+            (b"pos:\t0\nflags:\t02\nmnt_id:\t24\nino:\t4294967296\n", None),
+            (b"pos:\t0\nflags:\t02\nmnt_id:\t24\n", file(24, None)),
+            (b"pos:\t0\nflags:\t02\nmnt_id:\t24\nino:\t9\niff:\ttap0\n", Some(What::Tun)),
+            (b"pos:\t0\n", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(info_says(text, true), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+}
