@@ -30,6 +30,7 @@ complete -c rlsns -s u -l notruncate -d 'Do not cut the command to the width of 
 complete -c rlsns -s t -l type -r -f -a '(__rlsns_list kind lower)' -d 'Only namespaces of this type; repeatable, or with commas between: user, cgroup, ipc, uts, net, pid, mnt, time'
 complete -c rlsns -s T -l tree -f -a '\'owner\' \'parent\' \'process\'' -d 'Print a tree of this relation, attached by \'=\': owner, parent, process [default: owner]'
 complete -c rlsns -s H -l list-columns -d 'List the columns that can be printed'
+complete -c rlsns -l depth -r -f -a '\'kernel\' \'procs\' \'deep\'' -d 'Where to look: kernel, procs, deep [default: deep, or less where that shows the same]'
 complete -c rlsns -l proc -r -f -a '(__fish_complete_directories)' -d 'Read this directory instead of /proc'
 complete -c rlsns -s h -l help -d 'Print help'
 complete -c rlsns -s V -l version -d 'Print version'

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
+use crate::proc::descriptors::DEVICES;
 use crate::proc::groups::Line;
 use found::Found;
 use processes::Visit;
@@ -111,6 +112,9 @@ pub struct Want {
     pub ids: bool,
     /// How many mounts there are in mount namespaces.
     pub mounts: bool,
+    /// Open files as well that have the paths of devices: see [`crate::proc::descriptors::DEVICES`]. A scan that meets a
+    /// namespace which is mounted in such a place does so by itself.
+    pub all_devices: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
     /// What is to be known of the processes that are described.
@@ -122,7 +126,16 @@ impl Want {
     pub fn least(kinds: KindSet) -> Want {
         let facts = Facts::default();
         let depth = Depth::Procs;
-        Want { kinds, depth, relations: false, ids: false, mounts: false, members_of: None, facts }
+        Want {
+            kinds,
+            depth,
+            relations: false,
+            ids: false,
+            mounts: false,
+            all_devices: false,
+            members_of: None,
+            facts,
+        }
     }
 
     fn is_deep(&self) -> bool {
@@ -269,6 +282,14 @@ impl Holder {
             Holder::Mount { .. } => Via::Mount,
         }
     }
+
+    /// Is it a mount where open files are not looked at?
+    fn is_at_device(&self) -> bool {
+        match self {
+            Holder::Mount { point, .. } => DEVICES.iter().any(|device| point.starts_with(device)),
+            _ => false,
+        }
+    }
 }
 
 /// One process.
@@ -300,6 +321,11 @@ struct Machine<'a> {
 }
 
 impl Machine<'_> {
+    /// The namespace with this number.
+    fn id(&self, ino: u64) -> NsId {
+        NsId { dev: self.dev, ino }
+    }
+
     fn of(proc: &Proc) -> Machine<'_> {
         let this = proc.this().ok();
         // All namespaces of one machine are files of one file system; its number cannot be seen in a link.
@@ -324,7 +350,11 @@ pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
             scan(&machine, want, &mut found)?;
         }
     }
-    Ok(found.snapshot())
+    let snapshot = found.snapshot();
+    match !want.all_devices && snapshot.holders.iter().any(|(_, holder)| holder.is_at_device()) {
+        true => take(proc, &Want { all_devices: true, ..want.clone() }),
+        false => Ok(snapshot),
+    }
 }
 
 impl Source {
