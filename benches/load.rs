@@ -42,7 +42,9 @@ impl Drop for Load {
 /// The process of its own. Its children end with it, and it with its standard input.
 pub(crate) fn keep(processes: usize, of_each: usize) {
     // What whoever measures has open is not a part of the load.
-    (3..1024).for_each(|fd| drop(nix::unistd::close(fd)));
+    for fd in 3..1024 {
+        let _ = nix::unistd::close(fd);
+    }
     let (ours, theirs) = pipe().unwrap();
     let loader = getpid();
     let outside: Vec<_> = KINDS.iter().map(|row| File::open(format!("/proc/self/ns/{}", row.name))).collect();

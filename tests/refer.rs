@@ -204,7 +204,7 @@ fn a_number_of_another_kind_or_of_nothing_is_refused() {
         let errors = run.errors();
         let line = match (reference.contains('#'), number(held.pid(), Kind::Net)) {
             (true, None) => format!("{reference}: this kernel does not number net namespaces"),
-            _ => format!("no process that we see is in a namespace {reference}, nor is it mounted here"),
+            _ => format!("nothing that we see keeps a namespace {reference}"),
         };
         assert!(errors.starts_with(&format!("rnsenter: {line}")) && run.code == Some(125), "{errors}");
         assert!(errors.contains("\nhint: "), "{errors}");
@@ -254,8 +254,14 @@ fn namespaces_without_a_process_are_found_where_they_are_mounted_and_above_other
     assert!(run.text().starts_with("net       1 "), "{}", run.text());
 }
 
+/// Nothing of a namespace holds it any more. The kernel takes its time to end it.
+fn assert_ends(t: &Test, reference: &str) {
+    let gone = || t.tool("rnsenter").args(["-t", reference, "true"]).run().code == Some(125);
+    assert!(crate::harness::within(std::time::Duration::from_secs(20), gone), "{reference}");
+}
+
 #[test]
-fn a_namespace_that_only_a_mount_elsewhere_holds_is_entered_by_its_id_where_the_kernel_finds_it() {
+fn a_namespace_that_only_a_mount_elsewhere_holds_is_entered_by_its_numbers() {
     let t = rings!(Host, Uml, Qemu);
     // No process is in it, and we do not see the mount.
     let script = "mount -t tmpfs none /mnt && : >/mnt/net && unshare --net=/mnt/net readlink /proc/self/ns/net \
@@ -267,33 +273,35 @@ fn a_namespace_that_only_a_mount_elsewhere_holds_is_entered_by_its_id_where_the_
     let file = format!("/proc/{}/root/mnt/net", held.pid());
     let net = held.line.clone();
     assert!(net.starts_with("net:["), "{net}");
-    // More may follow: what could not be looked at.
-    let refused = |reference: &str| {
-        let run = t.tool("rnsenter").args(["-t", reference, "true"]).run();
-        let none =
-            format!("rnsenter: no process that we see is in a namespace {reference}, nor is it mounted here");
-        assert!(run.code == Some(125) && run.errors().starts_with(&none), "{}", run.errors());
-    };
-    refused(&net);
-    assert_eq!(entered(&t, &["-t", &file], "net"), net);
-
+    let mut names = vec![net.clone(), file.clone()];
     let number = NsFd::open_as(Path::new(&file), Kind::Net).unwrap().number();
-    let Some(number) = number else { return };
-    let reference = format!("net:#{number}");
-    let release = nix::sys::utsname::uname().unwrap().release().to_string_lossy().into_owned();
-    let parts: Vec<u32> = release.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
-    match parts[..2] >= [6, 19][..] {
-        true => {
-            assert_eq!(entered(&t, &["-t", &reference], "net"), net);
-            assert_eq!(entered(&t, &[&format!("--net={reference}")], "net"), net);
-            refused(&format!("uts:#{number}"));
-            drop(held);
-        }
-        false => drop(held),
+    names.extend(number.map(|number| format!("net:#{number}")));
+    for name in &names {
+        assert_eq!(entered(&t, &["-t", name], "net"), net);
+        assert_eq!(entered(&t, &[&format!("--net={name}")], "net"), net);
     }
-    // Nothing holds it any more. The kernel takes its time to end it.
-    let gone = || t.tool("rnsenter").args(["-t", &reference, "true"]).run().code == Some(125);
-    assert!(crate::harness::within(std::time::Duration::from_secs(20), gone));
+    drop(held);
+    names.iter().for_each(|name| assert_ends(&t, name));
+}
+
+#[test]
+fn a_namespace_that_only_a_descriptor_holds_is_entered_by_its_number() {
+    let t = rings!(Host, User, Uml, Qemu);
+    let script = "unshare -Urn sleep 1000 & until [ \"$(cat /proc/$!/comm)\" = sleep ]; do sleep 0.05; done
+                  readlink /proc/$!/ns/net; exec 6</proc/$!/ns/net; kill $!; wait; exec sleep 1000";
+    let held = t.program("sh").args(["-c", script]).hold();
+    let net = held.line.clone();
+    assert!(net.starts_with("net:["), "{net}");
+    let alone = || std::fs::read(format!("/proc/{}/comm", held.pid())).is_ok_and(|name| name == b"sleep\n");
+    assert!(crate::harness::within(std::time::Duration::from_secs(20), alone));
+    // An ordinary user may not enter it without its user namespace, but finds it.
+    let run = t.tool("rnsenter").args(["-t", &net, "readlink", "/proc/self/ns/net"]).run();
+    match crate::harness::Ring::here().is_root() {
+        true => assert_eq!(run.ok().trim(), net),
+        false => assert!(run.errors().starts_with("rnsenter: setns net namespace net:["), "{}", run.errors()),
+    }
+    drop(held);
+    assert_ends(&t, &net);
 }
 
 /// A group of the test's own: of version 2, or of systemd's own hierarchy where there is no version 2.

@@ -5,6 +5,7 @@ mod descriptors;
 mod found;
 mod kernel;
 mod mounts;
+mod open;
 mod processes;
 mod sockets;
 mod threads;
@@ -21,6 +22,8 @@ use crate::proc::descriptors::DEVICES;
 use crate::proc::groups::Line;
 use found::Found;
 use processes::Visit;
+
+pub use open::find;
 
 /// The standard tables, but without a random seed: the kernel chooses the numbers that are keys here, and the
 /// standard library panics where it cannot have random bytes.
@@ -115,6 +118,9 @@ pub struct Want {
     /// Open files as well that have the paths of devices: see [`crate::proc::descriptors::DEVICES`]. A scan that meets a
     /// namespace which is mounted in such a place does so by itself.
     pub all_devices: bool,
+    /// By one thread alone, for who goes on to fork or to enter namespaces: a thread that has ended can be there for
+    /// another instant.
+    pub alone: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
     /// What is to be known of the processes that are described.
@@ -133,6 +139,7 @@ impl Want {
             ids: false,
             mounts: false,
             all_devices: false,
+            alone: false,
             members_of: None,
             facts,
         }

@@ -8,8 +8,8 @@ use super::{Found, HashMap, HashSet, Holder, Machine, Namespace, Want};
 use crate::error::{Error, Result};
 use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
-use crate::proc::Task;
 use crate::proc::binds::{self, Bind, Root};
+use crate::proc::{Proc, Task};
 
 /// So many processes of one mount namespace are asked before it is given up.
 const TRIES: usize = 64;
@@ -193,6 +193,16 @@ impl Search<'_> {
 
 fn open(root: &Root, bind: &Bind, id: NsId) -> Result<NsFd> {
     NsFd::from_fd(root.open(&bind.point, id)?, format!("{} namespace {}", bind.kind, bind.ino))
+}
+
+/// Opens what is mounted there: below our root, or below that of a process.
+pub(super) fn open_at(proc: &Proc, pid: Option<i32>, kind: Kind, point: &[u8], id: NsId) -> Result<NsFd> {
+    let root = match pid {
+        None => Some(Root::ours()?),
+        Some(pid) => Root::of(&proc.task(pid)?, &proc.this()?)?,
+    };
+    let root = root.ok_or_else(|| Error::refused("no root to open it below"))?;
+    open(&root, &Bind { kind, ino: id.ino, mount: 0, point: point.to_vec() }, id)
 }
 
 /// The path below a directory, as one who has that as root sees it.

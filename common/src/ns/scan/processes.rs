@@ -57,7 +57,8 @@ pub(super) fn visit(machine: &Machine<'_>, want: &Want) -> Result<Found> {
     if pids.is_empty() {
         return Err(machine.proc.none_seen());
     }
-    if !more {
+    if !more || want.alone {
+        while list.more(&mut [0; PIECE], &mut pids)? {}
         return visits.all(&pids, Found::default());
     }
     let list = Mutex::new(list);

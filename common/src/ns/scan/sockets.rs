@@ -9,6 +9,7 @@ use super::{Found, Holder};
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::ns::fd::NsFd;
+use crate::proc::Task;
 use crate::proc::descriptors::What;
 use crate::sys;
 
@@ -29,7 +30,7 @@ pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
             let ino = match known {
                 Some(ino) => ino,
                 None => {
-                    let asked = ask(visit, *tid, open.fd, &mut pidfd);
+                    let asked = ask(visit.task, *tid, open.fd, &mut pidfd);
                     let ns = match asked {
                         Err(e) if e.is_our_own() => return Err(e),
                         asked => asked.ok().and_then(|ns| Some((ns.id().ok()?.ino, ns))),
@@ -53,15 +54,15 @@ pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
 
 /// The net namespace of an open file. The pidfd comes by number, so it is checked that the process is still there
 /// whose directory we hold: then nobody else could get its number meanwhile.
-fn ask(visit: &Visit<'_>, tid: i32, fd: i32, pidfd: &mut Option<OwnedFd>) -> Result<NsFd> {
+pub(super) fn ask(task: &Task, tid: i32, fd: i32, pidfd: &mut Option<OwnedFd>) -> Result<NsFd> {
     let on = || format!("descriptor {fd} of {tid}");
     let pidfd = match pidfd {
         Some(pidfd) => &*pidfd,
         None => {
-            let open = if tid == visit.pid() { sys::pidfd_open(tid) } else { sys::pidfd_of_thread(tid) };
+            let open = if tid == task.pid { sys::pidfd_open(tid) } else { sys::pidfd_of_thread(tid) };
             let open = open.map_err(|e| Error::sys("pidfd_open", tid.to_string(), e))?;
-            if !visit.task.is_there() {
-                return Err(Error::sys("open", format!("process {}", visit.pid()), Errno::ESRCH));
+            if !task.is_there() {
+                return Err(Error::sys("open", format!("process {}", task.pid), Errno::ESRCH));
             }
             pidfd.insert(open)
         }
