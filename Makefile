@@ -1,4 +1,4 @@
-# make check | vm | vm-all | containers | faults | fuzz | bench | coverage | docs | build | install | uninstall
+# make check | vm | vm-all | containers | faults | fuzz | storm | bench | coverage | docs | build | install | uninstall
 
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -17,7 +17,7 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check vm vm-all containers faults fuzz bench coverage docs build install uninstall
+.PHONY: check vm vm-all containers faults fuzz storm bench coverage docs build install uninstall
 
 check:
 	cargo fmt --all --check
@@ -46,6 +46,10 @@ docs:
 
 bench:
 	cargo bench --quiet --bench table
+
+# Thousands of listings while processes are born and die.
+storm:
+	NSKIT_ROUNDS=$(or $(ROUNDS),5000) cargo test --locked --test main rlsns::storm::listings
 
 fuzz:
 	tests/fuzz/run $(or $(SECONDS),60) $(ROW)
