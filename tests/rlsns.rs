@@ -1,5 +1,7 @@
 //! rlsns: from a directory that looks like /proc, and on the live kernel.
 
+mod hiding;
+
 use std::fs::{create_dir_all, write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
