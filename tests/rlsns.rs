@@ -1,5 +1,6 @@
 //! rlsns: from a directory that looks like /proc, and on the live kernel.
 
+mod hiding;
 mod storm;
 
 use std::fs::{create_dir_all, write};
