@@ -115,6 +115,8 @@ pub struct Want {
     /// Open files as well that have the paths of devices: see [`crate::proc::descriptors::DEVICES`]. A scan that meets a
     /// namespace which is mounted in such a place does so by itself.
     pub all_devices: bool,
+    /// By which numbers our net namespace knows the others.
+    pub netnsids: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
     /// What is to be known of the processes that are described.
@@ -133,6 +135,7 @@ impl Want {
             ids: false,
             mounts: false,
             all_devices: false,
+            netnsids: false,
             members_of: None,
             facts,
         }
@@ -144,7 +147,7 @@ impl Want {
 
     /// Are namespaces to be opened and asked who stands above them?
     fn relates(&self) -> bool {
-        self.relations || self.ids || self.mounts || self.is_deep()
+        self.relations || self.ids || self.mounts || self.netnsids || self.is_deep()
     }
 }
 
@@ -205,6 +208,8 @@ pub struct Namespace {
     pub number: Option<u64>,
     /// How many mounts there are in it, if that was asked for and the kernel tells (Linux 6.12).
     pub mounts: Option<u64>,
+    /// Of a net namespace, if that was asked for and can be told: by which number ours knows it, or -1 if by none.
+    pub netnsid: Option<i32>,
 }
 
 impl Namespace {
@@ -221,6 +226,7 @@ impl Namespace {
             owner_uid: None,
             number: None,
             mounts: None,
+            netnsid: None,
         }
     }
 }
