@@ -1,5 +1,8 @@
 //! rlsns: from a directory that looks like /proc, and on the live kernel.
 
+mod defects;
+mod filter;
+
 use std::fs::{create_dir_all, write};
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -19,6 +19,9 @@ const MOST: usize = 256;
 /// So many bytes a regular expression may have.
 const LONGEST_REGEX: usize = 256;
 
+/// So deep parentheses may stand in each other.
+const DEEPEST: usize = 64;
+
 /// A column of the listing.
 pub(crate) type Column = table::Column<Picture, Row>;
 
@@ -93,7 +96,8 @@ impl Filter {
         if text.len() > LONGEST {
             return Err(Error::refused(format!("the filter has more than {LONGEST} bytes")));
         }
-        let mut parser = Parser { text, at: 0, next: Token::End, from: 0, count: 0, columns: Vec::new() };
+        let mut parser =
+            Parser { text, at: 0, next: Token::End, from: 0, count: 0, depth: 0, columns: Vec::new() };
         parser.step()?;
         let root = parser.junction()?;
         match parser.next {
@@ -273,6 +277,8 @@ struct Parser<'a> {
     from: usize,
     /// How many values and operators there were.
     count: usize,
+    /// How many parentheses are open.
+    depth: usize,
     columns: Vec<&'static Column>,
 }
 
@@ -344,6 +350,11 @@ impl Parser<'_> {
         let from = self.from;
         match std::mem::replace(&mut self.next, Token::End) {
             Token::Open => {
+                if self.depth == DEEPEST {
+                    let what = format!("more than {DEEPEST} parentheses are open");
+                    return Err(self.error(from, what, NO_HINT));
+                }
+                self.depth += 1;
                 self.step()?;
                 let inner = self.junction()?;
                 if self.next != Token::Close {
@@ -353,6 +364,7 @@ impl Parser<'_> {
                         _ => self.error(self.from, "an operator or `)` is expected", OPERATORS),
                     });
                 }
+                self.depth -= 1;
                 self.step()?;
                 Ok(inner)
             }
