@@ -1,5 +1,7 @@
 //! rlsns: from a directory that looks like /proc, and on the live kernel.
 
+mod defects;
+mod filter;
 mod hiding;
 mod storm;
 
@@ -191,7 +193,7 @@ fn a_circle_of_parents_is_listed_and_an_empty_machine_is_refused() {
     let args = ["-t", "uts"];
     assert_eq!(listed(&t, deaf.path(), &args), "NS TYPE NPROCS PID USER COMMAND\n");
     let json = listed(&t, deaf.path(), &[&args[..], &["-J"]].concat()).replace([' ', '\n'], "");
-    assert_eq!(json, r#"{"namespaces":[],"unreadable":0}"#);
+    assert_eq!(json, r#"{"namespaces":[],"schema":1,"unreadable":0}"#);
 }
 
 #[test]
@@ -378,10 +380,14 @@ fn the_command_is_cut_to_the_terminal_unless_asked_not_to() {
 fn columns_are_listed_with_what_they_mean() {
     let t = rings!(Host, User);
     let text = t.tool("rlsns").arg("-H").run().ok();
-    assert!(text.starts_with("HOLDER    TYPE   DESCRIPTION\nNS        number inode number"), "{text}");
+    assert!(
+        text.starts_with("       NS <integer> inode number of the namespace\n     TYPE <string>  kind"),
+        "{text}"
+    );
     let json: Value = serde_json::from_str(&t.tool("rlsns").args(["-HJ"]).run().ok()).unwrap();
     let columns = json["lsns-columns"].as_array().unwrap();
-    assert!(columns.iter().any(|c| c["holder"] == "COMMAND" && c["type"] == "string"));
+    assert!(columns.iter().any(|c| c["holder"] == "COMMAND" && c["type"] == "<string>"));
+    assert!(columns[0]["description"].is_string() && columns[0].as_object().unwrap().len() == 3);
     let raw = t.tool("rlsns").args(["--list-columns", "-r", "-n"]).run().ok();
     assert!(raw.lines().all(|line| line.split(' ').count() == 3), "{raw}");
 }
@@ -444,7 +450,7 @@ fn bad_input_gets_one_line_and_a_hint() {
         (&["-J", "-r"], "rlsns: the argument '--json' cannot be used with '--raw'", help),
         (&["-l", "-T"], "rlsns: the argument '--list' cannot be used with '--tree[=<RELATION>]'", help),
         (&["-p", "1", "2"], "rlsns: the argument '--task <REF>' cannot be used with '[NAMESPACE]'", help),
-        (&["--no"], "rlsns: option --no is ambiguous", "one of: --noheadings --notruncate"),
+        (&["--no"], "rlsns: option --no is ambiguous", "one of: --noheadings --notruncate --nowrap"),
         (&["-x"], "rlsns: unexpected argument '-x' found", help),
         (&["--jsn"], "rlsns: unexpected argument '--jsn' found", "a similar argument exists: '--json'"),
         (&["-t"], "rlsns: a value is required for '--type <TYPE>' but none was supplied", help),
@@ -470,9 +476,9 @@ fn long_options_may_be_abbreviated() {
     let t = rings!(Host, User);
     let root = machine(MACHINE);
     let long = listed(&t, root.path(), &["--list", "--noheadings", "--type", "net", "--output", "ns"]);
-    assert_eq!(listed(&t, root.path(), &["--list", "--noh", "--ty=net", "--out=ns"]), long);
+    assert_eq!(listed(&t, root.path(), &["--list", "--noh", "--ty=net", "--output=ns"]), long);
     assert_eq!(
-        listed(&t, root.path(), &["--list", "--noh", "--tas", "9", "--outp", "ns", "--ty", "net"]),
+        listed(&t, root.path(), &["--list", "--noh", "--tas", "9", "--output", "ns", "--ty", "net"]),
         "11\n"
     );
 }

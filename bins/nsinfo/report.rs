@@ -51,6 +51,7 @@ impl Page {
             charset: self.charset,
             width: None,
             tree: None,
+            wrap: false,
             key: "",
             facts: Vec::new(),
         };

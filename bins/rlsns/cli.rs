@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use common::error::{Error, Result};
-use common::kind::{KINDS, KindSet};
+use common::kind::{KINDS, Kind, KindSet};
 use common::ns::refer::Ref;
 use common::ns::scan::{Depth, Namespace};
 use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
@@ -15,6 +15,7 @@ use common::tool::table::{Column, Form, choose};
 use common::tool::{LISTER, Tool};
 
 use super::columns::COLUMNS;
+use super::filter::Filter;
 use super::picture::{Picture, Row};
 
 /// The tool.
@@ -28,6 +29,9 @@ pub(crate) const TOOL: Tool = Tool {
 
 /// The columns shown if none are asked for.
 const USUAL: &[&str] = &["NS", "TYPE", "NPROCS", "PID", "USER", "COMMAND"];
+
+/// The same where net namespaces were asked for.
+const USUAL_OF_NET: &[&str] = &["NS", "TYPE", "NPROCS", "PID", "USER", "NETNSID", "NSFS", "COMMAND"];
 
 /// The same for the processes of one namespace.
 const USUAL_OF_ONE: &[&str] = &["PID", "PPID", "USER", "COMMAND"];
@@ -79,10 +83,16 @@ pub(crate) struct Request {
     pub(crate) process: Option<Ref>,
     /// Only the processes of this namespace.
     pub(crate) ns: Option<Ref>,
+    /// Only namespaces that no process is in.
+    pub(crate) persistent: bool,
+    /// Only lines that this is true of.
+    pub(crate) filter: Option<Filter>,
     pub(crate) columns: Vec<&'static Column<Picture, Row>>,
     pub(crate) form: Form,
     pub(crate) headings: bool,
     pub(crate) truncate: bool,
+    /// Lines of a cell stand below each other.
+    pub(crate) wrap: bool,
     pub(crate) tree: Option<Relation>,
     /// List the columns, not the namespaces.
     pub(crate) explain: bool,
@@ -113,6 +123,9 @@ pub(crate) fn command() -> Command {
                 "LIST",
                 "Columns to print, with commas between; +LIST adds to the usual ones",
             ),
+            switch(None, "output-all", "Print all columns; a list unless --tree is given"),
+            switch(Some('P'), "persistent", "Only namespaces that no process is in")
+                .conflicts_with_all(["task", "namespace"]),
             valued(
                 Some('p'),
                 "task",
@@ -120,8 +133,16 @@ pub(crate) fn command() -> Command {
                 "Only the namespaces of this process: PID, ctr:NAME or another form of nskit(7)",
             )
             .conflicts_with("namespace"),
+            valued(
+                Some('Q'),
+                "filter",
+                "EXPR",
+                "Only lines that this expression is true of, as in 'NPROCS > 1 && COMMAND =~ \"ssh\"'",
+            )
+            .value_parser(OsStringValueParser::new()),
             switch(Some('r'), "raw", "Print fields with one space between them, for scripts"),
             switch(Some('u'), "notruncate", "Do not cut the command to the width of the terminal"),
+            switch(Some('W'), "nowrap", "Print commas between the lines of a cell, not each on its own"),
             repeated(Some('t'), "type", "TYPE", "")
                 .help(format!("Only namespaces of this type; repeatable, or with commas between: {kinds}")),
             optional(Some('T'), "tree", "RELATION", "").help(format!(
@@ -142,14 +163,21 @@ pub(crate) fn command() -> Command {
 pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     let ns = args::value(matches, "namespace").map(operand).transpose()?;
     let list = args::value(matches, "output").map(|list| list.as_bytes());
-    let usual = if ns.is_some() { USUAL_OF_ONE } else { USUAL };
+    let all: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    let nets = matches.contains_id("type") && kinds(matches)?.contains(Kind::Net);
+    let usual = match (matches.get_flag("output-all"), ns.is_some()) {
+        (true, _) => &all[..],
+        (false, true) => USUAL_OF_ONE,
+        (false, false) if nets => USUAL_OF_NET,
+        (false, false) => USUAL,
+    };
     let columns = choose(COLUMNS, usual, list)?;
     let tree = match args::maybe(matches, "tree") {
         Some(name) => Some(match name {
             Some(name) => named(RELATIONS, "relation", name)?,
             None => RELATIONS[0].1,
         }),
-        None if matches.get_flag("list") => None,
+        None if matches.get_flag("list") || matches.get_flag("output-all") => None,
         None => Some(Relation::Process),
     };
     // Without the column in which it is drawn there is no tree.
@@ -166,10 +194,16 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
             .map(|word| Ref::process(word, "without -p its processes are listed"))
             .transpose()?,
         ns,
+        persistent: matches.get_flag("persistent"),
+        filter: match args::value(matches, "filter") {
+            Some(text) => Filter::parse(text.as_bytes())?,
+            None => None,
+        },
         columns,
         form,
         headings: !matches.get_flag("noheadings"),
         truncate: !matches.get_flag("notruncate"),
+        wrap: !matches.get_flag("nowrap"),
         tree,
         explain: matches.get_flag("list-columns"),
         proc: args::value(matches, "proc").map_or("/proc".into(), PathBuf::from),

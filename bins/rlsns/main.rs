@@ -2,6 +2,7 @@
 
 mod cli;
 mod columns;
+mod filter;
 mod picture;
 mod tree;
 
@@ -21,7 +22,11 @@ use common::sys::terminal_columns;
 use common::text::Charset;
 use common::tool::table::{Cell, Column, Shape, Style, render};
 use common::tool::{self, complain, print};
+use filter::Filter;
 use picture::{Picture, Row};
+
+/// The version of the JSON: one more when a key changes its meaning or goes away.
+const SCHEMA: u64 = 1;
 
 fn main() -> ExitCode {
     tool::main(&TOOL, cli::request, run)
@@ -46,10 +51,13 @@ fn run(request: Request) -> anyhow::Result<u8> {
     let snapshot = scan::take(&proc, &want)?;
     drop(held);
     let picture = Picture::new(&proc, snapshot, want.facts.groups)?;
-    let rows = match ns {
+    let mut rows = match ns {
         Some((kind, ino)) => members(&picture.snapshot, kind, ino)?,
         None => namespaces(&picture.snapshot, &request, of_task),
     };
+    if let Some(filter) = &request.filter {
+        rows.retain(|row| filter.holds(&|column| (column.cell)(&picture, row)));
+    }
     let rows = tree::grow(&picture, &rows, request.tree);
     let unreadable = picture.snapshot.unreadable;
     print(&render(&picture, &request.columns, &rows, &style(&request, unreadable)))?;
@@ -65,7 +73,8 @@ fn want(request: &Request, members_of: Option<u64>) -> Want {
     // What a process is in, and who is in a namespace, processes show.
     let all = request.process.is_none() && members_of.is_none();
     want.depth = request.depth.unwrap_or(if all { Depth::Deep } else { Depth::Procs });
-    request.columns.iter().for_each(|column| columns::need(column.name, &mut want));
+    let of_filter = request.filter.iter().flat_map(Filter::columns);
+    request.columns.iter().chain(of_filter).for_each(|column| columns::need(column.name, &mut want));
     match request.tree {
         Some(Relation::Owner) => {
             want.relations = true;
@@ -115,7 +124,7 @@ fn confess(unreadable: usize) {
 fn namespaces(snapshot: &Snapshot, request: &Request, of_task: Option<KindMap<u64>>) -> Vec<Row> {
     let asked = |ns: &&Namespace| {
         let of_task = of_task.is_none_or(|inodes| inodes[ns.kind] == ns.id.ino);
-        of_task && request.kinds.contains(ns.kind)
+        of_task && request.kinds.contains(ns.kind) && !(request.persistent && ns.processes > 0)
     };
     let mut shown = BTreeSet::new();
     for ns in snapshot.namespaces.iter().filter(asked) {
@@ -148,22 +157,23 @@ fn style(request: &Request, unreadable: usize) -> Style {
         charset: Charset::from_env(),
         width: if request.truncate { terminal_columns(&stdout) } else { None },
         tree: request.tree.and_then(drawn_in),
+        wrap: request.wrap,
         key: "namespaces",
-        facts: vec![("unreadable", unreadable as u64)],
+        facts: vec![("schema", SCHEMA), ("unreadable", unreadable as u64)],
     }
 }
 
-/// The list of columns, as a table of its own.
+/// The list of columns, as a table of its own. As in lsns(8), it has no headings.
 fn explain(request: &Request) -> String {
     type Line = Column<Picture, Row>;
     #[rustfmt::skip]
     const OF_COLUMNS: &[Column<(), Line>] = &[
-        Column { name: "HOLDER", help: "", shape: Shape::Text, cell: |_, column| Cell::text(Some(column.name)) },
-        Column { name: "TYPE", help: "", shape: Shape::Text, cell: |_, column| Cell::text(Some(if column.shape == Shape::Number { "number" } else { "string" })) },
+        Column { name: "HOLDER", help: "", shape: Shape::Right, cell: |_, column| Cell::text(Some(column.name)) },
+        Column { name: "TYPE", help: "", shape: Shape::Text, cell: |_, column| Cell::text(Some(if column.shape == Shape::Number { "<integer>" } else { "<string>" })) },
         Column { name: "DESCRIPTION", help: "", shape: Shape::Text, cell: |_, column| Cell::text(Some(column.help)) },
     ];
     let rows: Vec<(usize, &Line)> = COLUMNS.iter().map(|column| (0, column)).collect();
     let columns: Vec<_> = OF_COLUMNS.iter().collect();
     let style = Style { key: "lsns-columns", facts: vec![], tree: None, width: None, ..style(request, 0) };
-    render(&(), &columns, &rows, &style)
+    render(&(), &columns, &rows, &Style { headings: false, ..style })
 }

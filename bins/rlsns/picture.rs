@@ -153,6 +153,20 @@ impl Picture {
         points.collect()
     }
 
+    /// Where it is mounted in our own mount namespace, each path once, in the order of the mounts.
+    pub(crate) fn mounted(&self, ns: &Namespace) -> Vec<Vec<u8>> {
+        let mut points: Vec<Vec<u8>> = Vec::new();
+        for (_, holder) in self.snapshot.holders(ns.id.ino) {
+            match holder {
+                Holder::Mount { ours: true, point, .. } if !points.contains(point) => {
+                    points.push(point.clone());
+                }
+                _ => {}
+            }
+        }
+        points
+    }
+
     /// By what it can be opened, best first: a process in it, a mount, what else holds it, its number.
     pub(crate) fn reference(&self, ns: &Namespace) -> Option<Vec<u8>> {
         if let Some(pid) = ns.first {

@@ -449,3 +449,48 @@ pub fn give_back() -> Result<()> {
     }
     ignore(Signal::SIGPIPE, given & SIGPIPE_IGNORED != 0).map(drop)
 }
+
+/// An extended regular expression of POSIX, in the C locale: a character is a byte. Source: regcomp(3), regex(7).
+pub struct Regex(Box<libc::regex_t>);
+
+impl Regex {
+    /// Reads one. The C library's words say what is wrong with it.
+    pub fn new(pattern: &CStr) -> std::result::Result<Regex, Vec<u8>> {
+        let mut message = [0u8; 128];
+        // SAFETY: the structure is plain data until regcomp fills it, lies where it will stay, and is freed only
+        // if that succeeded; the pattern ends with a NUL; regerror writes at most `len` bytes into the buffer.
+        let (code, length, regex) = unsafe {
+            let mut regex = Box::new(std::mem::zeroed::<libc::regex_t>());
+            let code = libc::regcomp(&raw mut *regex, pattern.as_ptr(), libc::REG_EXTENDED | libc::REG_NOSUB);
+            let length = match code {
+                0 => 0,
+                _ => libc::regerror(code, &raw const *regex, message.as_mut_ptr().cast(), message.len()),
+            };
+            (code, length, regex)
+        };
+        match code {
+            0 => Ok(Regex(regex)),
+            _ => Err(message[..length.clamp(1, message.len()) - 1].to_vec()),
+        }
+    }
+
+    /// Does it match somewhere in this text?
+    pub fn is_match(&self, text: &CStr) -> bool {
+        // SAFETY: the expression was compiled, the text ends with a NUL, and no place for matches is given.
+        unsafe { libc::regexec(&raw const *self.0, text.as_ptr(), 0, std::ptr::null_mut(), 0) == 0 }
+    }
+}
+
+impl Drop for Regex {
+    fn drop(&mut self) {
+        // SAFETY: the expression was compiled, and nobody uses it any more.
+        unsafe { libc::regfree(&raw mut *self.0) }
+    }
+}
+
+/// A socket that asks the kernel about network things, and never waits. Source: netlink(7), rtnetlink(7).
+pub fn netlink_route() -> Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: takes three integers and makes a descriptor.
+    owned(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) }.into())
+}

@@ -163,7 +163,13 @@ const COLUMNS: &[Column<(), Three>] = &[
     Column { name: "TEXT", help: "", shape: Shape::Text, cell: |_, row| Cell::Text(row.1.clone()) },
     Column { name: "LONG", help: "", shape: Shape::LongText, cell: |_, row| Cell::Text(row.2.clone()) },
     Column { name: "NONE", help: "", shape: Shape::Text, cell: |_, _| Cell::Empty },
+    Column { name: "MANY", help: "", shape: Shape::Right, cell: |_, row| Cell::lines(many(row)) },
 ];
+
+/// The lines of the cell that has several.
+fn many(row: &Three) -> Vec<Vec<u8>> {
+    row.2.split(|&b| b == b'/').skip(1).map(<[u8]>::to_vec).collect()
+}
 
 /// Tables of any cells, columns and trees, in every form: people's as by a slow way, the others as what was
 /// put in.
@@ -171,7 +177,7 @@ pub(super) fn table(bytes: &[u8]) {
     let (how, bytes) = number(bytes);
     let bit = |at: u32| how >> at & 1 == 1;
     let columns: Vec<_> =
-        (0..1 + how as usize % 4).map(|at| &COLUMNS[(how >> (8 + 2 * at)) as usize % 4]).collect();
+        (0..1 + how as usize % 4).map(|at| &COLUMNS[(how >> (8 + 3 * at)) as usize % 5]).collect();
     let texts: Vec<&[u8]> = pieces(bytes).take(100).collect();
     let things: Vec<Three> = texts
         .chunks(2)
@@ -191,6 +197,7 @@ pub(super) fn table(bytes: &[u8]) {
         charset: CHARSETS[usize::from(bit(4))],
         width: bit(5).then_some((how >> 16) as usize % 200),
         tree: bit(2).then_some((how >> 24) as usize % columns.len()),
+        wrap: bit(6),
         key: "things",
         facts: vec![("more", how)],
     };
@@ -201,13 +208,16 @@ pub(super) fn table(bytes: &[u8]) {
     assert_eq!(raw.lines().count(), rows.len() + usize::from(bit(3)));
     for (line, (_, row)) in raw.lines().skip(usize::from(bit(3))).zip(&rows) {
         assert!(is_line(line));
-        let fields: Vec<_> = line.split(' ').map(bytes_of).collect();
-        let cells = columns.iter().map(|column| match (column.cell)(&(), row) {
-            Cell::Number(number) => number.to_string().into_bytes(),
-            Cell::Text(text) => text,
-            Cell::Empty => Vec::new(),
-        });
-        assert_eq!(fields, cells.collect::<Vec<_>>());
+        for (field, column) in line.split(' ').zip(&columns) {
+            let told = match (column.cell)(&(), row) {
+                Cell::Number(number) => bytes_of(field) == number.to_string().into_bytes(),
+                Cell::Text(text) => bytes_of(field) == text,
+                Cell::Lines(lines) => field.split(',').map(bytes_of).eq(lines),
+                Cell::Empty => field.is_empty(),
+            };
+            assert!(told, "{field} {}", column.name);
+        }
+        assert_eq!(line.split(' ').count(), columns.len());
     }
 
     let json = text(Form::Json);
@@ -224,6 +234,18 @@ pub(super) fn table(bytes: &[u8]) {
             match (column.cell)(&(), row) {
                 Cell::Number(number) => assert_eq!(object[&key].as_u64(), Some(number)),
                 Cell::Text(text) => assert_eq!(member(object, &key), Some(text)),
+                Cell::Lines(lines) => {
+                    let between = if bit(6) { b'\n' } else { b',' };
+                    let told = match &object[format!("{key}_b64")] {
+                        serde_json::Value::String(text) => {
+                            decoded(text).split(|&b| b == 0).map(<[u8]>::to_vec).collect()
+                        }
+                        _ => member(object, &key).map_or(Vec::new(), |text| {
+                            text.split(|&b| b == between).map(<[u8]>::to_vec).collect()
+                        }),
+                    };
+                    assert_eq!(told, lines);
+                }
                 Cell::Empty => assert!(object[&key].is_null()),
             }
         }
@@ -265,17 +287,34 @@ fn slow(columns: &[&Column<(), Three>], rows: &[(usize, &Three)], style: &Style)
         };
         (1..=rows[at].0).map(drawn).collect()
     };
+    let beside = |at: usize| branch(at).replace(middle, line).replace(last, "  ");
     let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|column| column.name.to_string()).collect()];
     for (at, (_, row)) in rows.iter().enumerate() {
-        let cell = |(place, column): (usize, &&Column<(), Three>)| {
-            let text = match (column.cell)(&(), row) {
-                Cell::Number(number) => number.to_string(),
-                Cell::Text(text) => show(&text, style.charset),
-                Cell::Empty => String::new(),
+        let count = if style.wrap { many(row).len() } else { 1 };
+        let most = if columns.iter().any(|column| column.name == "MANY") { count.max(1) } else { 1 };
+        for part in 0..most {
+            let cell = |(place, column): (usize, &&Column<(), Three>)| {
+                let text = match (column.cell)(&(), row) {
+                    Cell::Lines(lines) if style.wrap => {
+                        lines.get(part).map_or(String::new(), |line| show(line, style.charset))
+                    }
+                    Cell::Lines(lines) => {
+                        let shown = |line: &Vec<u8>| show(line, style.charset).replace(',', "\\x2c");
+                        lines.iter().map(shown).collect::<Vec<_>>().join(",")
+                    }
+                    _ if part > 0 => String::new(),
+                    Cell::Number(number) => number.to_string(),
+                    Cell::Text(text) => show(&text, style.charset),
+                    Cell::Empty => String::new(),
+                };
+                match (style.tree == Some(place), part) {
+                    (true, 0) => branch(at) + &text,
+                    (true, _) => beside(at) + &text,
+                    (false, _) => text,
+                }
             };
-            if style.tree == Some(place) { branch(at) + &text } else { text }
-        };
-        lines.push(columns.iter().enumerate().map(cell).collect());
+            lines.push(columns.iter().enumerate().map(cell).collect());
+        }
     }
     let widest =
         |lines: &[Vec<String>], at: usize| lines.iter().map(|cells| width(&cells[at])).max().unwrap_or(0);
@@ -292,7 +331,8 @@ fn slow(columns: &[&Column<(), Three>], rows: &[(usize, &Three)], style: &Style)
         let mut text = String::new();
         for (place, cell) in cells.iter().enumerate() {
             let gap = " ".repeat(widest(&lines, place) - width(cell));
-            let right = columns[place].shape == Shape::Number && style.tree != Some(place);
+            let right =
+                matches!(columns[place].shape, Shape::Number | Shape::Right) && style.tree != Some(place);
             text += &if right { format!("{gap}{cell} ") } else { format!("{cell}{gap} ") };
         }
         assert!(is_line(&text), "line {at}");

@@ -33,6 +33,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("limit", words::limit),
     ("signal", words::signal),
     ("reference", words::reference),
+    ("filter", words::filter),
     ("nsinfo", |bytes| words::lister(&nsinfo::cli::TOOL, nsinfo::cli::request, bytes)),
     ("rlsns", |bytes| words::lister(&rlsns::cli::TOOL, rlsns::cli::request, bytes)),
     ("rcgexec", |bytes| words::launcher(&rcgexec::cli::TOOL, rcgexec::cli::request, |r| r.words, bytes)),

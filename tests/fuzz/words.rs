@@ -9,10 +9,13 @@ use common::cgroup::knobs::{KNOBS, Limits, Value};
 use common::kind::KINDS;
 use common::launch::parse_signal;
 use common::ns::refer::Ref;
+use common::tool::table::{Cell, Shape};
 use common::tool::{Stop, Tool, args, read};
 
 use super::output::is_line;
 use super::{decimal, pieces};
+use crate::tools::rlsns::columns::COLUMNS;
+use crate::tools::rlsns::filter::{Column, Filter};
 
 /// A limit is what its digits and its unit make, in range, and never wraps; what is told to the kernel are
 /// numbers.
@@ -121,6 +124,77 @@ pub(super) fn reference(bytes: &[u8]) {
         Ok(Ref::Group(hierarchy, path)) => {
             let hierarchy = hierarchy.map(|name| [&name[..], b":"].concat()).unwrap_or_default();
             assert!(path.starts_with(b"/") && [b"cg:", &hierarchy[..], &path].concat() == bytes);
+        }
+    }
+}
+
+/// A made-up line: its cells follow from its number and the name of the column.
+fn cell(line: usize, column: &Column) -> Cell {
+    let number = column.name.len() + line;
+    match (column.shape, number % 4) {
+        (_, 0) => Cell::Empty,
+        (Shape::Number, _) => Cell::Number(number as u64 - 3),
+        (_, 1) => Cell::Lines(vec![b"/a".to_vec(), b"/b\xff".to_vec()]),
+        (_, 2) => Cell::Text(number.to_string().into_bytes()),
+        (_, _) => Cell::Text(column.name.to_ascii_lowercase().into_bytes()),
+    }
+}
+
+/// A filter means the same in parentheses, and what is made of two by an operator is what that operator says; one
+/// that cannot be read is refused in one line.
+pub(super) fn filter(bytes: &[u8]) {
+    // The C library takes much memory for expressions that repeat repetitions.
+    if bytes.contains(&b'{') {
+        return;
+    }
+    let truths = |text: &[u8]| -> Option<Vec<bool>> {
+        match Filter::parse(text) {
+            Err(e) => {
+                assert!(is_line(&e.to_string()) && e.hint().is_none_or(is_line), "{e}");
+                None
+            }
+            Ok(None) => {
+                assert!(text.is_empty());
+                None
+            }
+            Ok(Some(filter)) => {
+                assert!(!text.is_empty() && text.len() <= 1024);
+                let known = |column: &&Column| COLUMNS.iter().any(|known| known.name == column.name);
+                assert!(filter.columns().iter().all(known));
+                Some((0..8).map(|line| filter.holds(&|column| cell(line, column))).collect())
+            }
+        }
+    };
+    let mut texts = pieces(bytes);
+    let text = texts.next().unwrap_or_default();
+    let Some(one) = truths(text) else { return };
+    let quoted = text.iter().any(|b| b"\"'".contains(b));
+    if !quoted && !text.windows(2).any(|pair| pair == b"iB") {
+        assert_eq!(truths(&text.to_ascii_uppercase()).as_ref(), Some(&one), "words in any case");
+    }
+    let other = texts.next().unwrap_or(b"TYPE");
+    let Some(two) = truths(other) else { return };
+    type Law = (&'static str, fn(bool, bool) -> bool);
+    #[rustfmt::skip]
+    const LAWS: &[Law] = &[
+        ("(A)", |a, _| a), ("!(A)", |a, _| !a), ("not not ( A )", |a, _| a),
+        ("(A)&&(B)", |a, b| a && b), ("(A) or (B)", |a, b| a || b),
+        ("(A)||(B)&&(A)", |a, _| a), ("(A)&&(B)||(A)", |a, _| a),
+        ("!!(A)==!!(B)", |a, b| a == b), ("!(A)!=!(B)", |a, b| a != b), ("!!(A)<!!(B)", |a, b| !a & b),
+        ("!!(A) ge !!(B)", |a, b| a >= b), ("!(A)LE!(B)", |a, b| a >= b), ("!!(A)>!!(B)", |a, b| a & !b),
+    ];
+    for (law, holds) in LAWS {
+        let part = |b: u8| match b {
+            b'A' => text.to_vec(),
+            b'B' => other.to_vec(),
+            b => vec![b],
+        };
+        // Longer than is allowed, or with more parts, it is refused.
+        if let Some(made) = truths(&law.bytes().flat_map(part).collect::<Vec<u8>>()) {
+            let expected: Vec<bool> = one.iter().zip(&two).map(|(a, b)| holds(*a, *b)).collect();
+            assert_eq!(made, expected, "{law}");
+        } else {
+            assert!(text.len() + other.len() > 100, "{law}");
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod create;
 pub mod fd;
 pub mod initial;
 pub mod join;
+mod netnsid;
 pub mod refer;
 pub mod scan;
 pub mod visit;

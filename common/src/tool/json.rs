@@ -13,6 +13,13 @@ pub enum Value {
     Number(u64),
     /// Bytes that anybody may have chosen.
     Text(Vec<u8>),
+    /// Several of those as one text with this byte between them.
+    Lines {
+        /// The texts.
+        lines: Vec<Vec<u8>>,
+        /// What stands between two.
+        between: u8,
+    },
     /// Values in order.
     List(Vec<Value>),
     /// Keys and values. Text that is not valid UTF-8 appears a second time, in base 64 under the key with
@@ -43,10 +50,21 @@ impl Value {
 pub(super) fn member(out: &mut String, steps: usize, key: &str, value: &Value) {
     out.push_str(&format!("\"{key}\": "));
     write(out, steps, value);
-    if let Value::Text(bytes) = value
-        && std::str::from_utf8(bytes).is_err()
-    {
-        out.push_str(&format!(",\n{}\"{key}_b64\": \"{}\"", indent(steps), base64(bytes)));
+    if let Some(bytes) = lost(value) {
+        out.push_str(&format!(",\n{}\"{key}_b64\": \"{}\"", indent(steps), base64(&bytes)));
+    }
+}
+
+/// The bytes of a text that JSON cannot hold. Of several texts, which cannot have a zero byte in them, it stands
+/// between two.
+fn lost(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Text(bytes) => std::str::from_utf8(bytes).is_err().then(|| bytes.clone()),
+        Value::Lines { lines, between } => {
+            let told = |line: &Vec<u8>| std::str::from_utf8(line).is_ok() && !line.contains(between);
+            (!lines.iter().all(told)).then(|| lines.join(&0))
+        }
+        _ => None,
     }
 }
 
@@ -56,6 +74,7 @@ fn write(out: &mut String, steps: usize, value: &Value) {
         Value::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
         Value::Number(number) => out.push_str(&number.to_string()),
         Value::Text(bytes) => out.push_str(&json_string(bytes)),
+        Value::Lines { lines, between } => out.push_str(&json_string(&lines.join(between))),
         Value::List(values) if values.iter().all(Value::is_simple) => {
             out.push('[');
             for (at, value) in values.iter().enumerate() {

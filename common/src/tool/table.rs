@@ -28,8 +28,16 @@ pub enum Shape {
     Number,
     /// Text, to the left.
     Text,
+    /// Text, to the right: words among which numbers stand.
+    Right,
     /// Text that a terminal too narrow for it cuts.
     LongText,
+}
+
+impl Shape {
+    fn is_right(self) -> bool {
+        matches!(self, Shape::Number | Shape::Right)
+    }
 }
 
 /// What stands in one place of a table.
@@ -39,6 +47,8 @@ pub enum Cell {
     Number(u64),
     /// Bytes that anybody may have chosen.
     Text(Vec<u8>),
+    /// Several of those, at least one: see [`Style::wrap`].
+    Lines(Vec<Vec<u8>>),
     /// Nothing is known, or there is nothing.
     Empty,
 }
@@ -54,20 +64,35 @@ impl Cell {
         text.map_or(Cell::Empty, |text| Cell::Text(text.into()))
     }
 
-    fn shown(&self, show: impl Fn(&[u8]) -> String) -> String {
+    /// Lines of text; nothing where there are none.
+    pub fn lines(lines: Vec<Vec<u8>>) -> Cell {
+        if lines.is_empty() { Cell::Empty } else { Cell::Lines(lines) }
+    }
+
+    /// Each line of it as it may be shown.
+    fn wrapped(&self, show: impl Fn(&[u8]) -> String) -> Vec<String> {
         match self {
-            Cell::Number(number) => number.to_string(),
-            Cell::Text(bytes) => show(bytes),
-            Cell::Empty => String::new(),
+            Cell::Number(number) => vec![number.to_string()],
+            Cell::Text(bytes) => vec![show(bytes)],
+            Cell::Lines(lines) => lines.iter().map(|line| show(line)).collect(),
+            Cell::Empty => vec![String::new()],
         }
     }
-}
 
-impl From<Cell> for Value {
-    fn from(cell: Cell) -> Value {
-        match cell {
+    /// All of it on one line.
+    fn shown(&self, show: impl Fn(&[u8]) -> String) -> String {
+        match self {
+            // A comma that is not between two is escaped as [`show_raw`] does, so that they can be told apart.
+            Cell::Lines(_) => self.wrapped(|line| show(line).replace(',', "\\x2c")).join(","),
+            _ => self.wrapped(show).concat(),
+        }
+    }
+
+    fn value(self, wrap: bool) -> Value {
+        match self {
             Cell::Number(number) => Value::Number(number),
             Cell::Text(bytes) => Value::Text(bytes),
+            Cell::Lines(lines) => Value::Lines { lines, between: if wrap { b'\n' } else { b',' } },
             Cell::Empty => Value::Null,
         }
     }
@@ -97,6 +122,8 @@ pub struct Style {
     pub width: Option<usize>,
     /// The column in which a tree is drawn.
     pub tree: Option<usize>,
+    /// Do lines of a cell stand below each other? Else there are commas between them, as always in raw output.
+    pub wrap: bool,
     /// The key of the array in JSON.
     pub key: &'static str,
     /// Further numbers at the top level of the JSON.
@@ -128,12 +155,23 @@ pub fn forest(parents: &[Option<usize>]) -> Vec<(usize, usize)> {
     out
 }
 
-/// The lines before each row of a forest, from the depths of its rows in order.
-fn branches(depths: &[usize], charset: Charset) -> Vec<String> {
-    let [middle, last, line, gap] = match charset {
+/// What trees are drawn with: another follows, the last, past a row, past the last.
+fn glyphs(charset: Charset) -> [&'static str; 4] {
+    match charset {
         Charset::Utf8 => ["├─", "└─", "│ ", "  "],
         Charset::Ascii => ["|-", "`-", "| ", "  "],
-    };
+    }
+}
+
+/// What stands below a branch, beside further lines of its row.
+fn beside(branch: &str, charset: Charset) -> String {
+    let [middle, last, line, gap] = glyphs(charset);
+    branch.replace(middle, line).replace(last, gap)
+}
+
+/// The lines before each row of a forest, from the depths of its rows in order.
+fn branches(depths: &[usize], charset: Charset) -> Vec<String> {
+    let [middle, last, line, gap] = glyphs(charset);
     // From the last row upward: does another row of this depth follow, below the same parent?
     let mut follows: Vec<bool> = Vec::new();
     let mut out = vec![String::new(); depths.len()];
@@ -166,11 +204,23 @@ fn human<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style
     lines.push(columns.iter().map(|column| column.name.to_string()).collect());
     for (_, row) in rows {
         let branch = branches.next().unwrap_or_default();
-        let cells = columns.iter().enumerate().map(|(at, column)| {
-            let text = (column.cell)(model, row).shown(|bytes| show(bytes, style.charset));
-            if style.tree == Some(at) { format!("{branch}{text}") } else { text }
+        let show = |bytes: &[u8]| show(bytes, style.charset);
+        let cells = columns.iter().map(|column| match ((column.cell)(model, row), style.wrap) {
+            (cell, true) => cell.wrapped(show),
+            (cell, false) => vec![cell.shown(show)],
         });
-        lines.push(cells.collect());
+        let cells: Vec<Vec<String>> = cells.collect();
+        for line in 0..cells.iter().map(Vec::len).max().unwrap_or(1) {
+            let parts = cells.iter().enumerate().map(|(at, cell)| {
+                let text = cell.get(line).map_or("", String::as_str);
+                match (style.tree == Some(at), line) {
+                    (true, 0) => format!("{branch}{text}"),
+                    (true, _) => format!("{}{text}", beside(&branch, style.charset)),
+                    (false, _) => text.to_string(),
+                }
+            });
+            lines.push(parts.collect());
+        }
     }
     if let Some(width) = style.width {
         fit(columns, &mut lines, width);
@@ -182,7 +232,7 @@ fn human<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).add_rows(lines);
     for (at, (column, of)) in table.column_iter_mut().zip(columns).enumerate() {
         column.set_padding((0, 1));
-        if of.shape == Shape::Number && style.tree != Some(at) {
+        if of.shape.is_right() && style.tree != Some(at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -190,7 +240,7 @@ fn human<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style
     let mut padded = table.lines();
     let alone = columns.len() == 1;
     let widest = last.iter().map(|cell| width(cell)).max().unwrap_or(0);
-    let right = columns.last().is_some_and(|column| column.shape == Shape::Number);
+    let right = columns.last().is_some_and(|column| column.shape.is_right());
     for (at, cell) in last.iter().enumerate() {
         let mut line = if alone { String::new() } else { padded.next().unwrap_or_default() };
         if right && style.tree != Some(columns.len() - 1) {
@@ -261,7 +311,7 @@ fn json<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style:
             let key = column.name.to_ascii_lowercase();
             let cell = (column.cell)(model, row);
             out.push_str(&format!("{comma}\n{indent}"));
-            member(&mut out, 2 * depth + 3, &key, &cell.into());
+            member(&mut out, 2 * depth + 3, &key, &cell.value(style.wrap));
             comma = ",";
         }
     }
@@ -335,6 +385,7 @@ mod tests {
             charset: Charset::Utf8,
             width: None,
             tree: None,
+            wrap: true,
             key: "things",
             facts: vec![],
         }
@@ -408,6 +459,47 @@ mod tests {
         assert_eq!(text("id,words", &facts), expected.replace('?', "\u{fffd}"));
         let columns = choose(COLUMNS, &["ID"], None).expect("columns");
         assert_eq!(render(&(), &columns, &[], &style(Form::Json)), "{\n   \"things\": [\n   ]\n}\n");
+    }
+
+    #[test]
+    fn a_cell_of_several_lines_is_one_of_its_row() {
+        type Mounted = (u64, &'static [&'static [u8]]);
+        #[rustfmt::skip]
+        const OF_MOUNTED: &[Column<(), Mounted>] = &[
+            Column { name: "ID", help: "", shape: Shape::Right, cell: |_, row| Cell::Number(row.0) },
+            Column { name: "AT", help: "", shape: Shape::Text, cell: |_, row| Cell::lines(row.1.iter().map(|line| line.to_vec()).collect()) },
+        ];
+        let rows: &[(usize, &Mounted)] = &[
+            (0, &(7, &[b"/a", b"/b c"])),
+            (1, &(10, &[b"/x\n,", b"/y"])),
+            (1, &(11, &[b"/\xff", b"/\\"])),
+            (0, &(8, &[])),
+        ];
+        let text = |list: &str, style: &Style| {
+            let columns = choose(OF_MOUNTED, &[], Some(list.as_bytes())).expect("columns");
+            render(&(), &columns, rows, style)
+        };
+        let human = style(Form::Human);
+        let expected = "ID AT\n 7 /a\n   /b c\n10 /x\\x0a,\n   /y\n11 /\\xff\n   /\\\n 8\n";
+        assert_eq!(text("id,at", &human), expected);
+        let expected = "AT      ID\n/a       7\n/b c\n/x\\x0a, 10\n/y\n/\\xff   11\n/\\\n         8\n";
+        assert_eq!(text("at,id", &human), expected);
+        let flat = Style { wrap: false, ..style(Form::Human) };
+        let expected = "ID AT\n 7 /a,/b c\n10 /x\\x0a\\x2c,/y\n11 /\\xff,/\\\n 8\n";
+        assert_eq!(text("id,at", &flat), expected);
+        let expected = "ID AT\n7 /a,/b\\x20c\n10 /x\\x0a\\x2c,/y\n11 /\\xff,/\\x5c\n8 \n";
+        assert_eq!(text("id,at", &style(Form::Raw)), expected);
+        let tree = Style { tree: Some(0), ..style(Form::Human) };
+        let expected = "ID   AT\n7    /a\n     /b c\n├─10 /x\\x0a,\n│    /y\n└─11 /\\xff\n     /\\\n8\n";
+        assert_eq!(text("id,at", &tree), expected);
+        let json = |wrap| {
+            let json = text("at", &Style { wrap, ..style(Form::Json) }).replace([' ', '\n'], "");
+            json.replace("{\"things\":[", "").replace("\"children\":[", "")
+        };
+        // The second and the third cannot be told from others without all their bytes, a zero byte between them.
+        let expected = r#"{"at":"/a\n/bc",{"at":"/x\n,\n/y","at_b64":"L3gKLAAveQ=="},{"at":"/?\n/\\","at_b64":"L/8AL1w="}]},{"at":null}]}"#;
+        assert_eq!(json(true), expected.replace('?', "\u{fffd}"));
+        assert!(json(false).starts_with(r#"{"at":"/a,/bc",{"at":"/x\n,,/y","at_b64":"L3gKLAAveQ=="}"#));
     }
 
     #[test]

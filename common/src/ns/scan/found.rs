@@ -6,6 +6,7 @@ use super::{HashMap, HashSet, Holder, Namespace, Process, Snapshot, Via, Want};
 use crate::error::Result;
 use crate::kind::{Kind, KindMap, NsId};
 use crate::ns::fd::NsFd;
+use crate::ns::netnsid::Netnsids;
 
 /// What was found so far: namespaces stand in the order in which they were met.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub(super) struct Found {
     asked: HashSet<u64>,
     /// Sockets that are known, and the net namespace of each; 0 where it was not told.
     pub(super) sockets: HashMap<u64, u64>,
+    netnsids: Netnsids,
     /// Open files that are namespaces if they were opened through a mount of one.
     pub(super) files: Vec<File>,
 }
@@ -119,6 +121,10 @@ impl Found {
             if want.mounts {
                 known.mounts = ns.count_mounts();
             }
+            if want.netnsids && ns.kind == Kind::Net {
+                let netnsid = self.netnsids.of(&ns);
+                self.namespace(id, ns.kind).netnsid = netnsid;
+            }
             open.extend(owner.into_iter().chain(parent));
         }
         Ok(())
@@ -137,6 +143,7 @@ impl Found {
             known.owner_uid = known.owner_uid.or(ns.owner_uid);
             known.number = known.number.or(ns.number);
             known.mounts = known.mounts.or(ns.mounts);
+            known.netnsid = known.netnsid.or(ns.netnsid);
         }
         self.asked.extend(asked);
         self.files.extend(files);

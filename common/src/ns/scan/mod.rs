@@ -121,6 +121,8 @@ pub struct Want {
     /// By one thread alone, for who goes on to fork or to enter namespaces: a thread that has ended can be there for
     /// another instant.
     pub alone: bool,
+    /// By which numbers our net namespace knows the others.
+    pub netnsids: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
     /// What is to be known of the processes that are described.
@@ -140,6 +142,7 @@ impl Want {
             mounts: false,
             all_devices: false,
             alone: false,
+            netnsids: false,
             members_of: None,
             facts,
         }
@@ -151,7 +154,7 @@ impl Want {
 
     /// Are namespaces to be opened and asked who stands above them?
     fn relates(&self) -> bool {
-        self.relations || self.ids || self.mounts || self.is_deep()
+        self.relations || self.ids || self.mounts || self.netnsids || self.is_deep()
     }
 }
 
@@ -212,6 +215,8 @@ pub struct Namespace {
     pub number: Option<u64>,
     /// How many mounts there are in it, if that was asked for and the kernel tells (Linux 6.12).
     pub mounts: Option<u64>,
+    /// Of a net namespace, if that was asked for and can be told: by which number ours knows it, or -1 if by none.
+    pub netnsid: Option<i32>,
 }
 
 impl Namespace {
@@ -228,6 +233,7 @@ impl Namespace {
             owner_uid: None,
             number: None,
             mounts: None,
+            netnsid: None,
         }
     }
 }
