@@ -1,6 +1,7 @@
 //! A snapshot in the making.
 
-use super::{HashMap, HashSet, Holder, Namespace, Process, Snapshot, Want};
+use super::inferred::Marked;
+use super::{HashMap, HashSet, Holder, Inferred, Namespace, Process, Snapshot, Want};
 use crate::error::Result;
 use crate::kind::{Kind, NsId};
 use crate::ns::fd::NsFd;
@@ -16,6 +17,8 @@ pub(super) struct Found {
     pub(super) sockets: HashMap<u64, u64>,
     /// Open files that are namespaces if they were opened through a mount of one.
     pub(super) files: Vec<File>,
+    /// The processes that do not show their namespaces, by what tells those apart.
+    pub(super) marked: Marked,
 }
 
 /// An open file that was opened by a path.
@@ -32,6 +35,15 @@ impl Found {
     /// The namespaces so far.
     pub(super) fn namespaces(&self) -> &[Namespace] {
         &self.snapshot.namespaces
+    }
+
+    /// How many holders, and open files that can be some, were met so far.
+    pub(super) fn kept(&self) -> usize {
+        self.snapshot.holders.len() + self.files.len()
+    }
+
+    pub(super) fn add_inferred(&mut self, group: Inferred) {
+        self.snapshot.inferred.push(group);
     }
 
     /// Is a process of this namespace known?
@@ -107,7 +119,7 @@ impl Found {
 
     /// Adds what another found in other places.
     pub(super) fn merge(&mut self, other: Found) {
-        let Found { snapshot: theirs, asked, files, .. } = other;
+        let Found { snapshot: theirs, asked, files, marked, .. } = other;
         for ns in theirs.namespaces {
             let known = self.namespace(ns.id, ns.kind);
             known.processes += ns.processes;
@@ -121,6 +133,7 @@ impl Found {
         }
         self.asked.extend(asked);
         self.files.extend(files);
+        self.marked.merge(marked);
         let ours = &mut self.snapshot;
         ours.processes.extend(theirs.processes);
         ours.members.extend(theirs.members);
@@ -135,6 +148,7 @@ impl Found {
         snapshot.members.sort_unstable();
         snapshot.holders.sort_unstable();
         snapshot.holders.dedup();
+        snapshot.inferred.sort_unstable();
         snapshot
     }
 }

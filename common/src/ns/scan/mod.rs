@@ -3,6 +3,7 @@
 mod children;
 mod descriptors;
 mod found;
+mod inferred;
 mod kernel;
 mod mounts;
 mod processes;
@@ -18,6 +19,7 @@ use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
 use crate::proc::groups::Line;
+use crate::proc::status::End;
 use found::Found;
 use processes::Visit;
 
@@ -113,6 +115,10 @@ pub struct Want {
     pub mounts: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
+    /// The processes that keep namespaces from elsewhere are to be described too.
+    pub keepers: bool,
+    /// In which namespaces the processes seem to be that do not show theirs.
+    pub inferred: bool,
     /// What is to be known of the processes that are described.
     pub facts: Facts,
 }
@@ -122,7 +128,17 @@ impl Want {
     pub fn least(kinds: KindSet) -> Want {
         let facts = Facts::default();
         let depth = Depth::Procs;
-        Want { kinds, depth, relations: false, ids: false, mounts: false, members_of: None, facts }
+        Want {
+            kinds,
+            depth,
+            relations: false,
+            ids: false,
+            mounts: false,
+            members_of: None,
+            keepers: false,
+            inferred: false,
+            facts,
+        }
     }
 
     fn is_deep(&self) -> bool {
@@ -146,11 +162,13 @@ pub struct Facts {
     pub command: bool,
     /// Its groups.
     pub groups: bool,
+    /// What would end it.
+    pub end: bool,
 }
 
 impl Facts {
     fn any(self) -> bool {
-        self.uid || self.stat || self.command || self.groups
+        self.uid || self.stat || self.command || self.groups || self.end
     }
 }
 
@@ -159,7 +177,7 @@ impl Facts {
 pub struct Snapshot {
     /// The namespaces, ascending by inode number.
     pub namespaces: Vec<Namespace>,
-    /// The processes that are described: the first of each namespace, and those of [`Want::members_of`].
+    /// The processes that are described: the first of each namespace, and those that [`Want`] names.
     pub processes: HashMap<i32, Process>,
     /// The processes of [`Want::members_of`], ascending.
     pub members: Vec<i32>,
@@ -167,6 +185,8 @@ pub struct Snapshot {
     pub holders: Vec<(u64, Holder)>,
     /// How many processes did not show their namespaces to us.
     pub unreadable: usize,
+    /// In which namespaces those seem to be, as far as that was asked for.
+    pub inferred: Vec<Inferred>,
 }
 
 /// One namespace.
@@ -286,6 +306,21 @@ pub struct Process {
     pub command: Vec<u8>,
     /// Its groups, if they were asked for and could be read.
     pub groups: Vec<Line>,
+    /// What would end it, if that was asked for.
+    pub end: End,
+}
+
+/// Processes that do not show their namespaces, and seem to be in one together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Inferred {
+    /// The kind of the namespace.
+    pub kind: Kind,
+    /// The lowest PID of them. The process is described.
+    pub first: i32,
+    /// How many they are.
+    pub processes: usize,
+    /// Inode number of the namespace, where a process that shows it seems to be in it too.
+    pub known: Option<u64>,
 }
 
 /// What is known of the machine before anything is looked at.
@@ -318,6 +353,7 @@ pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
         Depth::Kernel => Found::default(),
         _ => processes::visit(&machine, want)?,
     };
+    inferred::scan(&machine, &mut found)?;
     // What the kernel lists can have mounts in it, so it comes first.
     for source in SOURCES.iter().rev().filter(|source| source.is_asked(want.depth)) {
         if let Pass::Once(scan) = source.pass {

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
-use super::{Found, Machine, Pass, Process, SOURCES, Source, Want};
-use crate::error::Result;
+use super::{Facts, Found, Machine, Pass, Process, SOURCES, Source, Want, inferred};
+use crate::error::{Error, Result};
 use crate::kind::{Kind, KindMap, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Task;
 use crate::proc::descriptors::{self, Descriptor};
 use crate::proc::groups::Line;
+use crate::proc::status::End;
 use crate::sys;
 
 /// So many processes are looked at before another helper would be worth its start.
@@ -52,14 +53,19 @@ pub(super) fn visit(machine: &Machine<'_>, want: &Want) -> Result<Found> {
             let at = next.fetch_add(CHUNK, Ordering::Relaxed);
             let Some(rest) = pids.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(found) };
             for &pid in &rest[..rest.len().min(CHUNK)] {
-                match machine.proc.task(pid).and_then(|task| add(machine, want, &sources, &task, &mut found))
-                {
+                let task = machine.proc.task(pid);
+                match task.as_ref().map_err(Error::clone).and_then(|task| add(machine, want, &sources, task, &mut found)) {
                     Ok(()) => {}
                     // A process that ended since the list was made is not there: that is no failure.
                     Err(e) if e.is_gone() => {}
                     Err(e) if e.is_our_own() => return Err(e),
                     // It is there and cannot be shown, whatever keeps it from us.
-                    Err(_) => found.add_unreadable(),
+                    Err(_) => {
+                        found.add_unreadable();
+                        if let (Ok(task), true) = (&task, want.inferred) {
+                            inferred::mark(task, want, &mut found)?;
+                        }
+                    }
                 }
             }
         }
@@ -110,15 +116,25 @@ fn add(
     let inodes = task.namespaces(read)?;
     let mut visit = Visit { machine, want, task, inodes, threads: Vec::new(), tables: Vec::new() };
     // If it ends here, it counts nowhere.
-    if visit.is_of_interest(found) {
-        found.describe(describe(task, want)?);
+    let is_of_interest = visit.is_of_interest(found);
+    if is_of_interest {
+        found.describe(describe(task, want.facts)?);
     }
+    let before = found.kept();
     if want.is_deep() {
         visit.look_deep()?;
     }
     for source in sources {
         if let Pass::Each(scan) = source.pass {
             scan(&visit, found)?;
+        }
+    }
+    if want.keepers && !is_of_interest && found.kept() > before {
+        match describe(task, want.facts) {
+            Ok(process) => found.describe(process),
+            Err(e) if e.is_our_own() => return Err(e),
+            // It has ended, and what it kept is nobody's; it is counted, as who ends after the visit is.
+            Err(_) => {}
         }
     }
     Ok(())
@@ -201,8 +217,7 @@ pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-fn describe(task: &Task, want: &Want) -> Result<Process> {
-    let facts = want.facts;
+pub(super) fn describe(task: &Task, facts: Facts) -> Result<Process> {
     let line = if facts.command { task.command_line()? } else { Vec::new() };
     let nameless = facts.command && line.is_empty();
     let stat = if facts.stat || nameless { Some(task.stat()?) } else { None };
@@ -214,6 +229,7 @@ fn describe(task: &Task, want: &Want) -> Result<Process> {
         uid: if facts.uid { task.uid()? } else { 0 },
         command: if nameless { stat.map(|stat| stat.comm).unwrap_or_default() } else { line },
         groups: if facts.groups { or_none(Line::of(task))? } else { Vec::new() },
+        end: if facts.end { or_none(End::of(task))? } else { End::default() },
     })
 }
 
