@@ -14,6 +14,7 @@ pub(crate) mod rcgexec {
 pub(crate) mod rlsns {
     pub(crate) mod cli;
     pub(crate) mod columns;
+    pub(crate) mod holders;
     pub(crate) mod picture;
     pub(crate) mod tree;
 }
