@@ -23,8 +23,6 @@ const ELSEWHERE: &str = "the numbers in this directory are not those of our own 
 pub(crate) struct Us {
     /// Our own number: we are in namespaces only since we look.
     pub(crate) pid: Option<i32>,
-    /// The mount namespace in which our commands would run.
-    pub(crate) mnt: Option<u64>,
     /// Are the processes of this /proc those of our own machine, by the numbers that we use?
     pub(crate) same_numbers: bool,
     /// What can be shown.
@@ -65,10 +63,9 @@ pub(crate) fn of(picture: &Picture, ns: &Namespace, us: &Us) -> Vec<Kept> {
             Holder::Descriptor { pid, tid, fd } | Holder::Socket { pid, tid, fd } => {
                 Kept { tid: Some(*tid), fd: Some(*fd), ..of_process(via, *pid) }
             }
-            Holder::Mount { within, pid, point } => {
-                let here = us.mnt == Some(*within);
-                let release = unmount(ns, *within, *pid, point, us);
-                Kept { pid: *pid, point: Some((point.clone(), *within, here)), release, ..bare(via) }
+            Holder::Mount { within, ours, pid, point } => {
+                let release = unmount(ns, (*within, *ours, *pid), point, us);
+                Kept { pid: *pid, point: Some((point.clone(), *within, *ours)), release, ..bare(via) }
             }
         }
     }));
@@ -118,16 +115,17 @@ fn end(picture: &Picture, pid: i32) -> Result<String, &'static str> {
     }
 }
 
-fn unmount(ns: &Namespace, within: u64, pid: Option<i32>, point: &[u8], us: &Us) -> Result<String, &'static str> {
+fn unmount(ns: &Namespace, (within, ours, pid): (u64, bool, Option<i32>), point: &[u8], us: &Us) -> Result<String, &'static str> {
     let charset = us.charset.unwrap_or(Charset::Ascii);
     let word = shell_word(point, charset).ok_or("no command can name a path that ends with a newline")?;
     let name = point.strip_prefix(NETNS.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
     let is_name = |name: &&[u8]| !name.is_empty() && !name.contains(&b'/') && !name.starts_with(b"-");
     let name = name.filter(|name| ns.kind == Kind::Net && is_name(name));
-    match (us.mnt == Some(within), pid, name.and_then(|name| shell_word(name, charset))) {
+    match (ours, pid, name.and_then(|name| shell_word(name, charset))) {
         (true, _, Some(name)) => Ok(format!("ip netns del {name}")),
         (true, _, None) => Ok(format!("umount {word}")),
-        (false, Some(pid), _) => Ok(format!("rnsenter -t {pid} -m umount {word}")),
+        // The path is below the root of that process, which need not be that of its mount namespace.
+        (false, Some(pid), _) => Ok(format!("rnsenter -t {pid} -m -r umount {word}")),
         (false, None, _) => Ok(ask(Kind::Mnt, within)),
     }
 }

@@ -162,7 +162,7 @@ impl Picture {
         let holders = self.snapshot.holders(ns.id.ino).iter();
         let ways = holders.filter_map(|(_, holder)| {
             Some(match holder {
-                Holder::Mount { pid: None, point, .. } => (0, point.clone()),
+                Holder::Mount { ours: true, point, .. } => (0, point.clone()),
                 Holder::Thread { pid, tid } => (1, format!("/proc/{pid}/task/{tid}/ns/{}", ns.kind).into()),
                 Holder::Descriptor { pid, tid, fd } if pid == tid => {
                     (2, format!("/proc/{pid}/fd/{fd}").into())
@@ -177,7 +177,7 @@ impl Picture {
                 Holder::Mount { pid: Some(pid), point, .. } => {
                     (4, [format!("/proc/{pid}/root").as_bytes(), point].concat())
                 }
-                Holder::Socket { .. } => return None,
+                Holder::Mount { pid: None, .. } | Holder::Socket { .. } => return None,
             })
         });
         let best = ways.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, way)| way);

@@ -29,13 +29,9 @@ pub(crate) fn want(members_of: Option<u64>) -> Want {
 
 /// From where we look.
 pub(crate) fn us(proc: &Proc) -> Us {
-    use common::kind::Kind;
-    let this = proc.this().ok();
-    let pid = this.as_ref().map(|this| this.pid);
-    let inodes = this.and_then(|this| this.namespaces(KindSet::from_iter([Kind::Mnt])).ok());
+    let pid = proc.this().ok().map(|this| this.pid);
     Us {
         pid,
-        mnt: inodes.map(|inodes| inodes[Kind::Mnt]),
         same_numbers: proc.is_system() && pid.map(i32::unsigned_abs) == Some(std::process::id()),
         charset: Some(Charset::from_env()),
     }

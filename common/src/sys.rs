@@ -134,6 +134,100 @@ pub fn ns_by_id(id: u64) -> Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_open_by_handle_at, FD_NSFS_ROOT, &raw const handle, flags) })
 }
 
+/// The number of mounts in a mount namespace. ENOTTY and other words where the kernel cannot tell.
+/// Source: NS_MNT_GET_INFO of linux/nsfs.h, Linux 6.12.
+pub fn ns_count_mounts(fd: impl AsFd) -> Result<u64> {
+    // _IOR(0xb7, 10, struct mnt_ns_info)
+    const NS_MNT_GET_INFO: libc::c_ulong = 0x8010_b70a;
+    #[repr(C)]
+    struct Info {
+        size: u32,
+        mounts: u32,
+        id: u64,
+    }
+    let mut info = Info { size: 16, mounts: 0, id: 0 };
+    // SAFETY: this request writes one such structure of 16 bytes through the pointer, which outlives the call.
+    let answer = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), NS_MNT_GET_INFO as _, &raw mut info) };
+    Errno::result(answer).map(|_| info.mounts.into())
+}
+
+/// The mount namespace after this one in the kernel's list of all, or the one before it. ENOENT at the end. Needs
+/// CAP_SYS_ADMIN in the initial user namespace, and to be in the initial pid namespace.
+/// Source: NS_MNT_GET_NEXT and NS_MNT_GET_PREV of linux/nsfs.h, Linux 6.12.
+pub fn ns_beside(fd: impl AsFd, after: bool) -> Result<OwnedFd> {
+    // _IOR(0xb7, n, struct mnt_ns_info)
+    const NS_MNT_GET_NEXT: libc::c_ulong = 0x8010_b70b;
+    const NS_MNT_GET_PREV: libc::c_ulong = 0x8010_b70c;
+    let request = if after { NS_MNT_GET_NEXT } else { NS_MNT_GET_PREV };
+    let nothing = std::ptr::null_mut::<u8>();
+    // SAFETY: these requests make a descriptor, closed on exec by the kernel's own rule; they write to the pointer
+    // only if it is not null.
+    owned(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request as _, nothing) }.into())
+}
+
+/// The numbers, as [`ns_get_id`] answers them, of the namespaces of these kinds (`CLONE_NEW*` flags, or-ed) that come
+/// after `last`, ascending: as many as fit; answers how many. Only those that the caller may see.
+/// Source: listns of linux/nsfs.h, Linux 6.19.
+pub fn listns(kinds: i32, last: u64, numbers: &mut [u64]) -> Result<usize> {
+    // Newer than libc; the same number on every architecture but alpha.
+    const SYS_LISTNS: libc::c_long = 470;
+    #[repr(C)]
+    struct Request {
+        size: u32,
+        spare: u32,
+        last: u64,
+        kinds: u32,
+        spare2: u32,
+        owner: u64,
+    }
+    let request = Request { size: 32, spare: 0, last, kinds: kinds as u32, spare2: 0, owner: 0 };
+    // SAFETY: the request is only read, the kernel writes at most as many numbers as there is room for, and both
+    // outlive the call.
+    let count =
+        unsafe { libc::syscall(SYS_LISTNS, &raw const request, numbers.as_mut_ptr(), numbers.len(), 0u32) };
+    Errno::result(count).map(|count| count as usize)
+}
+
+/// What listmount(2) and statmount(2) are asked about.
+#[repr(C)]
+struct MountRequest {
+    size: u32,
+    spare: u32,
+    mount: u64,
+    param: u64,
+    within: u64,
+}
+
+/// The mounts in the mount namespace with this number, as [`ns_get_id`] answers it, that come after `last`: as many as
+/// fit; answers how many. Of our own namespace those below our root. Needs CAP_SYS_ADMIN in the user namespace that
+/// owns another one. Source: listmount(2), Linux 6.8; of other namespaces 6.11.
+pub fn list_mounts(within: u64, last: u64, mounts: &mut [u64]) -> Result<usize> {
+    // Newer than libc; the same number on every architecture but alpha.
+    const SYS_LISTMOUNT: libc::c_long = 458;
+    const LSMT_ROOT: u64 = u64::MAX;
+    let request = MountRequest { size: 32, spare: 0, mount: LSMT_ROOT, param: last, within };
+    // SAFETY: the request is only read, the kernel writes at most as many numbers as there is room for, and both
+    // outlive the call.
+    let count =
+        unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, mounts.as_mut_ptr(), mounts.len(), 0u32) };
+    Errno::result(count).map(|count| count as usize)
+}
+
+/// Writes what `mask` (`STATMOUNT_*` of linux/mount.h) asks of a mount into `answer`: struct statmount, 512 bytes, and
+/// texts behind it. EOVERFLOW where those do not fit. Source: statmount(2), Linux 6.8; of other namespaces 6.11.
+pub fn stat_mount(within: u64, mount: u64, mask: u64, answer: &mut [u64]) -> Result<()> {
+    // Newer than libc; the same number on every architecture but alpha.
+    const SYS_STATMOUNT: libc::c_long = 457;
+    let request = MountRequest { size: 32, spare: 0, mount, param: mask, within };
+    // SAFETY: the request is only read, the kernel writes at most the bytes that there is room for, and both outlive
+    // the call.
+    let done = unsafe {
+        let room = std::mem::size_of_val(answer);
+        libc::syscall(SYS_STATMOUNT, &raw const request, answer.as_mut_ptr(), room, 0u32)
+    };
+    Errno::result(done).map(drop)
+}
+
 /// Reads a symbolic link below a directory into `buffer`; answers what was written. One system call and no
 /// allocation: a listing does this eight times for each process. Source: readlinkat(2).
 pub fn readlinkat<'a>(dir: impl AsFd, path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {

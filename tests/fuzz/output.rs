@@ -467,7 +467,7 @@ pub(super) fn why(bytes: &[u8]) {
         let above: &[u8] = if how >> 2 & 1 == 0 { b"/run/netns/" } else { b"/" };
         let point = [above, part].concat();
         let pid = (how >> 8 >> (at % 40) & 1 == 1).then_some(7);
-        snapshot.holders.push((100, Holder::Mount { within: at as u64 % 3, pid, point }));
+        snapshot.holders.push((100, Holder::Mount { within: at as u64 % 3, ours: at % 3 == 0, pid, point }));
     }
     snapshot.holders.push((100, Holder::Descriptor { pid: 7, tid: 7, fd: 5 }));
     snapshot.holders.sort();
@@ -477,14 +477,14 @@ pub(super) fn why(bytes: &[u8]) {
     let picture = Picture::from(snapshot);
     let ns = &picture.snapshot.namespaces[0];
     for charset in CHARSETS {
-        let us = Us { mnt: Some(0), same_numbers: true, charset: Some(charset), ..Us::default() };
+        let us = Us { same_numbers: true, charset: Some(charset), ..Us::default() };
         let kept = holders::of(&picture, ns, &us);
         assert_eq!(kept.len(), picture.snapshot.holders.len());
         let told: Vec<_> = kept.iter().filter_map(|kept| kept.release.clone().ok()).collect();
         assert!(told.iter().all(|command| is_line(command) && (charset == Charset::Utf8 || command.is_ascii())));
         let mut told = words(&told).into_iter();
         for (kept, (_, holder)) in kept.iter().zip(&picture.snapshot.holders) {
-            let Holder::Mount { within, pid, point } = holder else {
+            let Holder::Mount { within, pid, point, .. } = holder else {
                 let kill: Vec<&[u8]> = vec![b"kill", b"7"];
                 assert_eq!(told.next().expect("a command"), kill);
                 continue;
@@ -497,7 +497,7 @@ pub(super) fn why(bytes: &[u8]) {
             let (last, first) = command.split_last().expect("words");
             let first = first.join(&b' ');
             match (within, pid, &first[..]) {
-                (0, _, b"umount") | (1.., Some(7), b"rnsenter -t 7 -m umount") => assert_eq!(last, point),
+                (0, _, b"umount") | (1.., Some(7), b"rnsenter -t 7 -m -r umount") => assert_eq!(last, point),
                 (0, _, b"ip netns del") => {
                     assert_eq!([b"/run/netns/", &last[..]].concat(), *point);
                     assert!(kind == Kind::Net && !last.contains(&b'/') && !last.starts_with(b"-"));

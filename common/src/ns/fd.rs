@@ -71,9 +71,32 @@ impl NsFd {
     /// Opens the namespace with this number, which it keeps until the machine boots again. None where there is
     /// none of this kind, where it may not be had so, or on kernels that cannot do this, before Linux 6.19.
     pub fn by_id(id: u64, kind: Kind) -> Option<NsFd> {
-        let fd = sys::ns_by_id(id).ok()?;
-        let found = sys::ns_get_nstype(&fd).ok().and_then(Kind::from_flag)?;
-        (found == kind).then(|| NsFd { fd, kind, name: format!("{kind} namespace #{id}").into() })
+        NsFd::numbered(id).ok().filter(|ns| ns.kind == kind)
+    }
+
+    /// The same of any kind, and why it cannot be had.
+    pub(super) fn numbered(id: u64) -> Result<NsFd> {
+        let name = || format!("namespace #{id}");
+        let fd = sys::ns_by_id(id).map_err(|e| Error::sys("open_by_handle_at", name(), e))?;
+        let ns = NsFd::from_fd(fd, name())?;
+        Ok(NsFd { name: format!("{} {}", ns.kind, name()).into(), ..ns })
+    }
+
+    /// The mount namespace after this one in the kernel's list of all, or the one before it; none at the end.
+    pub(super) fn beside(&self, after: bool) -> Result<Option<NsFd>> {
+        match sys::ns_beside(&self.fd, after) {
+            Ok(fd) => Ok(Some(NsFd { fd, kind: self.kind, name: format!("{} namespace", self.kind).into() })),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(e) => {
+                let call = if after { "NS_MNT_GET_NEXT" } else { "NS_MNT_GET_PREV" };
+                Err(Error::sys(call, &self.name, e))
+            }
+        }
+    }
+
+    /// How many mounts there are in this mount namespace. None of other kinds, and before Linux 6.12.
+    pub fn count_mounts(&self) -> Option<u64> {
+        sys::ns_count_mounts(&self.fd).ok().filter(|_| self.kind == Kind::Mnt)
     }
 
     /// The number that it keeps until the machine boots again. None on kernels that give none: before Linux 6.18,

@@ -79,9 +79,13 @@ pub fn open(task: &Task, fd: i32, dev: u64) -> Result<OwnedFd> {
     if found != dev {
         return Err(fail(Errno::ESTALE));
     }
-    let again = CString::new(format!("/proc/self/fd/{}", held.as_raw_fd())).unwrap_or_default();
-    nix::fcntl::open(again.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(|e| Error::sys("open", format!("{on} of {}", task.pid), e))
+    again(&held).map_err(|e| Error::sys("open", format!("{on} of {}", task.pid), e))
+}
+
+/// Opens for reading what is held by its path only.
+pub(super) fn again(held: &OwnedFd) -> nix::Result<OwnedFd> {
+    let path = CString::new(format!("/proc/self/fd/{}", held.as_raw_fd())).unwrap_or_default();
+    nix::fcntl::open(path.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// The processes with a unix socket in which descriptors are on their way to somebody who has not yet taken them:

@@ -3,6 +3,7 @@
 //! This is the only place that knows paths below /proc, and every reader takes the root, so a directory of
 //! files can stand in for it.
 
+pub mod binds;
 pub mod container;
 pub mod credentials;
 pub mod descriptors;
@@ -337,6 +338,15 @@ impl Task {
                 .map_err(|e| Error::sys("stat", format!("network of {}", self.pid), e)),
             _ => Ok(None),
         }
+    }
+
+    /// Where its root directory is below that of its mount namespace; below ours, in our own namespace. Nothing is
+    /// followed. Source: proc_pid_root(5).
+    pub fn root(&self) -> Result<Vec<u8>> {
+        let mut buffer = [0; 4096];
+        sys::readlinkat(&self.dir, c"root", &mut buffer)
+            .map(<[u8]>::to_vec)
+            .map_err(|e| Error::sys("read", format!("root directory of {}", self.pid), e))
     }
 
     /// The numbers of its threads beside the first, which has that of the process.

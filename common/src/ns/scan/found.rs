@@ -1,7 +1,9 @@
 //! A snapshot in the making.
 
+use std::cmp::Ordering;
+
 use super::inferred::Marked;
-use super::{HashMap, HashSet, Holder, Inferred, Namespace, Process, Snapshot, Want};
+use super::{HashMap, HashSet, Holder, Inferred, Namespace, Process, Snapshot, Via, Want};
 use crate::error::Result;
 use crate::kind::{Kind, NsId};
 use crate::ns::fd::NsFd;
@@ -109,8 +111,11 @@ impl Found {
             known.owner = owner_ino;
             known.parent = parent_ino;
             known.owner_uid = if ns.kind == Kind::User { ns.owner_uid().ok() } else { None };
-            if want.ids || want.is_deep() && ns.kind == Kind::Mnt {
+            if want.ids || want.is_deep() {
                 known.number = ns.number();
+            }
+            if want.mounts {
+                known.mounts = ns.count_mounts();
             }
             open.extend(owner.into_iter().chain(parent));
         }
@@ -141,14 +146,32 @@ impl Found {
         ours.unreadable += theirs.unreadable;
     }
 
+    /// A thread in this namespace whose process is elsewhere.
+    pub(super) fn thread_in(&self, ino: u64) -> Option<i32> {
+        self.snapshot.holders.iter().find_map(|(held, holder)| match holder {
+            Holder::Thread { tid, .. } if *held == ino => Some(*tid),
+            _ => None,
+        })
+    }
+
     /// All of it, in order.
     pub(super) fn snapshot(self) -> Snapshot {
         let mut snapshot = self.snapshot;
         snapshot.namespaces.sort_unstable_by_key(|ns| ns.id.ino);
         snapshot.members.sort_unstable();
-        snapshot.holders.sort_unstable();
-        snapshot.holders.dedup();
+        snapshot.holders.sort_by(by_place);
+        snapshot.holders.dedup_by(|one, other| one == other && one.1.via() != Via::Mount);
         snapshot.inferred.sort_unstable();
         snapshot
     }
+}
+
+/// Ascending; mounts of one mount namespace stay in its own order, and those of ours stand before the others.
+fn by_place((ino, one): &(u64, Holder), (other_ino, other): &(u64, Holder)) -> Ordering {
+    ino.cmp(other_ino).then_with(|| match (one, other) {
+        (Holder::Mount { within, ours, .. }, Holder::Mount { within: other, ours: theirs, .. }) => {
+            theirs.cmp(ours).then(within.cmp(other))
+        }
+        _ => one.cmp(other),
+    })
 }

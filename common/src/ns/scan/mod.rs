@@ -210,7 +210,7 @@ pub struct Namespace {
     pub owner_uid: Option<u32>,
     /// The number that it keeps until the machine boots again, if it was asked for and the kernel gives one.
     pub number: Option<u64>,
-    /// How many mounts there are in it, if that was asked for and can be told.
+    /// How many mounts there are in it, if that was asked for and the kernel tells (Linux 6.12).
     pub mounts: Option<u64>,
 }
 
@@ -271,9 +271,11 @@ pub enum Holder {
     Mount {
         /// The mount namespace, by inode number.
         within: u64,
-        /// A process in that one, whose root the mount point is below.
+        /// Is that our own, and the mount point below our root?
+        ours: bool,
+        /// In others a process whose root the mount point is below; none where no process has such a root.
         pid: Option<i32>,
-        /// Where, below the root of that process. Any bytes.
+        /// Where: below our root or that of the process, or else below that of the mount namespace. Any bytes.
         point: Vec<u8>,
     },
 }
@@ -332,6 +334,8 @@ struct Machine<'a> {
     this: Option<i32>,
     /// Does /proc number processes as system calls of ours do?
     same_numbers: bool,
+    /// The mount namespace that we are in, if this /proc is the machine's own.
+    mnt: Option<u64>,
 }
 
 impl Machine<'_> {
@@ -339,9 +343,13 @@ impl Machine<'_> {
         let this = proc.this().ok();
         // All namespaces of one machine are files of one file system; its number cannot be seen in a link.
         let own = this.as_ref().and_then(|this| NsFd::of(this, Kind::User).ok()?.id().ok());
+        let mnt = this.as_ref().filter(|_| proc.is_system()).and_then(|this| {
+            let own = this.namespaces([Kind::Mnt].into_iter().collect()).ok()?;
+            Some(own[Kind::Mnt]).filter(|&ino| ino != 0)
+        });
         let this = this.map(|this| this.pid);
         let same_numbers = proc.is_system() && this == Some(getpid().as_raw());
-        Machine { proc, dev: own.map_or(0, |id| id.dev), this, same_numbers }
+        Machine { proc, dev: own.map_or(0, |id| id.dev), this, same_numbers, mnt }
     }
 }
 
