@@ -4,6 +4,7 @@ mod defects;
 mod filter;
 mod hiding;
 mod storm;
+mod why;
 
 use std::fs::{create_dir_all, write};
 use std::os::unix::fs::symlink;
@@ -13,7 +14,6 @@ use serde_json::Value;
 
 use crate::harness::{Test, bytes, inode, pids};
 use crate::tools::rlsns::columns::COLUMNS;
-
 /// A process of the fixture: pid, ppid, name, command line, namespaces. Nobody else reads its stat.
 type Fake<'a> = (i32, i32, &'a [u8], &'a [u8], &'a str);
 
@@ -193,7 +193,7 @@ fn a_circle_of_parents_is_listed_and_an_empty_machine_is_refused() {
     let args = ["-t", "uts"];
     assert_eq!(listed(&t, deaf.path(), &args), "NS TYPE NPROCS PID USER COMMAND\n");
     let json = listed(&t, deaf.path(), &[&args[..], &["-J"]].concat()).replace([' ', '\n'], "");
-    assert_eq!(json, r#"{"namespaces":[],"schema":1,"unreadable":0}"#);
+    assert_eq!(json, r#"{"namespaces":[],"schema":1,"unreadable":0,"inferred":[]}"#);
 }
 
 #[test]

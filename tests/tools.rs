@@ -15,6 +15,7 @@ pub(crate) mod rlsns {
     pub(crate) mod cli;
     pub(crate) mod columns;
     pub(crate) mod filter;
+    pub(crate) mod holders;
     pub(crate) mod picture;
     pub(crate) mod tree;
 }

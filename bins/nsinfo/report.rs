@@ -54,6 +54,8 @@ impl Page {
             wrap: false,
             key: "",
             facts: Vec::new(),
+            below: Vec::new(),
+            paint: None,
         };
         let columns: Vec<_> = columns.iter().collect();
         render(world, &columns, &rows, &style).lines().for_each(|line| self.remark(line));

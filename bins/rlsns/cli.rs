@@ -11,7 +11,7 @@ use common::kind::{KINDS, Kind, KindSet};
 use common::ns::refer::Ref;
 use common::ns::scan::{Depth, Namespace};
 use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
-use common::tool::table::{Column, Form, choose};
+use common::tool::table::{COLORS, Color, Column, Form, choose};
 use common::tool::{LISTER, Tool};
 
 use super::columns::COLUMNS;
@@ -22,7 +22,11 @@ use super::picture::{Picture, Row};
 pub(crate) const TOOL: Tool = Tool {
     name: "rlsns",
     command,
-    dialect: Dialect { ours: &["proc", "list-columns", "depth"], attached: true, program: false },
+    dialect: Dialect {
+        ours: &["proc", "list-columns", "depth", "why", "leaks", "color"],
+        attached: true,
+        program: false,
+    },
     failure: LISTER,
     columns: || COLUMNS.iter().map(|column| (column.name, column.help)).collect(),
 };
@@ -35,6 +39,9 @@ const USUAL_OF_NET: &[&str] = &["NS", "TYPE", "NPROCS", "PID", "USER", "NETNSID"
 
 /// The same for the processes of one namespace.
 const USUAL_OF_ONE: &[&str] = &["PID", "PPID", "USER", "COMMAND"];
+
+/// What has no meaning where holders are printed: they have columns of their own, and are looked for everywhere.
+const NOT_OF_HOLDERS: &[&str] = &["namespace", "task", "output", "tree", "list", "depth", "list-columns"];
 
 /// What a tree shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +103,11 @@ pub(crate) struct Request {
     pub(crate) tree: Option<Relation>,
     /// List the columns, not the namespaces.
     pub(crate) explain: bool,
+    /// Only what keeps this namespace.
+    pub(crate) why: Option<Ref>,
+    /// Only the namespaces that nobody is in, and what keeps them.
+    pub(crate) leaks: bool,
+    pub(crate) color: Color,
     /// Where to read.
     pub(crate) proc: PathBuf,
 }
@@ -106,6 +118,7 @@ pub(crate) fn command() -> Command {
     let kinds = names(KINDS.iter().map(|row| row.name).collect());
     let relations = names(RELATIONS.iter().map(|(name, _)| *name).collect());
     let depths = names(DEPTHS.iter().map(|(name, _)| *name).collect());
+    let colors = names(COLORS.iter().map(|(name, _)| *name).collect());
     let columns: Vec<_> =
         COLUMNS.iter().map(|column| format!("{:>9}  {}", column.name, column.help)).collect();
     Command::new(TOOL.name)
@@ -152,6 +165,12 @@ pub(crate) fn command() -> Command {
             valued(None, "depth", "DEPTH", "").help(format!(
                 "Where to look: {depths} [default: deep, or less where that shows the same]"
             )),
+            valued(None, "why", "NAMESPACE", "Print what keeps this namespace, and the commands that would end that")
+                .conflicts_with_all([&["type", "leaks"], NOT_OF_HOLDERS].concat()),
+            switch(None, "leaks", "Print the namespaces that no process is in, and the commands that would free them")
+                .conflicts_with_all(NOT_OF_HOLDERS),
+            optional(None, "color", "WHEN", "")
+                .help(format!("Use colours, attached by '=': {colors} [default: auto; always without WHEN]")),
             valued(None, "proc", "DIR", "Read this directory instead of /proc"),
             Arg::new("namespace").value_name("NAMESPACE").value_parser(OsStringValueParser::new()).help(
                 "Only the processes of this namespace: INO, TYPE:[INO], netns:NAME or another form of nskit(7)",
@@ -206,6 +225,13 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
         wrap: !matches.get_flag("nowrap"),
         tree,
         explain: matches.get_flag("list-columns"),
+        why: args::value(matches, "why").map(operand).transpose()?,
+        leaks: matches.get_flag("leaks"),
+        color: match args::maybe(matches, "color") {
+            Some(Some(name)) => named(COLORS, "choice of colours", name)?,
+            Some(None) => Color::Always,
+            None => Color::Auto,
+        },
         proc: args::value(matches, "proc").map_or("/proc".into(), PathBuf::from),
     })
 }

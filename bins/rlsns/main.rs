@@ -3,8 +3,11 @@
 mod cli;
 mod columns;
 mod filter;
+mod holders;
+mod leaks;
 mod picture;
 mod tree;
+mod why;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -17,10 +20,12 @@ use common::kind::{Kind, KindMap};
 use common::ns::fd::NsFd;
 use common::ns::refer::{self, Ref, Sight};
 use common::ns::scan::{self, Depth, Namespace, Snapshot, Want};
-use common::proc::{Proc, credentials};
+use common::proc::Proc;
+use common::proc::credentials::{self, Tracing};
 use common::sys::terminal_columns;
 use common::text::Charset;
-use common::tool::table::{Cell, Column, Shape, Style, render};
+use common::tool::json::Value;
+use common::tool::table::{Cell, Column, Form, Paint, Shape, Style, render};
 use common::tool::{self, complain, print};
 use filter::Filter;
 use picture::{Picture, Row};
@@ -38,6 +43,14 @@ fn run(request: Request) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let proc = Proc::open(&request.proc)?;
+    if let Some(reference) = &request.why {
+        confess(why::run(&proc, reference, &request)?);
+        return Ok(0);
+    }
+    if request.leaks {
+        confess(leaks::run(&proc, &request)?);
+        return Ok(0);
+    }
     let of_task = match &request.process {
         Some(process) => Some(refer::task(&proc, process)?.namespaces(request.kinds)?),
         None => None,
@@ -60,10 +73,19 @@ fn run(request: Request) -> anyhow::Result<u8> {
     }
     let rows = tree::grow(&picture, &rows, request.tree);
     let unreadable = picture.snapshot.unreadable;
-    print(&render(&picture, &request.columns, &rows, &style(&request, unreadable)))?;
-    if std::io::stdout().is_terminal() {
-        confess(unreadable);
+    let mut style = style(&request, unreadable);
+    if style.paint.is_some() {
+        style.paint = Some(rows.iter().map(|(_, row)| look(&picture, row)).collect());
     }
+    let inferred = picture.snapshot.inferred.iter();
+    if request.form == Form::Json {
+        style.facts.push(("inferred", Value::List(inferred.map(|group| picture.guess(group)).collect())));
+    } else {
+        let line = |group| request.columns.iter().map(|column| picture.guessed(group, column.name)).collect();
+        style.below = inferred.map(line).collect();
+    }
+    print(&render(&picture, &request.columns, &rows, &style))?;
+    confess(unreadable);
     Ok(0)
 }
 
@@ -84,6 +106,13 @@ fn want(request: &Request, members_of: Option<u64>) -> Want {
         Some(Relation::Process) => want.facts.stat = true,
         None => {}
     }
+    // Scripts that read lines must not get odd ones.
+    let shown = match request.form {
+        Form::Human => std::io::stdout().is_terminal(),
+        Form::Raw => false,
+        Form::Json => true,
+    };
+    want.inferred = all && shown;
     // What was said is meant, whatever columns need.
     want.depth = request.depth.unwrap_or(want.depth);
     want
@@ -106,16 +135,34 @@ fn namespace(proc: &Proc, reference: &Ref) -> common::Result<Wanted> {
     }
 }
 
-/// Says how many processes are missing from the listing.
+/// How the line of a namespace looks.
+fn look(picture: &Picture, row: &Row) -> Paint {
+    let ns = row.ns(picture);
+    match ns.processes {
+        _ if picture.is_initial(ns) == Some(true) => Paint::Dim,
+        0 => Paint::Bright,
+        _ => Paint::Plain,
+    }
+}
+
+/// Says to somebody at a terminal how many processes are missing from what was printed, and what would show them.
 fn confess(unreadable: usize) {
     let processes = match unreadable {
+        _ if !std::io::stdout().is_terminal() => return,
         0 => return,
         1 => "1 process is".to_string(),
         _ => format!("{unreadable} processes are"),
     };
-    let hint = match credentials::effective() {
-        (0, _) => "what bounds this container, or a security module, keeps them from root too",
-        _ => "CAP_SYS_PTRACE can show more",
+    let is_root = credentials::effective().0 == 0;
+    let hint = match (credentials::tracing(), is_root) {
+        (Tracing::Lacking, false) => "CAP_SYS_PTRACE can show more",
+        (Tracing::Lacking, true) => "CAP_SYS_PTRACE can show more: it was taken from us, though we are root",
+        (Tracing::Bounded, _) => {
+            "CAP_SYS_PTRACE can show more, but it is not in our capability bounding set (CapBnd in /proc/self/status), so not even root has it here"
+        }
+        (Tracing::Allowed, _) => {
+            "we have CAP_SYS_PTRACE: what keeps them from us is a security module, or that they are in a user namespace above ours"
+        }
     };
     complain(TOOL.name, &format!("{processes} missing: their namespaces are hidden from us"), Some(hint));
 }
@@ -159,7 +206,9 @@ fn style(request: &Request, unreadable: usize) -> Style {
         tree: request.tree.and_then(drawn_in),
         wrap: request.wrap,
         key: "namespaces",
-        facts: vec![("schema", SCHEMA), ("unreadable", unreadable as u64)],
+        facts: vec![("schema", Value::Number(SCHEMA)), ("unreadable", Value::Number(unreadable as u64))],
+        below: vec![],
+        paint: request.color.is_wanted(stdout.is_terminal()).then(Vec::new),
     }
 }
 

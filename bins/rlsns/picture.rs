@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use common::kind::{Kind, KindMap};
 use common::ns::initial::initial;
 use common::ns::refer::NETNS;
-use common::ns::scan::{Holder, Namespace, Process, SOURCES, Snapshot, Via};
+use common::ns::scan::{Holder, Inferred, Namespace, Process, SOURCES, Snapshot, Via};
 use common::proc::container::Belongs;
 use common::proc::container::state::States;
 use common::proc::groups::Line;
 use common::proc::users::Users;
 use common::proc::{Clock, Proc};
 use common::text::utc;
+use common::tool::json::Value;
 use common::tool::table::Cell;
 
 /// One line of the output: a namespace, or in the listing of one namespace a process of it.
@@ -195,6 +196,31 @@ impl Picture {
         });
         let best = ways.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, way)| way);
         best.or_else(|| Some(format!("{}:#{}", ns.kind, ns.number?).into()))
+    }
+
+    /// A cell of the line of a namespace that processes only seem to be in.
+    pub(crate) fn guessed(&self, group: &Inferred, column: &str) -> Cell {
+        let process = self.snapshot.processes.get(&group.first);
+        match column {
+            "NS" => Cell::number(group.known),
+            "TYPE" => Cell::text(Some(format!("~{}", group.kind))),
+            "NPROCS" => Cell::Number(group.processes as u64),
+            "PID" => Cell::Number(group.first.unsigned_abs().into()),
+            "PPID" => Cell::number(process.map(|process| process.ppid.unsigned_abs())),
+            "UID" => Cell::number(process.map(|process| process.uid)),
+            "USER" => self.user(process.map(|process| process.uid)),
+            "COMMAND" => Cell::text(process.map(|process| process.command.clone())),
+            _ => Cell::Empty,
+        }
+    }
+
+    /// The same for JSON.
+    pub(crate) fn guess(&self, group: &Inferred) -> Value {
+        let cells =
+            [("ns", "NS"), ("nprocs", "NPROCS"), ("pid", "PID"), ("user", "USER"), ("command", "COMMAND")];
+        let cells = cells.map(|(key, column)| (key, Value::from(self.guessed(group, column))));
+        let kind = ("type", Value::Text(group.kind.name().into()));
+        Value::Object([kind].into_iter().chain(cells).collect())
     }
 
     /// How many namespaces stand above one of a kind that has parents.

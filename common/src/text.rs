@@ -83,6 +83,31 @@ fn escape(bytes: &[u8], charset: Charset, also: impl Fn(char, Option<&char>) -> 
     out
 }
 
+/// Bytes as one word of a command for a POSIX shell, safe to show and to paste: what may not be shown is written as
+/// octal numbers for printf(1). None where that cannot be: no argument holds a zero byte, and the shell would
+/// drop newlines at the end.
+pub fn shell_word(bytes: &[u8], charset: Charset) -> Option<String> {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/-_.:@+,".contains(b);
+    let shown = show(bytes, charset);
+    match shown {
+        _ if bytes.contains(&0) || bytes.ends_with(b"\n") => None,
+        shown if !bytes.is_empty() && bytes.iter().all(plain) => Some(shown),
+        // A backslash means something between these quotes in some shells.
+        shown if shown.as_bytes() == bytes && !bytes.contains(&b'\\') => {
+            Some(format!("'{}'", shown.replace('\'', "'\"'\"'")))
+        }
+        _ => {
+            let octal = |out: String, b: &u8| match plain(b) {
+                true => out + char::from(*b).encode_utf8(&mut [0; 4]),
+                // Whether its number begins a conversion is left open by POSIX.
+                _ if *b == b'%' => out + "%%",
+                false => out + &format!("\\{b:03o}"),
+            };
+            Some(format!("\"$(printf -- '{}')\"", bytes.iter().fold(String::new(), octal)))
+        }
+    }
+}
+
 /// Bytes as a JSON string with its quotes: always valid UTF-8 (what was not becomes U+FFFD), and unsafe
 /// characters are written as `\uNNNN`.
 pub fn json_string(bytes: &[u8]) -> String {
@@ -191,6 +216,29 @@ mod tests {
             assert_eq!(show_raw(bytes, Charset::Utf8), raw);
         }
         assert_eq!(show("é".as_bytes(), Charset::Ascii), "\\xc3\\xa9");
+    }
+
+    #[test]
+    fn a_word_for_a_shell_is_one_word_and_nothing_unsafe() {
+        let cases: [(&[u8], Option<&str>); 10] = [
+            (b"/run/netns/a-1", Some("/run/netns/a-1")),
+            (b"net:[4026532508]", Some("'net:[4026532508]'")),
+            (b"", Some("''")),
+            (b"/a b$(c)`d`;!", Some("'/a b$(c)`d`;!'")),
+            (b"it's", Some("'it'\"'\"'s'")),
+            (b"/a\\b", Some("\"$(printf -- '/a\\134b')\"")),
+            (b"/\x1b[1m\n%'x", Some("\"$(printf -- '/\\033\\1331m\\012%%\\047x')\"")),
+            (b"/\xff", Some("\"$(printf -- '/\\377')\"")),
+            (b"/a\n", None),
+            (b"/a\0b", None),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(shell_word(bytes, Charset::Utf8).as_deref(), expected);
+        }
+        assert_eq!(
+            shell_word("é".as_bytes(), Charset::Ascii).as_deref(),
+            Some("\"$(printf -- '\\303\\251')\"")
+        );
     }
 
     #[test]

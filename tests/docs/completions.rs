@@ -9,6 +9,7 @@ use std::io::Write;
 use clap::{Arg, ArgAction, Command};
 use clap_complete::Generator;
 use common::ns::create::PROPAGATIONS;
+use common::tool::table::COLORS;
 use nix::sys::signal::Signal;
 
 use super::rlsns::{DEPTHS, RELATIONS};
@@ -48,6 +49,7 @@ pub fn values(name: &str) -> Values {
         "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "CONTROLLERS:PATH" => Values::Unknown,
         "N|all" => Values::Words(vec![word("all", "every descriptor")]),
         "DEPTH" => Values::Words(DEPTHS.iter().map(|(name, _)| word(name, "")).collect()),
+        "WHEN" => Values::Words(COLORS.iter().map(|(name, _)| word(name, "")).collect()),
         "RELATION" => Values::Words(RELATIONS.iter().map(|(name, _)| word(name, "")).collect()),
         "MODE" => Values::Words(PROPAGATIONS.iter().map(|(name, _, help)| word(name, help)).collect()),
         "SIGNAL" => Values::Words(Signal::iterator().map(|signal| word(&signal.as_str()[3..], "")).collect()),

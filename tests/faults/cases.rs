@@ -31,6 +31,8 @@ pub(crate) const CASES: &[Case] = &[
     root("rlsns -T",              "rlsns",    "-T -o +ppid,uid,user",                          "NPROCS"),
     root("rlsns -o container",    "rlsns",    "-o +container,pod,unit,source",                  "NPROCS"),
     root("rlsns -p",              "rlsns",    "-p TARGET",                                     "NPROCS"),
+    root("rlsns --why",           "rlsns",    "--why NET -n -u",                                "process"),
+    root("rlsns --leaks",         "rlsns",    "--leaks -r",                                    "HOLDER"),
     root("rnsenter -n",           "rnsenter", "-t TARGET -n /bin/echo ran",                    "ran\n"),
     root("rnsenter -a",           "rnsenter", "-t TARGET -a /bin/echo ran",                    "ran\n"),
     root("rnsenter -p",           "rnsenter", "-t TARGET -p -r -w /bin/echo ran",              "ran\n"),

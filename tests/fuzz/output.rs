@@ -2,7 +2,7 @@
 
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, NsId};
-use common::ns::scan::{Namespace, Process, Snapshot};
+use common::ns::scan::{Holder, Namespace, Process, Snapshot};
 use common::proc::container::{Belongs, Named};
 use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
@@ -17,6 +17,7 @@ use super::{number, pieces};
 use crate::tools::nsinfo::report;
 use crate::tools::nsinfo::world::{Cgroup, World};
 use crate::tools::rlsns::cli::RELATIONS;
+use crate::tools::rlsns::holders::{self, Us};
 use crate::tools::rlsns::picture::{Picture, Row};
 use crate::tools::rlsns::tree::grow;
 
@@ -199,7 +200,9 @@ pub(super) fn table(bytes: &[u8]) {
         tree: bit(2).then_some((how >> 24) as usize % columns.len()),
         wrap: bit(6),
         key: "things",
-        facts: vec![("more", how)],
+        facts: vec![("more", Value::Number(how))],
+        below: vec![],
+        paint: None,
     };
     let text = |form| render(&(), &columns, &rows, &style(form));
     assert_eq!(text(Form::Human), slow(&columns, &rows, &style(Form::Human)));
@@ -364,6 +367,7 @@ pub(super) fn tree(bytes: &[u8]) {
             ppid: i32::from(fact[1] as i8),
             uid: 0,
             start: 0,
+            end: Default::default(),
             command: fact.to_vec(),
             groups: Vec::new(),
         };
@@ -472,6 +476,118 @@ pub(super) fn complete(bytes: &[u8]) {
             let (first, rest) = line.split_once('\t').expect("a tab");
             assert_eq!(first.as_bytes(), word);
             assert!(is_line(rest) && width(rest) <= 72 && show(what, charset).starts_with(rest));
+        }
+    }
+}
+
+/// The words of a command, as a shell reads them.
+fn words(commands: &[String]) -> Vec<Vec<Vec<u8>>> {
+    let script = |command: &String| format!("set -- {command}; printf '%s\\0' \"$#\" \"$@\"; ");
+    let script: String = commands.iter().map(script).collect();
+    let told =
+        std::process::Command::new("sh").args(["-c", &script]).env("LC_ALL", "C").output().expect("sh");
+    assert!(told.status.success() && told.stderr.is_empty(), "{script}");
+    let mut parts = pieces(&told.stdout);
+    let mut next = || parts.next().expect("a word").to_vec();
+    let list = commands.iter().map(|_| {
+        let count = String::from_utf8(next()).expect("a number").parse().expect("a number");
+        (0..count).map(|_| next()).collect()
+    });
+    list.collect()
+}
+
+/// What keeps a namespace that is mounted anywhere: the command that ends it is safe to show and to paste, and names
+/// that mount and nothing else.
+pub(super) fn why(bytes: &[u8]) {
+    let mut parts = pieces(bytes);
+    let (how, command) = number(parts.next().unwrap_or_default());
+    let kind = if how & 1 == 0 { Kind::Net } else { Kind::Uts };
+    let mut snapshot = Snapshot::default();
+    snapshot.namespaces.push(Namespace::new(NsId { dev: 0, ino: 100 }, kind));
+    for (at, part) in parts.take(40).enumerate() {
+        let above: &[u8] = if how >> 2 & 1 == 0 { b"/run/netns/" } else { b"/" };
+        let point = [above, part].concat();
+        let pid = (how >> 8 >> (at % 40) & 1 == 1).then_some(7);
+        snapshot.holders.push((100, Holder::Mount { within: at as u64 % 3, ours: at % 3 == 0, pid, point }));
+    }
+    snapshot.holders.push((100, Holder::Descriptor { pid: 7, tid: 7, fd: 5 }));
+    snapshot.holders.sort();
+    let process = Process {
+        pid: 7,
+        ppid: 1,
+        uid: 0,
+        start: 0,
+        command: command.to_vec(),
+        groups: vec![],
+        end: Default::default(),
+    };
+    snapshot.processes.insert(7, process);
+    let picture = Picture::from(snapshot);
+    let ns = &picture.snapshot.namespaces[0];
+    for charset in CHARSETS {
+        let us = Us { same_numbers: true, charset: Some(charset), ..Us::default() };
+        let kept = holders::of(&picture, ns, &us);
+        assert_eq!(kept.len(), picture.snapshot.holders.len());
+        let told: Vec<_> = kept.iter().filter_map(|kept| kept.release.clone().ok()).collect();
+        assert!(
+            told.iter().all(|command| is_line(command) && (charset == Charset::Utf8 || command.is_ascii()))
+        );
+        let mut told = words(&told).into_iter();
+        for (kept, (_, holder)) in kept.iter().zip(&picture.snapshot.holders) {
+            let Holder::Mount { within, pid, point, .. } = holder else {
+                let kill: Vec<&[u8]> = vec![b"kill", b"7"];
+                assert_eq!(told.next().expect("a command"), kill);
+                continue;
+            };
+            if kept.release.is_err() {
+                assert!(point.ends_with(b"\n"));
+                continue;
+            }
+            let command = told.next().expect("a command");
+            let (last, first) = command.split_last().expect("words");
+            let first = first.join(&b' ');
+            match (within, pid, &first[..]) {
+                (0, _, b"umount") | (1.., Some(7), b"rnsenter -t 7 -m -r umount") => assert_eq!(last, point),
+                (0, _, b"ip netns del") => {
+                    assert_eq!([b"/run/netns/", &last[..]].concat(), *point);
+                    assert!(kind == Kind::Net && !last.contains(&b'/') && !last.starts_with(b"-"));
+                }
+                (1.., None, b"rlsns --why") => {
+                    assert_eq!(*last, format!("{}:[{within}]", Kind::Mnt).into_bytes())
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        for short in [false, true] {
+            let lines = holders::lines(ns, &kept, short);
+            assert!(short || lines.len() == kept.len());
+            let rows: Vec<_> = lines.iter().map(|line| (0, line)).collect();
+            let columns: Vec<_> = holders::COLUMNS.iter().collect();
+            for form in [Form::Human, Form::Raw] {
+                let style = Style {
+                    form,
+                    headings: true,
+                    charset,
+                    width: Some(80),
+                    tree: None,
+                    wrap: true,
+                    key: "",
+                    facts: vec![],
+                    below: vec![],
+                    paint: None,
+                };
+                let text = render(&picture, &columns, &rows, &style);
+                assert!(text.lines().all(is_line) && text.lines().count() == lines.len() + 1);
+            }
+        }
+        let list = Value::List(kept.iter().map(|kept| kept.value(&picture)).collect()).document();
+        assert!(list.lines().all(is_line));
+        let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+        for (object, (_, holder)) in list.as_array().expect("a list").iter().zip(&picture.snapshot.holders) {
+            match holder {
+                Holder::Mount { point, .. } => assert_eq!(member(object, "point").as_ref(), Some(point)),
+                _ => assert_eq!(member(object, "command").as_deref(), Some(command)),
+            }
         }
     }
 }

@@ -44,6 +44,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("json", output::json),
     ("table", output::table),
     ("tree", output::tree),
+    ("why", output::why),
     ("page", output::page),
     ("complete", output::complete),
 ];

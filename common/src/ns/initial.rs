@@ -12,6 +12,15 @@ const FIRST: &[i32] = &[2, 1];
 /// The inode number of the initial pid namespace. Source: PID_NS_INIT_INO of linux/nsfs.h; so since Linux 3.8.
 const INITIAL_PID: u64 = 0xEFFF_FFFC;
 
+/// The inode numbers that only initial namespaces have: those of all kinds since Linux 6.17, before not those of the
+/// kinds for networks and mounts. Source: linux/nsfs.h.
+const FIXED: std::ops::RangeInclusive<u64> = 0xEFFF_FFF8..=0xEFFF_FFFF;
+
+/// Is this inode number kept for an initial namespace? Others can be initial as well: see [`initial`].
+pub fn is_fixed(ino: u64) -> bool {
+    FIXED.contains(&ino)
+}
+
 /// The inode numbers of the initial namespaces. An error where those who are in them cannot be seen: their
 /// namespaces are closed to us, or this /proc is that of another pid namespace, in which other processes have
 /// these PIDs.

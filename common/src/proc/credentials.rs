@@ -23,6 +23,38 @@ pub fn owner() -> Option<u32> {
     Proc::system().is_ok_and(alone).then_some(us)
 }
 
+/// Whether we may look at the processes of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    /// We may.
+    Allowed,
+    /// We lack the capability, and could have it.
+    Lacking,
+    /// We lack it, and so does every program that we could start: the bounding set leaves it out.
+    Bounded,
+}
+
+/// Have we CAP_SYS_PTRACE? Source: capabilities(7), proc_pid_status(5).
+pub fn tracing() -> Tracing {
+    let status = Proc::system().and_then(|proc| proc.this()?.read(c"status")).unwrap_or_default();
+    tracing_by(&status)
+}
+
+fn tracing_by(status: &[u8]) -> Tracing {
+    const SYS_PTRACE: u32 = 19;
+    let has = |key: &[u8]| {
+        let mask = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key));
+        let mask = mask.and_then(|mask| std::str::from_utf8(mask).ok());
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .map(|mask| mask >> SYS_PTRACE & 1 == 1)
+    };
+    match (has(b"CapEff:"), has(b"CapBnd:")) {
+        (Some(true), _) => Tracing::Allowed,
+        (_, Some(false)) => Tracing::Bounded,
+        _ => Tracing::Lacking,
+    }
+}
+
 /// Gives up all supplementary groups. Source: setgroups(2).
 pub fn drop_groups() -> Result<()> {
     setgroups(&[]).map_err(|e| Error::sys("setgroups", "", e))
@@ -36,4 +68,23 @@ pub fn set_group(gid: u32) -> Result<()> {
 /// Sets all our user ids, and with them gives up what rights only the old ones had. Source: setuid(2).
 pub fn set_user(uid: u32) -> Result<()> {
     setuid(Uid::from_raw(uid)).map_err(|e| Error::sys("setuid", uid.to_string(), e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_right_to_trace_is_one_bit_of_two_sets() {
+        let cases: [(&[u8], _); 5] = [
+            (b"CapEff:\t000001ffffffffff\nCapBnd:\t000001ffffffffff\n", Tracing::Allowed),
+            (b"CapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n", Tracing::Lacking),
+            (b"CapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n", Tracing::Bounded),
+            (b"CapEff:\t0000000000080000\nCapBnd:\t0000000000000000\n", Tracing::Allowed),
+            (b"", Tracing::Lacking),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(tracing_by(status), expected, "{}", String::from_utf8_lossy(status));
+        }
+    }
 }

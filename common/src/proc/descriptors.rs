@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, fstatat};
 
-use super::Task;
+use super::{Proc, Task};
 use crate::error::{Error, Result};
 use crate::kind::{Kind, parse_link};
 use crate::sys;
@@ -123,6 +123,41 @@ pub(super) fn again(held: &OwnedFd) -> nix::Result<OwnedFd> {
     nix::fcntl::open(path.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
+/// The processes with a unix socket in which descriptors are on their way to somebody who has not yet taken them:
+/// ascending, and with all that share the socket. Source: fdinfo of unix sockets, `scm_fds`, Linux 5.6.
+pub fn carriers(proc: &Proc) -> Result<Vec<i32>> {
+    let mut carriers = Vec::new();
+    for pid in proc.pids()? {
+        match proc.task(pid).and_then(|task| carries(&task)) {
+            Ok(true) => carriers.push(pid),
+            Err(e) if e.is_our_own() => return Err(e),
+            // It ended, or keeps its descriptors from us.
+            Ok(false) | Err(_) => {}
+        }
+    }
+    Ok(carriers)
+}
+
+fn carries(task: &Task) -> Result<bool> {
+    let mut found = Vec::new();
+    add(task, false, &mut found)?;
+    for open in found.iter().filter(|open| matches!(open.what, What::Socket(_))) {
+        let info = CString::new(format!("fdinfo/{}", open.fd)).unwrap_or_default();
+        match task.read_some::<512>(&info, "a descriptor") {
+            Ok(info) if in_flight(info.bytes()) => return Ok(true),
+            Err(e) if e.is_our_own() => return Err(e),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Does the fdinfo of a unix socket tell of descriptors in it?
+fn in_flight(text: &[u8]) -> bool {
+    let count = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"scm_fds:"));
+    count.and_then(|count| digits::<u64>(count.trim_ascii())).is_some_and(|count| count > 0)
+}
+
 /// What has no path. No user chooses such a text.
 fn other(text: &[u8]) -> Option<What> {
     match parse_link(text)? {
@@ -190,6 +225,14 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(info_says(text, true), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn a_socket_tells_of_descriptors_in_it() {
+        assert!(in_flight(b"pos:\t0\nflags:\t02\nino:\t7\nscm_fds: 2\n"));
+        for text in [&b"pos:\t0\nscm_fds: 0\n"[..], b"pos:\t0\n", b"scm_fds: \n", b"ino: 9\nscm_fd: 9\n"] {
+            assert!(!in_flight(text));
         }
     }
 }

@@ -29,7 +29,7 @@ use nix::sys::statfs::{FsType, fstatfs};
 use nix::unistd::getpid;
 
 use crate::error::{Error, Result};
-use crate::kind::{KindMap, KindSet, Row, parse_link};
+use crate::kind::{Kind, KindMap, KindSet, Row, parse_link};
 use crate::sys;
 use crate::text::digits;
 
@@ -360,6 +360,25 @@ impl Task {
             inodes[kind] = text.and_then(parse_link).map_or(0, |(_, ino)| ino);
         }
         inodes
+    }
+
+    /// A number that is the same for all who see the same mounts, or the same network, and another for others; none
+    /// for other kinds of namespaces. Everybody may read it, except where /proc hides processes (hidepid).
+    ///
+    /// The first mount has a number that no mount elsewhere has, and so has the directory that /proc makes for each net
+    /// namespace. Source: proc_pid_mountinfo(5), proc_pid_net(5).
+    pub fn mark(&self, kind: Kind) -> Result<Option<u64>> {
+        match kind {
+            Kind::Mnt => {
+                let text = self.read_some::<24>(c"mountinfo", "mounts")?;
+                let first = text.bytes().split(|&b| b == b' ').next();
+                Ok(first.and_then(digits).filter(|_| text.bytes().contains(&b' ')))
+            }
+            Kind::Net => nix::sys::stat::fstatat(&self.dir, c"net/dev", AtFlags::AT_SYMLINK_NOFOLLOW)
+                .map(|stat| Some(stat.st_ino))
+                .map_err(|e| Error::sys("stat", format!("network of {}", self.pid), e)),
+            _ => Ok(None),
+        }
     }
 
     /// Where its root directory is below that of its mount namespace; below ours, in our own namespace. Nothing is

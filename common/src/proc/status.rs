@@ -68,6 +68,49 @@ impl Status {
     }
 }
 
+/// What would end a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// SIGTERM; it can still catch it and stay.
+    #[default]
+    Term,
+    /// Only SIGKILL: it ignores or blocks SIGTERM, or is the first process of a pid namespace, which gets no signal
+    /// that it does not catch. Source: pid_namespaces(7).
+    Kill,
+    /// No signal of ours: it is a thread of the kernel, or the first process of our own pid namespace.
+    Nothing,
+    /// It has ended, and its parent has not yet waited for it.
+    Parent(i32),
+}
+
+impl End {
+    /// Asks the process.
+    pub fn of(task: &Task) -> Result<End> {
+        match task.stat()? {
+            // One whose first thread has ended looks like that too.
+            stat if stat.has_ended && task.threads()?.is_empty() => Ok(End::Parent(stat.ppid)),
+            stat if task.pid == 1 || stat.of_kernel => Ok(End::Nothing),
+            _ => Ok(End::parse(&task.read(c"status")?)),
+        }
+    }
+
+    /// Reads a status file, of a process that a signal can end.
+    pub fn parse(text: &[u8]) -> End {
+        let line = |key: &[u8]| text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key));
+        let has_term = |key: &[u8]| {
+            let mask = line(key).and_then(|mask| std::str::from_utf8(mask).ok());
+            let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+            mask >> (libc::SIGTERM - 1) & 1 == 1
+        };
+        let is_first = line(b"NSpid:")
+            .is_some_and(|pids| pids.split(|b| b.is_ascii_whitespace()).next_back() == Some(b"1"));
+        match has_term(b"SigIgn:") || has_term(b"SigBlk:") || is_first && !has_term(b"SigCgt:") {
+            true => End::Kill,
+            false => End::Term,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +139,22 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(Status::parse(text), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn what_ends_a_process_is_told_by_its_masks() {
+        let cases: [(&[u8], _); 7] = [
+            (b"NSpid:\t12\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n", End::Term),
+            (b"SigIgn:\t0000000000004000\n", End::Kill),
+            (b"SigBlk:\t0000000000004000\n", End::Kill),
+            (b"SigIgn:\t0000000000002000\n", End::Term),
+            (b"NSpid:\t12\t1\n", End::Kill),
+            (b"NSpid:\t12\t1\nSigCgt:\t0000000000004000\n", End::Term),
+            (b"NSpid:\t1\t21\n", End::Term),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(End::parse(text), expected, "{}", String::from_utf8_lossy(text));
         }
     }
 }

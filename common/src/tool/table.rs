@@ -98,6 +98,12 @@ impl Cell {
     }
 }
 
+impl From<Cell> for Value {
+    fn from(cell: Cell) -> Value {
+        cell.value(true)
+    }
+}
+
 /// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -107,6 +113,69 @@ pub enum Form {
     Raw,
     /// JSON.
     Json,
+}
+
+/// When output has colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal that knows them, unless the user wants none: see [`Color::is_wanted`].
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Every choice by its name; the first is the one where nothing was said.
+pub const COLORS: &[(&str, Color)] =
+    &[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
+
+impl Color {
+    /// Is output to have colours? NO_COLOR, where it is not empty, and a terminal called "dumb" want none.
+    /// Source: no-color.org.
+    pub fn is_wanted(self, on_terminal: bool) -> bool {
+        let variable = |name| std::env::var_os(name).unwrap_or_default();
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => on_terminal && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb",
+        }
+    }
+}
+
+/// The look of a line for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paint {
+    /// As any other.
+    #[default]
+    Plain,
+    /// Of little interest.
+    Dim,
+    /// To be noticed.
+    Bright,
+    /// A heading.
+    Bold,
+}
+
+impl Paint {
+    /// What turns it on. Source: console_codes(4).
+    fn code(self) -> &'static str {
+        match self {
+            Paint::Plain => "",
+            Paint::Dim => "\x1b[2m",
+            Paint::Bright => "\x1b[33m",
+            Paint::Bold => "\x1b[1m",
+        }
+    }
+
+    /// Text with this look, its end not included.
+    fn on(self, text: &str) -> String {
+        match self {
+            _ if text.is_empty() => String::new(),
+            Paint::Plain => text.to_string(),
+            paint => format!("{}{text}\x1b[0m", paint.code()),
+        }
+    }
 }
 
 /// How a table is to be printed.
@@ -126,8 +195,12 @@ pub struct Style {
     pub wrap: bool,
     /// The key of the array in JSON.
     pub key: &'static str,
-    /// Further numbers at the top level of the JSON.
-    pub facts: Vec<(&'static str, u64)>,
+    /// What else stands at the top level of the JSON.
+    pub facts: Vec<(&'static str, Value)>,
+    /// Further lines for people: a cell for each column.
+    pub below: Vec<Vec<Cell>>,
+    /// The looks of the rows, if there are to be colours; those that it does not name are plain.
+    pub paint: Option<Vec<Paint>>,
 }
 
 /// The rows of a forest in the order in which it is drawn, each with its depth. `parents` gives for each row
@@ -198,12 +271,13 @@ pub fn render<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], 
 
 fn human<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style: &Style) -> String {
     let depths: Vec<usize> = rows.iter().map(|(depth, _)| *depth).collect();
-    let mut branches = branches(&depths, style.charset).into_iter();
+    let branches = branches(&depths, style.charset);
     let mut lines: Vec<Vec<String>> = Vec::with_capacity(rows.len() + 1);
     // They count for the widths even where they are not printed, so that lines are the same either way.
     lines.push(columns.iter().map(|column| column.name.to_string()).collect());
-    for (_, row) in rows {
-        let branch = branches.next().unwrap_or_default();
+    // Of each line below: its row, and what is drawn of the tree.
+    let mut marks: Vec<(usize, String)> = Vec::with_capacity(rows.len());
+    for (number, ((_, row), branch)) in rows.iter().zip(branches).enumerate() {
         let show = |bytes: &[u8]| show(bytes, style.charset);
         let cells = columns.iter().map(|column| match ((column.cell)(model, row), style.wrap) {
             (cell, true) => cell.wrapped(show),
@@ -211,20 +285,24 @@ fn human<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style
         });
         let cells: Vec<Vec<String>> = cells.collect();
         for line in 0..cells.iter().map(Vec::len).max().unwrap_or(1) {
+            let branch = if line == 0 { branch.clone() } else { beside(&branch, style.charset) };
             let parts = cells.iter().enumerate().map(|(at, cell)| {
                 let text = cell.get(line).map_or("", String::as_str);
-                match (style.tree == Some(at), line) {
-                    (true, 0) => format!("{branch}{text}"),
-                    (true, _) => format!("{}{text}", beside(&branch, style.charset)),
-                    (false, _) => text.to_string(),
-                }
+                if style.tree == Some(at) { format!("{branch}{text}") } else { text.to_string() }
             });
             lines.push(parts.collect());
+            marks.push((number, branch));
         }
+    }
+    for cells in &style.below {
+        lines.push(cells.iter().map(|cell| cell.shown(|bytes| show(bytes, style.charset))).collect());
     }
     if let Some(width) = style.width {
         fit(columns, &mut lines, width);
     }
+    // In which column of the terminal a tree begins.
+    let widest = |at: usize| lines.iter().map(|cells| width(&cells[at])).max().unwrap_or(0) + 1;
+    let drawn = style.tree.filter(|_| style.paint.is_some()).map(|tree| (0..tree).map(widest).sum());
 
     // The last column stays out of the table, which would pad every line to the longest command.
     let last: Vec<String> = lines.iter_mut().map(|cells| cells.pop().unwrap_or_default()).collect();
@@ -248,11 +326,30 @@ fn human<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style
         }
         line.push_str(cell);
         if at > 0 || style.headings {
-            out.push_str(line.trim_end());
+            let mark = at
+                .checked_sub(1)
+                .map(|line| marks.get(line).map_or((usize::MAX, ""), |(row, branch)| (*row, branch)));
+            out.push_str(&painted(line.trim_end(), mark, drawn, style));
             out.push('\n');
         }
     }
     out
+}
+
+/// A line with its colours. They come last, so that nothing has counted them as text. `mark` is the row of the line and
+/// what is drawn of the tree, none for the headings; `drawn` is the column of the terminal in which that begins.
+fn painted(line: &str, mark: Option<(usize, &str)>, drawn: Option<usize>, style: &Style) -> String {
+    let Some(paint) = &style.paint else { return line.to_string() };
+    let (look, branch) = match mark {
+        None => (Paint::Bold, ""),
+        Some((row, branch)) => (paint.get(row).copied().unwrap_or_default(), branch),
+    };
+    let (before, rest) = line.split_at(cut(line, drawn.unwrap_or(0)).len());
+    match rest.strip_prefix(branch) {
+        Some(rest) if !branch.is_empty() => [look.on(before), Paint::Dim.on(branch), look.on(rest)].concat(),
+        // A tree that was cut.
+        _ => look.on(line),
+    }
 }
 
 /// Cuts the cells of the long text so that lines are no wider than the terminal.
@@ -319,8 +416,9 @@ fn json<M, R>(model: &M, columns: &[&Column<M, R>], rows: &[(usize, &R)], style:
         close(&mut out, open, 0);
     }
     out.push_str("\n   ]");
-    for (name, number) in &style.facts {
-        out.push_str(&format!(",\n   \"{name}\": {number}"));
+    for (name, value) in &style.facts {
+        out.push_str(",\n   ");
+        member(&mut out, 1, name, value);
     }
     out.push_str("\n}\n");
     out
@@ -388,6 +486,8 @@ mod tests {
             wrap: true,
             key: "things",
             facts: vec![],
+            below: vec![],
+            paint: None,
         }
     }
 
@@ -419,6 +519,37 @@ mod tests {
     }
 
     #[test]
+    fn colours_take_no_room_and_are_for_people_alone() {
+        let plain = Style { tree: Some(0), width: Some(9), ..style(Form::Human) };
+        let paint = || Some(vec![Paint::Plain, Paint::Bright, Paint::Plain, Paint::Dim]);
+        let painted =
+            text("words,id", &Style { tree: Some(0), width: Some(9), paint: paint(), ..style(Form::Human) });
+        let expected = "\x1b[1mWORDS   ID\x1b[0m\nseven    7\n\x1b[2m├─\x1b[0m\x1b[33ma b 1234\x1b[0m\n\
+                        \x1b[2m│ └─\x1b[0m     5\n\x1b[2m└─\x1b[0m\x1b[2mx      6\x1b[0m\ny        8\n";
+        assert_eq!(painted, expected);
+        let without: String = painted
+            .split("\x1b[")
+            .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('m'))
+            .collect();
+        assert_eq!(without, text("words,id", &plain));
+        for form in [Form::Raw, Form::Json] {
+            assert_eq!(
+                text("id,words", &Style { paint: paint(), ..style(form) }),
+                text("id,words", &style(form))
+            );
+        }
+    }
+
+    #[test]
+    fn further_lines_stand_below_in_the_same_columns() {
+        let below = vec![vec![Cell::Number(123456), Cell::Text(b"~\x1b".to_vec())]];
+        let more = Style { below, ..style(Form::Human) };
+        let expected =
+            "    ID WORDS\n     7 seven\n  1234 a b\\\\x1b\\xff\n     5\n     6 x\n     8 y\n123456 ~\\x1b\n";
+        assert_eq!(text("id,words", &more), expected);
+    }
+
+    #[test]
     fn scripts_get_fields_without_spaces_in_them() {
         let expected = "ID WORDS NONE\n7 seven \n1234 a\\x20b\\x5c\\x1b\\xff \n5  \n6 x \n8 y \n";
         assert_eq!(text("id,words,none", &style(Form::Raw)), expected);
@@ -426,7 +557,7 @@ mod tests {
 
     #[test]
     fn json_nests_and_keeps_every_byte() {
-        let facts = Style { facts: vec![("unreadable", 3)], ..style(Form::Json) };
+        let facts = Style { facts: vec![("unreadable", Value::Number(3))], ..style(Form::Json) };
         let expected = r#"{
    "things": [
       {

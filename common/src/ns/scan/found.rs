@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::{HashMap, HashSet, Holder, Namespace, Process, Snapshot, Via, Want};
+use super::inferred::Marked;
+use super::{HashMap, HashSet, Holder, Inferred, Namespace, Process, Snapshot, Via, Want};
 use crate::error::Result;
 use crate::kind::{Kind, KindMap, NsId};
 use crate::ns::fd::NsFd;
@@ -22,6 +23,8 @@ pub(super) struct Found {
     netnsids: Netnsids,
     /// Open files that are namespaces if they were opened through a mount of one.
     pub(super) files: Vec<File>,
+    /// The processes that do not show their namespaces, by what tells those apart.
+    pub(super) marked: Marked,
 }
 
 /// An open file that was opened by a path.
@@ -38,6 +41,15 @@ impl Found {
     /// The namespaces so far.
     pub(super) fn namespaces(&self) -> &[Namespace] {
         &self.snapshot.namespaces
+    }
+
+    /// How many holders, and open files that can be some, were met so far.
+    pub(super) fn kept(&self) -> usize {
+        self.snapshot.holders.len() + self.files.len()
+    }
+
+    pub(super) fn add_inferred(&mut self, group: Inferred) {
+        self.snapshot.inferred.push(group);
     }
 
     /// Is a process of this namespace known?
@@ -132,7 +144,7 @@ impl Found {
 
     /// Adds what another found in other places.
     pub(super) fn merge(&mut self, other: Found) {
-        let Found { snapshot: theirs, asked, files, .. } = other;
+        let Found { snapshot: theirs, asked, files, marked, .. } = other;
         for ns in theirs.namespaces {
             let known = self.namespace(ns.id, ns.kind);
             known.processes += ns.processes;
@@ -147,6 +159,7 @@ impl Found {
         }
         self.asked.extend(asked);
         self.files.extend(files);
+        self.marked.merge(marked);
         let ours = &mut self.snapshot;
         ours.processes.extend(theirs.processes);
         ours.members.extend(theirs.members);
@@ -169,6 +182,7 @@ impl Found {
         snapshot.members.sort_unstable();
         snapshot.holders.sort_by(by_place);
         snapshot.holders.dedup_by(|one, other| one == other && one.1.via() != Via::Mount);
+        snapshot.inferred.sort_unstable();
         snapshot
     }
 }

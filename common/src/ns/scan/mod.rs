@@ -3,6 +3,7 @@
 mod children;
 mod descriptors;
 mod found;
+mod inferred;
 mod kernel;
 mod mounts;
 mod open;
@@ -20,6 +21,7 @@ use crate::ns::fd::NsFd;
 use crate::proc::Proc;
 use crate::proc::descriptors::DEVICES;
 use crate::proc::groups::Line;
+use crate::proc::status::End;
 use found::Found;
 use processes::Visit;
 
@@ -125,6 +127,10 @@ pub struct Want {
     pub netnsids: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
+    /// The processes that keep namespaces from elsewhere are to be described too.
+    pub keepers: bool,
+    /// In which namespaces the processes seem to be that do not show theirs.
+    pub inferred: bool,
     /// What is to be known of the processes that are described.
     pub facts: Facts,
 }
@@ -144,6 +150,8 @@ impl Want {
             alone: false,
             netnsids: false,
             members_of: None,
+            keepers: false,
+            inferred: false,
             facts,
         }
     }
@@ -169,11 +177,13 @@ pub struct Facts {
     pub command: bool,
     /// Its groups.
     pub groups: bool,
+    /// What would end it.
+    pub end: bool,
 }
 
 impl Facts {
     fn any(self) -> bool {
-        self.uid || self.stat || self.command || self.groups
+        self.uid || self.stat || self.command || self.groups || self.end
     }
 }
 
@@ -182,7 +192,7 @@ impl Facts {
 pub struct Snapshot {
     /// The namespaces, ascending by inode number.
     pub namespaces: Vec<Namespace>,
-    /// The processes that are described: the first of each namespace, and those of [`Want::members_of`].
+    /// The processes that are described: the first of each namespace, and those that [`Want`] names.
     pub processes: HashMap<i32, Process>,
     /// The processes of [`Want::members_of`], ascending.
     pub members: Vec<i32>,
@@ -190,6 +200,8 @@ pub struct Snapshot {
     pub holders: Vec<(u64, Holder)>,
     /// How many processes did not show their namespaces to us.
     pub unreadable: usize,
+    /// In which namespaces those seem to be, as far as that was asked for.
+    pub inferred: Vec<Inferred>,
 }
 
 /// One namespace.
@@ -323,6 +335,21 @@ pub struct Process {
     pub command: Vec<u8>,
     /// Its groups, if they were asked for and could be read.
     pub groups: Vec<Line>,
+    /// What would end it, if that was asked for.
+    pub end: End,
+}
+
+/// Processes that do not show their namespaces, and seem to be in one together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Inferred {
+    /// The kind of the namespace.
+    pub kind: Kind,
+    /// The lowest PID of them. The process is described.
+    pub first: i32,
+    /// How many they are.
+    pub processes: usize,
+    /// Inode number of the namespace, where a process that shows it seems to be in it too.
+    pub known: Option<u64>,
 }
 
 /// What is known of the machine before anything is looked at.
@@ -366,6 +393,7 @@ pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
         Depth::Kernel => Found::default(),
         _ => processes::visit(&machine, want)?,
     };
+    inferred::scan(&machine, &mut found)?;
     // What the kernel lists can have mounts in it, so it comes first.
     for source in SOURCES.iter().rev().filter(|source| source.is_asked(want.depth)) {
         if let Pass::Once(scan) = source.pass {

@@ -9,13 +9,14 @@ use std::sync::{Mutex, PoisonError};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
-use super::{Found, Machine, Pass, Process, SOURCES, Source, Want};
+use super::{Facts, Found, Machine, Pass, Process, SOURCES, Source, Want, inferred};
 use crate::error::Result;
 use crate::kind::{Kind, KindMap, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Task;
 use crate::proc::descriptors::{self, Descriptor};
 use crate::proc::groups::Line;
+use crate::proc::status::End;
 use crate::sys;
 
 /// How many entries of /proc, in bytes, are read before others are asked for help: some hundred processes.
@@ -133,7 +134,12 @@ impl<'a> Visits<'a> {
                 Err(e) if e.is_gone() => {}
                 Err(e) if e.is_our_own() => return Err(e),
                 // It is there and cannot be shown, whatever keeps it from us.
-                Err(_) => found.add_unreadable(),
+                Err(_) => {
+                    found.add_unreadable();
+                    if self.want.inferred {
+                        self.infer(pid, &mut found)?;
+                    }
+                }
             }
         }
         Ok(found)
@@ -158,10 +164,13 @@ impl<'a> Visits<'a> {
         let task = self.machine.proc.task(pid)?;
         let inodes = task.namespaces(self.kinds)?;
         let mut known = inodes.iter().filter(|(_, ino)| **ino != 0);
-        if self.want.facts.any() && known.any(|(kind, &ino)| self.is_of_interest(kind, ino, found)) {
+        let facts = self.want.facts;
+        let is_described = facts.any() && known.any(|(kind, &ino)| self.is_of_interest(kind, ino, found));
+        if is_described {
             // If it ends here, it counts nowhere.
-            found.describe(describe(&task, self.want)?);
+            found.describe(describe(&task, facts)?);
         }
+        let before = found.kept();
         let Visits { machine, want, .. } = *self;
         let mut visit = Visit { machine, want, task: &task, inodes, threads: Vec::new(), tables: Vec::new() };
         if want.is_deep() {
@@ -172,7 +181,24 @@ impl<'a> Visits<'a> {
                 scan(&visit, found)?;
             }
         }
+        if want.keepers && !is_described && found.kept() > before {
+            match describe(&task, facts) {
+                Ok(process) => found.describe(process),
+                Err(e) if e.is_our_own() => return Err(e),
+                // It has ended, and what it kept is nobody's; it is counted, as who ends after the visit is.
+                Err(_) => {}
+            }
+        }
         Ok(())
+    }
+
+    /// Marks a process that does not show where it is.
+    fn infer(&self, pid: i32, found: &mut Found) -> Result<()> {
+        match self.machine.proc.task(pid) {
+            Ok(task) => inferred::mark(&task, self.want, found),
+            Err(e) if e.is_our_own() => Err(e),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Is a process that is in it to be described: as the first there, or as one of all?
@@ -251,8 +277,7 @@ pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-fn describe(task: &Task, want: &Want) -> Result<Process> {
-    let facts = want.facts;
+pub(super) fn describe(task: &Task, facts: Facts) -> Result<Process> {
     let line = if facts.command { task.command_line()? } else { Vec::new() };
     let nameless = facts.command && line.is_empty();
     let stat = if facts.stat || nameless { Some(task.stat()?) } else { None };
@@ -264,6 +289,7 @@ fn describe(task: &Task, want: &Want) -> Result<Process> {
         uid: if facts.uid { task.uid()? } else { 0 },
         command: if nameless { stat.map(|stat| stat.comm).unwrap_or_default() } else { line },
         groups: if facts.groups { or_none(Line::of(task))? } else { Vec::new() },
+        end: if facts.end { or_none(End::of(task))? } else { End::default() },
     })
 }
 
