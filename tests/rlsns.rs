@@ -3,6 +3,7 @@
 mod defects;
 mod filter;
 mod hiding;
+mod hostile;
 mod storm;
 mod why;
 
