@@ -4,6 +4,7 @@ mod defects;
 mod filter;
 mod hiding;
 mod hostile;
+mod mounted;
 mod storm;
 mod why;
 

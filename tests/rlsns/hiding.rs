@@ -80,18 +80,18 @@ def in_thread(what):
 "#;
 
 /// A process that hides a namespace.
-struct Hider {
+pub(super) struct Hider {
     held: Held,
-    dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
 }
 
 impl Hider {
-    fn pid(&self) -> i32 {
+    pub(super) fn pid(&self) -> i32 {
         self.held.pid()
     }
 
     /// The numbers that it said.
-    fn numbers<const N: usize>(&self) -> [u64; N] {
+    pub(super) fn numbers<const N: usize>(&self) -> [u64; N] {
         let numbers: Vec<u64> =
             self.held.line.split(' ').map(|word| word.parse().unwrap_or_else(|_| panic!("{word}"))).collect();
         numbers.try_into().unwrap()
@@ -99,7 +99,7 @@ impl Hider {
 }
 
 /// Runs a script. None where there is nothing to run it with.
-fn hide(t: &Test, script: &str) -> Option<Hider> {
+pub(super) fn hide(t: &Test, script: &str) -> Option<Hider> {
     // Not by its name: that can be a wrapper, which would be a process more.
     let python = Path::new("/usr/bin/python3");
     if !t.needs(python.exists(), "/usr/bin/python3") {
@@ -111,21 +111,28 @@ fn hide(t: &Test, script: &str) -> Option<Hider> {
 }
 
 /// What is listed of a namespace: NS, TYPE, VIA, HOLDERS, REF, NPROCS, ONS.
-fn listing(t: &Test) -> Vec<Value> {
+pub(super) fn listing(t: &Test) -> Vec<Value> {
     let run = t.tool("rlsns").args(["-J", "-l", "-o", "NS,TYPE,VIA,HOLDERS,REF,NPROCS,ONS"]).run();
     assert_eq!((run.code, run.errors().as_str()), (Some(0), ""), "{run:?}");
     let json: Value = serde_json::from_slice(&run.stdout).unwrap();
     json["namespaces"].as_array().unwrap().clone()
 }
 
-fn find(t: &Test, ino: u64) -> Option<Value> {
+pub(super) fn find(t: &Test, ino: u64) -> Option<Value> {
     listing(t).into_iter().find(|ns| ns["ns"] == ino)
 }
 
 /// It is found with this VIA, these HOLDERS and this REF, and no process is in it. A listing of another test can
 /// have it open for an instant, so more than one look is allowed.
 #[track_caller]
-fn is_found(t: &Test, ino: u64, kind: &str, via: &str, holders: Option<&str>, reference: Option<String>) {
+pub(super) fn is_found(
+    t: &Test,
+    ino: u64,
+    kind: &str,
+    via: &str,
+    holders: Option<&str>,
+    reference: Option<String>,
+) {
     let expected = serde_json::json!([kind, via, holders, 0]);
     let mut last = Value::Null;
     let fits = within(Duration::from_secs(20), || {
@@ -147,7 +154,7 @@ fn is_not_found(t: &Test, ino: u64) {
 }
 
 /// Does the kernel list namespaces to us, from this release on?
-fn lists_since(release: (u32, u32)) -> bool {
+pub(super) fn lists_since(release: (u32, u32)) -> bool {
     // Only to those in the initial pid namespace, whose number is always this.
     let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut words = text.split(['.', '-']).map_while(|word| word.trim().parse::<u32>().ok());
@@ -156,7 +163,7 @@ fn lists_since(release: (u32, u32)) -> bool {
 }
 
 /// Does it list all kinds?
-fn lists_all() -> bool {
+pub(super) fn lists_all() -> bool {
     lists_since((6, 19))
 }
 
