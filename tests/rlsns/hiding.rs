@@ -484,5 +484,11 @@ say(number)
 stay()";
     let Some(hider) = hide(&t, script) else { return };
     let [ino] = hider.numbers();
-    only_the_kernel_lists(&t, ino, "mnt", lists_since((6, 12)));
+    let listed = lists_since((6, 12));
+    only_the_kernel_lists(&t, ino, "mnt", listed);
+    if listed {
+        let named = format!("--mount={}", find(&t, ino).unwrap()["ref"].as_str().unwrap());
+        let inside = t.tool("rnsenter").args([&named, "readlink", "/proc/self/ns/mnt"]).run().ok();
+        assert_eq!(inside, format!("mnt:[{ino}]\n"));
+    }
 }

@@ -83,7 +83,7 @@ impl NsFd {
     }
 
     /// The mount namespace after this one in the kernel's list of all, or the one before it; none at the end.
-    pub(super) fn beside(&self, after: bool) -> Result<Option<NsFd>> {
+    fn beside(&self, after: bool) -> Result<Option<NsFd>> {
         match sys::ns_beside(&self.fd, after) {
             Ok(fd) => Ok(Some(NsFd { fd, kind: self.kind, name: format!("{} namespace", self.kind).into() })),
             Err(Errno::ENOENT) => Ok(None),
@@ -92,6 +92,26 @@ impl NsFd {
                 Err(Error::sys(call, &self.name, e))
             }
         }
+    }
+
+    /// Shows each mount namespace of the machine, from this one on and then those before it, until one is enough. Needs
+    /// what NS_MNT_GET_NEXT needs, Linux 6.12.
+    pub(super) fn walk(self, mut enough: impl FnMut(NsFd) -> Result<bool>) -> Result<()> {
+        let mut before = self.beside(false)?;
+        let mut at = Some(self);
+        while let Some(ns) = at.take() {
+            at = ns.beside(true)?;
+            if enough(ns)? {
+                return Ok(());
+            }
+        }
+        while let Some(ns) = before.take() {
+            before = ns.beside(false)?;
+            if enough(ns)? {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// How many mounts there are in this mount namespace. None of other kinds, and before Linux 6.12.

@@ -78,18 +78,9 @@ fn open(numbers: Vec<u64>, kinds: KindSet, alone: bool, want: &Want, found: &mut
     Ok(())
 }
 
-/// Goes from our own mount namespace to those after and before it.
+/// Adds all mount namespaces.
 fn walk(machine: &Machine<'_>, want: &Want, found: &mut Found) -> Result<()> {
-    let own = || NsFd::of(&machine.proc.this()?, Kind::Mnt);
-    for after in [true, false] {
-        let mut at = own()?;
-        while let Some(next) = at.beside(after)? {
-            add(at, None, want, found)?;
-            at = next;
-        }
-        add(at, None, want, found)?;
-    }
-    Ok(())
+    NsFd::of(&machine.proc.this()?, Kind::Mnt)?.walk(|ns| add(ns, None, want, found).map(|()| false))
 }
 
 fn add(ns: NsFd, number: Option<u64>, want: &Want, found: &mut Found) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{Depth, HashSet, Holder, Machine, Namespace, Snapshot, Want, mounts, sockets, take};
 use crate::error::{Error, Result};
-use crate::kind::{KindSet, NsId};
+use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
 
@@ -44,6 +44,12 @@ fn open(
             Ok(_) | Err(_) => {}
         }
     }
+    if ns.kind == Kind::Mnt
+        && machine.proc.is_system()
+        && let Some(found) = by_list(machine, ns)?
+    {
+        return Ok(Some(found));
+    }
     let ino = Some(ns.id.ino);
     for below in snapshot.namespaces.iter().filter(|below| below.owner == ino || below.parent == ino) {
         let Some(open) = open(machine, snapshot, below, tried)? else { continue };
@@ -54,6 +60,23 @@ fn open(
         }
     }
     Ok(None)
+}
+
+/// A mount namespace, by the kernel's list of those.
+fn by_list(machine: &Machine<'_>, ns: &Namespace) -> Result<Option<NsFd>> {
+    let mut found = None;
+    let walked = machine.proc.this().and_then(|this| NsFd::of(&this, Kind::Mnt)).and_then(|own| {
+        own.walk(|other| {
+            let fits = other.id()?.ino == ns.id.ino;
+            found = Some(other).filter(|_| fits);
+            Ok(fits)
+        })
+    });
+    match walked {
+        Err(e) if e.is_our_own() => Err(e),
+        // It is not for us, or this kernel has none.
+        _ => Ok(found),
+    }
 }
 
 fn by_holder(machine: &Machine<'_>, ns: &Namespace, holder: &Holder) -> Result<NsFd> {
