@@ -242,7 +242,7 @@ pub fn readlinkat<'a>(dir: impl AsFd, path: &CStr, buffer: &'a mut [u8]) -> Resu
 
 /// Reads entries of an open directory into `buffer`, as many as fit; answers the bytes that were written, none at
 /// the end. Neither allocates nor asks anything else, as the C library would. Source: getdents64(2).
-pub fn getdents<'a>(dir: impl AsFd, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+pub fn getdents(dir: impl AsFd, buffer: &mut [u8]) -> Result<&[u8]> {
     // SAFETY: the kernel writes at most `len` bytes into the buffer, which outlives the call.
     let length = Errno::result(unsafe {
         libc::syscall(libc::SYS_getdents64, dir.as_fd().as_raw_fd(), buffer.as_mut_ptr(), buffer.len())

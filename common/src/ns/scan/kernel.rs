@@ -36,9 +36,10 @@ pub(super) fn scan(machine: &Machine<'_>, want: &Want, found: &mut Found) -> Res
         Err(e) => Err(e),
     };
     match asked {
-        Err(e) if alone && !e.is_our_own() => Err(e.with_hint(WITHOUT)),
         Err(e) if e.is_our_own() => Err(e),
-        asked => Ok(asked.unwrap_or_default()),
+        Err(e) if alone => Err(e.with_hint(WITHOUT)),
+        // It is not for us, or this kernel has none.
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
