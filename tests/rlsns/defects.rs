@@ -145,8 +145,15 @@ fn the_time_for_a_tree_grows_no_faster_than_the_machine() {
         let id = NsId { dev: 0, ino: pid as u64 };
         let ns = Namespace { processes: 1, first: Some(pid), ..Namespace::new(id, Kind::Net) };
         snapshot.namespaces.push(ns);
-        let process =
-            Process { pid, ppid: pid / 3, uid: 0, start: 0, command: Vec::new(), groups: Vec::new() };
+        let process = Process {
+            pid,
+            ppid: pid / 3,
+            uid: 0,
+            start: 0,
+            command: Vec::new(),
+            groups: Vec::new(),
+            end: Default::default(),
+        };
         snapshot.processes.insert(pid, process);
     }
     let picture = Picture::from(snapshot);
