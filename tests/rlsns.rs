@@ -85,6 +85,7 @@ fn options_choose_what_is_listed_and_how() {
         (&["-lnt", "pid,uts", "-o", "NS,TYPE"], " 2 pid\n 4 uts\n12 pid\n14 uts\n"),
         (&["-lnp", "9", "-o", "NS,TYPE"], " 3 user\n11 net\n12 pid\n14 uts\n"),
         (&["-ln", "-o", "nprocs,ppid,path", "-t", "uts"], "     6    0 /proc/1/ns/uts\n     1    8 /proc/9/ns/uts\n"),
+        (&["-ln", "-o", "path", "-t", "uts"], "/proc/1/ns/uts\n/proc/9/ns/uts\n"),
         (&["-n", "pid:[12]", "-o", "pid,ppid,command"], "  8    7 web --port\n  9    8 ├─worker\n 12    8 └─\\x1b]0;x\\x07\\x0a)\n"),
         (&["pid:[12]", "-l", "-o", "pid,ppid,ns"], "PID PPID NS\n  8    7 12\n  9    8 12\n 12    8 12\n"),
         (&["-r", "-t", "net", "-o", "ns,command,pid"], "NS COMMAND PID\n1 /sbin/init\\x20splash 1\n16 b\\xff\\x20\\u{9b}\\x20e\\x20 13\n11 web\\x20--port 8\n15 \\x1b]0;x\\x07\\x0a) 12\n"),

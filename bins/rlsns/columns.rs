@@ -11,7 +11,7 @@ use super::picture::{Picture, Row};
 pub(crate) const COLUMNS: &[Column<Picture, Row>] = &[
     Column { name: "NS", help: "inode number of the namespace", shape: Shape::Number, cell: |p, row| Cell::Number(row.ns(p).id.ino) },
     Column { name: "TYPE", help: "kind of the namespace", shape: Shape::Text, cell: |p, row| Cell::text(Some(row.ns(p).kind.name())) },
-    Column { name: "PATH", help: "path to the namespace", shape: Shape::Text, cell: |p, row| Cell::text(row.process(p).map(|process| format!("/proc/{}/ns/{}", process.pid, row.ns(p).kind))) },
+    Column { name: "PATH", help: "path to the namespace", shape: Shape::Text, cell: |p, row| Cell::text(row.pid.map(|pid| format!("/proc/{pid}/ns/{}", row.ns(p).kind))) },
     Column { name: "NPROCS", help: "number of processes in the namespace", shape: Shape::Number, cell: |p, row| Cell::Number(row.ns(p).processes as u64) },
     Column { name: "PID", help: "lowest PID in the namespace", shape: Shape::Number, cell: |_, row| Cell::number(row.pid.map(i32::unsigned_abs)) },
     Column { name: "PPID", help: "PID of that process's parent", shape: Shape::Number, cell: |p, row| Cell::number(row.process(p).map(|process| process.ppid.unsigned_abs())) },

@@ -19,7 +19,7 @@ use common::error::Error;
 use common::kind::{Kind, KindMap};
 use common::ns::fd::NsFd;
 use common::ns::refer::{self, Ref, Sight};
-use common::ns::scan::{self, Depth, Namespace, Snapshot, Want};
+use common::ns::scan::{self, Depth, Inferred, Namespace, Snapshot, Want};
 use common::proc::Proc;
 use common::proc::credentials::{self, Tracing};
 use common::sys::terminal_columns;
@@ -77,7 +77,13 @@ fn run(request: Request) -> anyhow::Result<u8> {
     if style.paint.is_some() {
         style.paint = Some(rows.iter().map(|(_, row)| look(&picture, row)).collect());
     }
-    let inferred = picture.snapshot.inferred.iter();
+    let passes = |group: &&Inferred| {
+        request
+            .filter
+            .as_ref()
+            .is_none_or(|filter| filter.holds(&|column| picture.guessed(group, column.name)))
+    };
+    let inferred = picture.snapshot.inferred.iter().filter(passes);
     if request.form == Form::Json {
         style.facts.push(("inferred", Value::List(inferred.map(|group| picture.guess(group)).collect())));
     } else {
@@ -112,7 +118,7 @@ fn want(request: &Request, members_of: Option<u64>) -> Want {
         Form::Raw => false,
         Form::Json => true,
     };
-    want.inferred = all && shown;
+    want.inferred = all && shown && !request.persistent;
     // What was said is meant, whatever columns need.
     want.depth = request.depth.unwrap_or(want.depth);
     want

@@ -46,7 +46,7 @@ pub fn values(name: &str) -> Values {
         "NAMESPACE" => Values::Asked("namespace"),
         "TYPE" => Values::List("kind"),
         "LIST" => Values::List("column"),
-        "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "CONTROLLERS:PATH" => Values::Unknown,
+        "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "EXPR" | "CONTROLLERS:PATH" => Values::Unknown,
         "N|all" => Values::Words(vec![word("all", "every descriptor")]),
         "DEPTH" => Values::Words(DEPTHS.iter().map(|(name, _)| word(name, "")).collect()),
         "WHEN" => Values::Words(COLORS.iter().map(|(name, _)| word(name, "")).collect()),

@@ -14,7 +14,7 @@ use crate::tools::rlsns::columns::COLUMNS;
 #[rustfmt::skip]
 const CASES: &[(&str, &[&str])] = &[
     ("rlsns --ty", &["--type"]),
-    ("rlsns --no", &["--noheadings", "--notruncate"]),
+    ("rlsns --no", &["--noheadings", "--notruncate", "--nowrap"]),
     ("rlsns --type p", &["pid"]),
     ("rlsns -t u", &["user", "uts"]),
     ("rlsns -t net,p", &["net,pid"]),
@@ -63,7 +63,7 @@ const BASH_CASES: &[(&str, &[&str])] = &[
     ("rlsns -To", &["-Towner"]),
     ("rnsenter -n/proc/self/ns/ne", &["-n/proc/self/ns/net"]),
     ("rnsenter -n=/proc/self/ns/ne", &["/proc/self/ns/net"]),
-    ("rnsenter -n rlsns --no", &["--noheadings", "--notruncate"]),
+    ("rnsenter -n rlsns --no", &["--noheadings", "--notruncate", "--nowrap"]),
     ("rnsenter -n rlsns -p uni", &["unit:"]),
     ("rnsenter -t ctr:web -n nsinfo ini", &["init"]),
 ];

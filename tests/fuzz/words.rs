@@ -133,7 +133,7 @@ fn cell(line: usize, column: &Column) -> Cell {
     let number = column.name.len() + line;
     match (column.shape, number % 4) {
         (_, 0) => Cell::Empty,
-        (Shape::Number, _) => Cell::Number(number as u64 - 3),
+        (Shape::Number, _) => Cell::Number(number as u64 / 4),
         (_, 1) => Cell::Lines(vec![b"/a".to_vec(), b"/b\xff".to_vec()]),
         (_, 2) => Cell::Text(number.to_string().into_bytes()),
         (_, _) => Cell::Text(column.name.to_ascii_lowercase().into_bytes()),

@@ -8,7 +8,7 @@ use crate::harness::Test;
 /// Long options that are planned.
 #[rustfmt::skip]
 const OPTIONS: &[(&str, &str, &[&str])] = &[
-    ("rlsns", "lsns", &["filter", "nowrap", "output-all", "persistent"]),
+    ("rlsns", "lsns", &[]),
     ("rnsenter", "nsenter", &["env", "follow-context", "join-cgroup", "keep-caps", "net-socket", "user-parent", "wdns"]),
     ("runshare", "unshare", &[
         "boottime", "forward-signals", "keep-caps", "load-interp", "map-auto", "map-group", "map-groups", "map-subids", "map-user",
@@ -16,8 +16,8 @@ const OPTIONS: &[(&str, &str, &[&str])] = &[
     ]),
 ];
 
-/// Columns that are planned.
-const COLUMNS: &[&str] = &["NETNSID", "NSFS"];
+/// Columns that are planned: none are left.
+const COLUMNS: &[&str] = &[];
 
 /// The long options that a help lists, each at the beginning of a line or after its short one.
 fn options(help: &str) -> BTreeSet<&str> {

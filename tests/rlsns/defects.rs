@@ -1,13 +1,14 @@
 //! What is wrong in lsns of util-linux (2.38 to 2.43), and right here. One that is a matter of many runs is tested
 //! beside the rest: no listing is empty while processes are born and die.
 
-use std::fs::{create_dir_all, write};
-use std::os::unix::fs::symlink;
-
+use common::kind::{Kind, NsId};
+use common::ns::scan::{Namespace, Process, Snapshot};
 use serde_json::Value;
 
-use super::{Fake, machine};
 use crate::harness::{Test, inode, tool_path};
+use crate::tools::rlsns::cli::Relation;
+use crate::tools::rlsns::picture::{Picture, Row};
+use crate::tools::rlsns::tree::grow;
 
 /// Runs rlsns in a mount namespace of its own, after lines of shell that make the world. `$1` is a directory.
 fn in_world(t: &Test, script: &str, args: &str) -> String {
@@ -134,33 +135,34 @@ fn a_process_that_is_gone_has_no_empty_list() {
     t.tool("rlsns").args(["-p", pid]).run().fails(1, &format!("rlsns: open process {pid}: No such process"));
 }
 
-/// D28: lsns looks at every pair of processes.
+/// D28: lsns looks at every pair of processes. How long the look at them takes, the benches tell.
 #[test]
-fn the_time_for_a_listing_grows_no_faster_than_the_machine() {
-    let t = rings!(Host, User);
-    let large = |count: i32| {
-        let root = machine(&[] as &[Fake<'_>]);
-        for pid in 1..=count {
-            let dir = root.path().join(pid.to_string());
-            create_dir_all(dir.join("ns")).unwrap();
-            // Each in a namespace of its own, below one at random.
-            write(dir.join("stat"), format!("{pid} (x) S {} 1 1 0", pid / 3)).unwrap();
-            write(dir.join("cmdline"), "x\0").unwrap();
-            symlink(format!("net:[{pid}]"), dir.join("ns/net")).unwrap();
-        }
-        root
-    };
-    let seconds = |count: i32| {
-        let root = large(count);
-        let run = || {
-            let start = std::time::Instant::now();
-            let text = t.tool("rlsns").arg("--proc").arg(root.path()).args(["-n", "-t", "net"]).run().ok();
-            assert_eq!(text.lines().count(), count as usize);
-            start.elapsed().as_secs_f64()
+fn the_time_for_a_tree_grows_no_faster_than_the_machine() {
+    let _t = rings!(Host, User);
+    const COUNT: i32 = 64_000;
+    let mut snapshot = Snapshot::default();
+    for pid in 1..=COUNT {
+        let id = NsId { dev: 0, ino: pid as u64 };
+        let ns = Namespace { processes: 1, first: Some(pid), ..Namespace::new(id, Kind::Net) };
+        snapshot.namespaces.push(ns);
+        let process = Process {
+            pid,
+            ppid: pid / 3,
+            uid: 0,
+            start: 0,
+            command: Vec::new(),
+            groups: Vec::new(),
+            end: Default::default(),
         };
-        (0..5).map(|_| run()).fold(f64::MAX, f64::min)
-    };
-    // 16 times the processes: lsns needs some 100 times as long. There is a part that does not grow.
-    let (few, many) = (seconds(300), seconds(4800));
-    assert!(many < 40.0 * few, "{few} {many}");
+        snapshot.processes.insert(pid, process);
+    }
+    let picture = Picture::from(snapshot);
+    let rows: Vec<_> = (0..COUNT).map(|at| Row { ns: at as usize, pid: Some(at + 1) }).collect();
+    let start = std::time::Instant::now();
+    let grown = grow(&picture, &rows, Some(Relation::Process));
+    let seconds = start.elapsed().as_secs_f64();
+    let deepest = grown.iter().map(|(depth, _)| *depth).max();
+    assert_eq!((grown.len(), deepest), (COUNT as usize, Some(10)));
+    // It takes half a second here; a look at each pair, of which there are 4 thousand million, a minute.
+    assert!(seconds < 15.0, "{seconds}");
 }
