@@ -21,7 +21,11 @@ use super::picture::{Picture, Row};
 pub(crate) const TOOL: Tool = Tool {
     name: "rlsns",
     command,
-    dialect: Dialect { ours: &["proc", "list-columns", "depth", "why", "leaks", "color"], attached: true, program: false },
+    dialect: Dialect {
+        ours: &["proc", "list-columns", "depth", "why", "leaks", "color"],
+        attached: true,
+        program: false,
+    },
     failure: LISTER,
     columns: || COLUMNS.iter().map(|column| (column.name, column.help)).collect(),
 };

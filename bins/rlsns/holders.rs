@@ -75,7 +75,11 @@ pub(crate) fn of(picture: &Picture, ns: &Namespace, us: &Us) -> Vec<Kept> {
         if owns || below.parent == Some(ns.id.ino) {
             let release = Ok(ask(below.kind, below.id.ino));
             let is_parent = !owns || below.kind == Kind::User;
-            found.push(Kept { below: Some((below.kind, below.id.ino, is_parent)), release, ..bare(Via::Namespace) });
+            found.push(Kept {
+                below: Some((below.kind, below.id.ino, is_parent)),
+                release,
+                ..bare(Via::Namespace)
+            });
         }
     }
     let refusal = match (is_initial(picture, ns), us.same_numbers) {
@@ -111,11 +115,18 @@ fn end(picture: &Picture, pid: i32) -> Result<String, &'static str> {
         End::Kill => Ok(format!("kill -KILL {pid}")),
         End::Parent(parent) if parent > 1 => Ok(format!("kill {parent}")),
         End::Parent(_) => Err("a process that has ended is there until its parent has waited for it"),
-        End::Nothing => Err("no signal ends a thread of the kernel, nor the first process of our pid namespace"),
+        End::Nothing => {
+            Err("no signal ends a thread of the kernel, nor the first process of our pid namespace")
+        }
     }
 }
 
-fn unmount(ns: &Namespace, (within, ours, pid): (u64, bool, Option<i32>), point: &[u8], us: &Us) -> Result<String, &'static str> {
+fn unmount(
+    ns: &Namespace,
+    (within, ours, pid): (u64, bool, Option<i32>),
+    point: &[u8],
+    us: &Us,
+) -> Result<String, &'static str> {
     let charset = us.charset.unwrap_or(Charset::Ascii);
     let word = shell_word(point, charset).ok_or("no command can name a path that ends with a newline")?;
     let name = point.strip_prefix(NETNS.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
@@ -165,7 +176,10 @@ impl Kept {
             ("tid", number(self.tid)),
             ("fd", number(self.fd)),
             ("user", picture.user(process.map(|process| process.uid)).into()),
-            ("start", text(process.and_then(|process| picture.started(process)).as_ref().map(String::as_bytes))),
+            (
+                "start",
+                text(process.and_then(|process| picture.started(process)).as_ref().map(String::as_bytes)),
+            ),
             ("command", text(process.map(|process| &process.command[..]))),
             ("point", text(self.point.as_ref().map(|(point, ..)| &point[..]))),
             ("within", Value::number(self.point.as_ref().map(|(_, within, _)| *within))),

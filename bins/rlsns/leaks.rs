@@ -13,7 +13,7 @@ use super::why::{us, want};
 
 pub(crate) fn run(proc: &Proc, request: &Request) -> anyhow::Result<usize> {
     let picture = Picture::new(proc, scan::take(proc, &want(None))?, false)?;
-    let us = us(proc);
+    let us = us(proc)?;
     let is_leak = |ns: &&Namespace| {
         let empty = ns.processes == 0 && picture.via(ns) != Via::Thread;
         empty && request.kinds.contains(ns.kind) && !holders::is_initial(&picture, ns)
@@ -50,7 +50,9 @@ fn json(picture: &Picture, leaks: &[(&Namespace, Vec<Kept>)]) -> String {
     let since = |kept: &[Kept]| {
         let processes = kept.iter().filter_map(|kept| picture.snapshot.processes.get(&kept.process()?));
         let oldest = processes.min_by_key(|process| process.start);
-        oldest.and_then(|process| picture.started(process)).map_or(Value::Null, |text| Value::Text(text.into()))
+        oldest
+            .and_then(|process| picture.started(process))
+            .map_or(Value::Null, |text| Value::Text(text.into()))
     };
     let leaks = leaks.iter().map(|(ns, kept)| {
         Value::Object(vec![

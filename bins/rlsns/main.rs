@@ -19,8 +19,8 @@ use common::kind::{Kind, KindMap};
 use common::ns::fd::NsFd;
 use common::ns::refer::{self, Ref, Sight};
 use common::ns::scan::{self, Depth, Namespace, Snapshot, Want};
-use common::proc::credentials::{self, Tracing};
 use common::proc::Proc;
+use common::proc::credentials::{self, Tracing};
 use common::sys::terminal_columns;
 use common::text::Charset;
 use common::tool::json::Value;
@@ -148,8 +148,12 @@ fn confess(unreadable: usize) {
     let hint = match (credentials::tracing(), is_root) {
         (Tracing::Lacking, false) => "CAP_SYS_PTRACE can show more",
         (Tracing::Lacking, true) => "CAP_SYS_PTRACE can show more: it was taken from us, though we are root",
-        (Tracing::Bounded, _) => "CAP_SYS_PTRACE can show more, but it is not in our capability bounding set (CapBnd in /proc/self/status), so not even root has it here",
-        (Tracing::Allowed, _) => "we have CAP_SYS_PTRACE: what keeps them from us is a security module, or that they are in a user namespace above ours",
+        (Tracing::Bounded, _) => {
+            "CAP_SYS_PTRACE can show more, but it is not in our capability bounding set (CapBnd in /proc/self/status), so not even root has it here"
+        }
+        (Tracing::Allowed, _) => {
+            "we have CAP_SYS_PTRACE: what keeps them from us is a security module, or that they are in a user namespace above ours"
+        }
     };
     complain(TOOL.name, &format!("{processes} missing: their namespaces are hidden from us"), Some(hint));
 }

@@ -28,13 +28,13 @@ pub(crate) fn want(members_of: Option<u64>) -> Want {
 }
 
 /// From where we look.
-pub(crate) fn us(proc: &Proc) -> Us {
-    let pid = proc.this().ok().map(|this| this.pid);
-    Us {
-        pid,
-        same_numbers: proc.is_system() && pid.map(i32::unsigned_abs) == Some(std::process::id()),
-        charset: Some(Charset::from_env()),
-    }
+pub(crate) fn us(proc: &Proc) -> common::Result<Us> {
+    let pid = match proc.this() {
+        Err(e) if e.is_our_own() => return Err(e),
+        this => this.ok().map(|this| this.pid),
+    };
+    let same_numbers = proc.is_system() && pid.map(i32::unsigned_abs) == Some(std::process::id());
+    Ok(Us { pid, same_numbers, charset: Some(Charset::from_env()) })
 }
 
 pub(crate) fn run(proc: &Proc, reference: &Ref, request: &Request) -> anyhow::Result<usize> {
@@ -50,7 +50,7 @@ pub(crate) fn run(proc: &Proc, reference: &Ref, request: &Request) -> anyhow::Re
     drop(held);
     let picture = Picture::new(proc, snapshot, false)?;
     let ns = found(&picture, kind, ino)?;
-    let kept = holders::of(&picture, ns, &us(proc));
+    let kept = holders::of(&picture, ns, &us(proc)?);
     let carriers = if kept.is_empty() { descriptors::carriers(proc)? } else { Vec::new() };
     let text = match request.form {
         Form::Json => json(&picture, ns, &kept, &carriers),
@@ -67,8 +67,10 @@ fn found(picture: &Picture, kind: Option<common::kind::Kind>, ino: u64) -> commo
     let named = || kind.map_or(ino.to_string(), |kind| format!("{kind}:[{ino}]"));
     match picture.snapshot.namespace(ino) {
         Some(ns) if kind.is_none_or(|kind| ns.kind == kind) => Ok(ns),
-        Some(other) => Err(Error::refused(format!("{}: this number is that of a {} namespace", named(), other.kind))
-            .with_hint(format!("{}:[{ino}]", other.kind))),
+        Some(other) => {
+            Err(Error::refused(format!("{}: this number is that of a {} namespace", named(), other.kind))
+                .with_hint(format!("{}:[{ino}]", other.kind)))
+        }
         None => Err(Error::refused(format!("nothing shows a namespace {}", named()))
             .with_hint("it may have ended, or be out of our sight; `rlsns` lists those that are found")),
     }
@@ -86,7 +88,9 @@ fn told(
     let human = form == Form::Human;
     let named = format!("{}:[{}]", ns.kind, ns.id.ino);
     if human && holders::is_initial(picture, ns) {
-        return format!("{named} is one of those that the machine started with, and stays as long as it runs.\n");
+        return format!(
+            "{named} is one of those that the machine started with, and stays as long as it runs.\n"
+        );
     }
     if human && kept.is_empty() {
         let numbers: Vec<_> = carriers.iter().map(ToString::to_string).collect();
@@ -103,7 +107,9 @@ fn told(
     let columns: Vec<_> = COLUMNS[2..].iter().collect();
     let table = render(picture, &columns, &rows, style);
     match human {
-        true if style.headings => format!("{named} stays while one of these does:\n{table}{}", holders::remarks(kept)),
+        true if style.headings => {
+            format!("{named} stays while one of these does:\n{table}{}", holders::remarks(kept))
+        }
         _ => table,
     }
 }

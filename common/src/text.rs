@@ -235,7 +235,10 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(shell_word(bytes, Charset::Utf8).as_deref(), expected);
         }
-        assert_eq!(shell_word("é".as_bytes(), Charset::Ascii).as_deref(), Some("\"$(printf -- '\\303\\251')\""));
+        assert_eq!(
+            shell_word("é".as_bytes(), Charset::Ascii).as_deref(),
+            Some("\"$(printf -- '\\303\\251')\"")
+        );
     }
 
     #[test]

@@ -444,7 +444,8 @@ pub(super) fn complete(bytes: &[u8]) {
 fn words(commands: &[String]) -> Vec<Vec<Vec<u8>>> {
     let script = |command: &String| format!("set -- {command}; printf '%s\\0' \"$#\" \"$@\"; ");
     let script: String = commands.iter().map(script).collect();
-    let told = std::process::Command::new("sh").args(["-c", &script]).env("LC_ALL", "C").output().expect("sh");
+    let told =
+        std::process::Command::new("sh").args(["-c", &script]).env("LC_ALL", "C").output().expect("sh");
     assert!(told.status.success() && told.stderr.is_empty(), "{script}");
     let mut parts = pieces(&told.stdout);
     let mut next = || parts.next().expect("a word").to_vec();
@@ -471,8 +472,15 @@ pub(super) fn why(bytes: &[u8]) {
     }
     snapshot.holders.push((100, Holder::Descriptor { pid: 7, tid: 7, fd: 5 }));
     snapshot.holders.sort();
-    let process =
-        Process { pid: 7, ppid: 1, uid: 0, start: 0, command: command.to_vec(), groups: vec![], end: Default::default() };
+    let process = Process {
+        pid: 7,
+        ppid: 1,
+        uid: 0,
+        start: 0,
+        command: command.to_vec(),
+        groups: vec![],
+        end: Default::default(),
+    };
     snapshot.processes.insert(7, process);
     let picture = Picture::from(snapshot);
     let ns = &picture.snapshot.namespaces[0];
@@ -481,7 +489,9 @@ pub(super) fn why(bytes: &[u8]) {
         let kept = holders::of(&picture, ns, &us);
         assert_eq!(kept.len(), picture.snapshot.holders.len());
         let told: Vec<_> = kept.iter().filter_map(|kept| kept.release.clone().ok()).collect();
-        assert!(told.iter().all(|command| is_line(command) && (charset == Charset::Utf8 || command.is_ascii())));
+        assert!(
+            told.iter().all(|command| is_line(command) && (charset == Charset::Utf8 || command.is_ascii()))
+        );
         let mut told = words(&told).into_iter();
         for (kept, (_, holder)) in kept.iter().zip(&picture.snapshot.holders) {
             let Holder::Mount { within, pid, point, .. } = holder else {
@@ -502,7 +512,9 @@ pub(super) fn why(bytes: &[u8]) {
                     assert_eq!([b"/run/netns/", &last[..]].concat(), *point);
                     assert!(kind == Kind::Net && !last.contains(&b'/') && !last.starts_with(b"-"));
                 }
-                (1.., None, b"rlsns --why") => assert_eq!(*last, format!("{}:[{within}]", Kind::Mnt).into_bytes()),
+                (1.., None, b"rlsns --why") => {
+                    assert_eq!(*last, format!("{}:[{within}]", Kind::Mnt).into_bytes())
+                }
                 other => panic!("{other:?}"),
             }
         }

@@ -170,7 +170,10 @@ fn an_open_descriptor_keeps_one_until_its_process_ends() {
     let kill = format!("kill {}", held.pid());
     assert_eq!(told(&t, &net), expected(&[("fd", kill.clone())]));
     let found = &holders(&t, &net)[0];
-    assert!(found["fd"].as_i64().is_some_and(|fd| fd > 2) && found["command"].as_str().unwrap().ends_with("keeper fd"));
+    assert!(
+        found["fd"].as_i64().is_some_and(|fd| fd > 2)
+            && found["command"].as_str().unwrap().ends_with("keeper fd")
+    );
     assert!(found["start"].as_str().unwrap().ends_with('Z') && found["reason"].is_null());
     let shown = t.tool("rlsns").args(["--why", &net]).run().ok();
     let fd = found["fd"].as_i64().unwrap();
@@ -225,7 +228,8 @@ fn what_nothing_shows_is_said_to_be_on_its_way_and_by_whom() {
     assert!(json["in_flight"].as_array().unwrap().contains(&held.pid().into()), "{json}");
     let leaks = t.tool("rlsns").args(["--leaks", "-t", "mnt"]).run().ok();
     assert!(leaks.contains(&format!(" rlsns --why '{name}'")) && leaks.contains(" mnt  kernel "), "{leaks}");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(held.pid()), nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(held.pid()), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
     free(&t, &name, &mut held);
 }
 
@@ -247,7 +251,10 @@ fn a_user_namespace_is_kept_by_those_below_it_and_that_is_a_leak_with_a_reason()
     assert_eq!(told(&t, &name), expected(&[("namespace", format!("rlsns --why 'user:[{inner}]'"))]));
     let leaks = t.tool("rlsns").args(["--leaks", "-t", "user"]).run().ok();
     let line = leaks.lines().find(|line| line.trim_start().starts_with(&format!("{above} "))).unwrap();
-    assert!(line.contains(&format!(" namespace ")) && line.contains(&format!(" parent of user:[{inner}] ")), "{line}");
+    assert!(
+        line.contains(&format!(" namespace ")) && line.contains(&format!(" parent of user:[{inner}] ")),
+        "{line}"
+    );
     free(&t, &name, &mut held);
 }
 
@@ -284,7 +291,9 @@ fn a_name_of_ip_netns_is_a_leak_that_its_command_frees() {
 fn a_mount_in_another_mount_namespace_is_freed_through_a_process_there() {
     let t = rings!(Host, Uml);
     // Names that would do harm if they came out as they are.
-    for point in ["plain", "a b", "it's", "x\x1b[31m\x07", "two\nlines", "$(reboot)`id`;", "\u{202e}gpj", "100%\\n"] {
+    for point in
+        ["plain", "a b", "it's", "x\x1b[31m\x07", "two\nlines", "$(reboot)`id`;", "\u{202e}gpj", "100%\\n"]
+    {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join(point);
         write(&place, "").unwrap();
@@ -322,7 +331,10 @@ fn a_path_that_no_command_can_name_is_said_to_be_one() {
     let found = &holders(&t, &name)[0];
     assert!(found["release"].is_null() && found["reason"].as_str().unwrap().contains("newline"), "{found}");
     let shown = t.tool("rlsns").args(["--why", &name]).run().ok();
-    assert!(shown.ends_with("Where no command stands: no command can name a path that ends with a newline.\n"), "{shown}");
+    assert!(
+        shown.ends_with("Where no command stands: no command can name a path that ends with a newline.\n"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -330,11 +342,17 @@ fn an_initial_namespace_stays_as_long_as_the_machine() {
     let t = rings!(Host, User, Uml);
     // This number is that of the initial one everywhere.
     let name = "user:[4026531837]";
-    if !t.belongs(Path::new("/proc/self/ns/user").read_link().unwrap() == Path::new(name), "the machine itself") {
+    if !t.belongs(
+        Path::new("/proc/self/ns/user").read_link().unwrap() == Path::new(name),
+        "the machine itself",
+    ) {
         return;
     }
     let shown = t.tool("rlsns").args(["--why", name]).run().ok();
-    assert_eq!(shown, format!("{name} is one of those that the machine started with, and stays as long as it runs.\n"));
+    assert_eq!(
+        shown,
+        format!("{name} is one of those that the machine started with, and stays as long as it runs.\n")
+    );
     let json: Value = serde_json::from_str(&t.tool("rlsns").args(["-J", "--why", name]).run().ok()).unwrap();
     assert_eq!(json["namespace"]["initial"], true);
     let holders = json["holders"].as_array().unwrap();
@@ -365,7 +383,9 @@ fn a_directory_that_is_not_proc_gets_no_commands() {
         assert!(json["holders"].as_array().unwrap().iter().all(|holder| holder["release"].is_null()
             && holder["reason"].as_str().unwrap().contains("not those of our own pid namespace")));
         let text = |holder: &Value| {
-            ["holder", "pid", "tid", "fd", "command"].map(|key| holder[key].to_string().replace('"', "")).join(" ")
+            ["holder", "pid", "tid", "fd", "command"]
+                .map(|key| holder[key].to_string().replace('"', ""))
+                .join(" ")
         };
         json["holders"].as_array().unwrap().iter().map(text).collect::<Vec<_>>()
     };
@@ -375,25 +395,35 @@ fn a_directory_that_is_not_proc_gets_no_commands() {
     assert_eq!(brief("net:[99]").len(), 17);
     assert_eq!(brief("net:[11]"), ["process 8 null null web --port", "process 9 null null worker"]);
     let shown = listed(&t, root.path(), &["--why", "net:[99]"]);
-    assert!(shown.contains(" fd 3, fd 4, fd 5, fd 6, fd 7, fd 8, fd 9, fd 10, fd 11, fd 12, 7 more "), "{shown}");
+    assert!(
+        shown.contains(" fd 3, fd 4, fd 5, fd 6, fd 7, fd 8, fd 9, fd 10, fd 11, fd 12, 7 more "),
+        "{shown}"
+    );
     assert!(!shown.contains("kill"), "{shown}");
     // A namespace that a thread is in is none that nobody is in.
     let leaks: Value = serde_json::from_str(&listed(&t, root.path(), &["--leaks", "-J"])).unwrap();
-    let found: Vec<_> = leaks["leaks"].as_array().unwrap().iter().map(|leak| leak["ns"].as_u64().unwrap()).collect();
+    let found: Vec<_> =
+        leaks["leaks"].as_array().unwrap().iter().map(|leak| leak["ns"].as_u64().unwrap()).collect();
     assert_eq!(found, [97, 99]);
     let one = listed(&t, root.path(), &["--leaks", "-t", "pid", "-r", "-n"]);
-    assert!(one.starts_with("97 pid children 13 ") && one.ends_with(" b\\xff\\x20\\u{9b}\\x20e\\x20\n"), "{one}");
+    assert!(
+        one.starts_with("97 pid children 13 ") && one.ends_with(" b\\xff\\x20\\u{9b}\\x20e\\x20\n"),
+        "{one}"
+    );
     assert_eq!(listed(&t, root.path(), &["--leaks", "-t", "uts"]), "No namespace is without a process.\n");
-    let none: Value = serde_json::from_str(&listed(&t, root.path(), &["--leaks", "-t", "uts", "-J"])).unwrap();
+    let none: Value =
+        serde_json::from_str(&listed(&t, root.path(), &["--leaks", "-t", "uts", "-J"])).unwrap();
     assert_eq!(none, serde_json::json!({"leaks": [], "unreadable": 0}));
 }
 
 #[test]
 fn of_many_holders_people_see_the_first_and_scripts_all() {
     let t = rings!(Host, User);
-    let many: Vec<super::Fake<'_>> = (1..=1000).map(|pid| (pid, 1, &b"a"[..], &b"a\x1b\n"[..], "net:5")).collect();
+    let many: Vec<super::Fake<'_>> =
+        (1..=1000).map(|pid| (pid, 1, &b"a"[..], &b"a\x1b\n"[..], "net:5")).collect();
     let root = machine(&many);
-    let count = |args: &[&str]| listed(&t, root.path(), &[&["--why", "net:[5]"], args].concat()).lines().count();
+    let count =
+        |args: &[&str]| listed(&t, root.path(), &[&["--why", "net:[5]"], args].concat()).lines().count();
     let shown = listed(&t, root.path(), &["--why", "net:[5]"]);
     assert!(shown.contains(" and 990 more") && !shown.contains('\x1b'), "{shown}");
     assert_eq!(count(&[]), 14, "{shown}");
@@ -412,9 +442,18 @@ fn what_is_not_there_or_makes_no_sense_is_refused() {
     assert_eq!(other, "net:[11]");
     why("/nonexistent").fails(1, "rlsns: open namespace /nonexistent: No such file or directory");
     assert!(why("ctr:web").fails(1, "rlsns: no namespace: ctr:web").contains("INO"));
-    for args in [&["--why", "net:[11]", "-t", "net"][..], &["--why", "1", "--leaks"], &["--leaks", "-o", "ns"], &["--leaks", "11"]] {
+    for args in [
+        &["--why", "net:[11]", "-t", "net"][..],
+        &["--why", "1", "--leaks"],
+        &["--leaks", "-o", "ns"],
+        &["--leaks", "11"],
+    ] {
         let run = t.tool("rlsns").args(args).run();
-        assert!(run.code == Some(1) && run.errors().contains("cannot be used with"), "{args:?} {}", run.errors());
+        assert!(
+            run.code == Some(1) && run.errors().contains("cannot be used with"),
+            "{args:?} {}",
+            run.errors()
+        );
     }
     let color = t.tool("rlsns").arg("--color=some").run();
     assert_eq!(color.fails(1, "rlsns: unknown choice of colours: some"), "one of: auto always never");
@@ -426,7 +465,12 @@ fn hiding() -> tempfile::TempDir {
     let dir = |pid: &str| root.path().join(pid);
     write(root.path().join("here"), "").unwrap();
     write(root.path().join("there"), "").unwrap();
-    for (pid, net, mount) in [("8", "here", "44 1 0:5 / / rw - tmpfs none rw\n"), ("30", "here", "45 1 "), ("31", "there", "45 1 "), ("32", "there", "46")] {
+    for (pid, net, mount) in [
+        ("8", "here", "44 1 0:5 / / rw - tmpfs none rw\n"),
+        ("30", "here", "45 1 "),
+        ("31", "there", "45 1 "),
+        ("32", "there", "46"),
+    ] {
         create_dir_all(dir(pid).join("net")).unwrap();
         std::fs::hard_link(root.path().join(net), dir(pid).join("net/dev")).unwrap();
         write(dir(pid).join("mountinfo"), mount).unwrap();
@@ -450,7 +494,11 @@ fn namespaces_of_those_who_hide_them_are_guessed_and_marked_as_guesses() {
     // The mounts of the last cannot be told: the number may go on.
     assert_eq!(
         guessed,
-        ["11 ~net      1  30    7 hidden \\x1b", "   ~net      2  31    7 hidden \\x1b", "   ~mnt      2  30    7 hidden \\x1b"],
+        [
+            "11 ~net      1  30    7 hidden \\x1b",
+            "   ~net      2  31    7 hidden \\x1b",
+            "   ~mnt      2  30    7 hidden \\x1b"
+        ],
         "{run}"
     );
     assert!(run.contains("rlsns: 3 processes are missing"), "{run}");
@@ -458,12 +506,17 @@ fn namespaces_of_those_who_hide_them_are_guessed_and_marked_as_guesses() {
     for args in [&["-t", "net"][..], &["-t", "net", "-r"], &["-t", "net", "net:[11]"]] {
         assert!(!listed(&t, root.path(), args).contains('~'));
     }
-    let json: Value = serde_json::from_str(&listed(&t, root.path(), &["-J", "-t", "net", "-o", "ns"])).unwrap();
+    let json: Value =
+        serde_json::from_str(&listed(&t, root.path(), &["-J", "-t", "net", "-o", "ns"])).unwrap();
     assert_eq!(json["unreadable"], 3);
     let groups = json["inferred"].as_array().unwrap();
-    let brief: Vec<_> = groups.iter().map(|group| (group["ns"].as_u64(), group["nprocs"].as_u64().unwrap())).collect();
+    let brief: Vec<_> =
+        groups.iter().map(|group| (group["ns"].as_u64(), group["nprocs"].as_u64().unwrap())).collect();
     assert_eq!(brief, [(Some(11), 1), (None, 2)]);
-    assert_eq!((&groups[0]["type"], &groups[0]["pid"], &groups[0]["command"]), (&"net".into(), &30.into(), &"hidden \x1b".into()));
+    assert_eq!(
+        (&groups[0]["type"], &groups[0]["pid"], &groups[0]["command"]),
+        (&"net".into(), &30.into(), &"hidden \x1b".into())
+    );
     let without: Value = serde_json::from_str(&listed(&t, root.path(), &["-J", "-t", "uts"])).unwrap();
     assert_eq!(without["inferred"], Value::Array(vec![]));
 }
@@ -478,7 +531,10 @@ fn an_ordinary_user_is_shown_where_the_others_seem_to_be() {
     for kind in ["net", "mnt"] {
         let found = |group: &&Value| group["type"] == kind && group["pid"] == held.pid();
         let group = groups.iter().find(found).unwrap_or_else(|| panic!("{kind}: {groups:?}"));
-        assert_eq!((&group["ns"], &group["nprocs"], &group["user"]), (&Value::Null, &1.into(), &"root".into()));
+        assert_eq!(
+            (&group["ns"], &group["nprocs"], &group["user"]),
+            (&Value::Null, &1.into(), &"root".into())
+        );
         let own = inode("self", kind);
         assert!(groups.iter().any(|group| group["type"] == kind && group["ns"] == own), "{groups:?}");
     }

@@ -45,7 +45,8 @@ fn tracing_by(status: &[u8]) -> Tracing {
     let has = |key: &[u8]| {
         let mask = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key));
         let mask = mask.and_then(|mask| std::str::from_utf8(mask).ok());
-        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).map(|mask| mask >> SYS_PTRACE & 1 == 1)
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .map(|mask| mask >> SYS_PTRACE & 1 == 1)
     };
     match (has(b"CapEff:"), has(b"CapBnd:")) {
         (Some(true), _) => Tracing::Allowed,

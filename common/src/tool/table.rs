@@ -289,9 +289,7 @@ fn painted(line: &str, at: usize, branch: Option<(usize, &str)>, style: &Style) 
     let (from, branch) = branch.unwrap_or_default();
     let (before, rest) = line.split_at(cut(line, from).len());
     match rest.strip_prefix(branch) {
-        Some(rest) if !branch.is_empty() => {
-            [look.on(before), Paint::Dim.on(branch), look.on(rest)].concat()
-        }
+        Some(rest) if !branch.is_empty() => [look.on(before), Paint::Dim.on(branch), look.on(rest)].concat(),
         // A tree that was cut.
         _ => look.on(line),
     }
@@ -466,14 +464,21 @@ mod tests {
     fn colours_take_no_room_and_are_for_people_alone() {
         let plain = Style { tree: Some(0), width: Some(9), ..style(Form::Human) };
         let paint = || Some(vec![Paint::Plain, Paint::Bright, Paint::Plain, Paint::Dim]);
-        let painted = text("words,id", &Style { tree: Some(0), width: Some(9), paint: paint(), ..style(Form::Human) });
+        let painted =
+            text("words,id", &Style { tree: Some(0), width: Some(9), paint: paint(), ..style(Form::Human) });
         let expected = "\x1b[1mWORDS   ID\x1b[0m\nseven    7\n\x1b[2m├─\x1b[0m\x1b[33ma b 1234\x1b[0m\n\
                         \x1b[2m│ └─\x1b[0m     5\n\x1b[2m└─\x1b[0m\x1b[2mx      6\x1b[0m\ny        8\n";
         assert_eq!(painted, expected);
-        let without: String = painted.split("\x1b[").map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('m')).collect();
+        let without: String = painted
+            .split("\x1b[")
+            .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('m'))
+            .collect();
         assert_eq!(without, text("words,id", &plain));
         for form in [Form::Raw, Form::Json] {
-            assert_eq!(text("id,words", &Style { paint: paint(), ..style(form) }), text("id,words", &style(form)));
+            assert_eq!(
+                text("id,words", &Style { paint: paint(), ..style(form) }),
+                text("id,words", &style(form))
+            );
         }
     }
 
@@ -481,7 +486,8 @@ mod tests {
     fn further_lines_stand_below_in_the_same_columns() {
         let below = vec![vec![Cell::Number(123456), Cell::Text(b"~\x1b".to_vec())]];
         let more = Style { below, ..style(Form::Human) };
-        let expected = "    ID WORDS\n     7 seven\n  1234 a b\\\\x1b\\xff\n     5\n     6 x\n     8 y\n123456 ~\\x1b\n";
+        let expected =
+            "    ID WORDS\n     7 seven\n  1234 a b\\\\x1b\\xff\n     5\n     6 x\n     8 y\n123456 ~\\x1b\n";
         assert_eq!(text("id,words", &more), expected);
     }
 

@@ -54,7 +54,11 @@ pub(super) fn visit(machine: &Machine<'_>, want: &Want) -> Result<Found> {
             let Some(rest) = pids.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(found) };
             for &pid in &rest[..rest.len().min(CHUNK)] {
                 let task = machine.proc.task(pid);
-                match task.as_ref().map_err(Error::clone).and_then(|task| add(machine, want, &sources, task, &mut found)) {
+                match task
+                    .as_ref()
+                    .map_err(Error::clone)
+                    .and_then(|task| add(machine, want, &sources, task, &mut found))
+                {
                     Ok(()) => {}
                     // A process that ended since the list was made is not there: that is no failure.
                     Err(e) if e.is_gone() => {}
