@@ -41,6 +41,8 @@ impl Drop for Load {
 
 /// The process of its own. Its children end with it, and it with its standard input.
 pub(crate) fn keep(processes: usize, of_each: usize) {
+    // What whoever measures has open is not a part of the load.
+    (3..1024).for_each(|fd| drop(nix::unistd::close(fd)));
     let (ours, theirs) = pipe().unwrap();
     let loader = getpid();
     let outside: Vec<_> = KINDS.iter().map(|row| File::open(format!("/proc/self/ns/{}", row.name))).collect();
@@ -58,7 +60,11 @@ pub(crate) fn keep(processes: usize, of_each: usize) {
         }
         match sys::fork().unwrap() {
             ForkResult::Parent { child } => children.push(child),
-            ForkResult::Child => sleep(loader, after, theirs),
+            ForkResult::Child => {
+                // Else every child would hold all of these open, which no daemon does.
+                drop(outside);
+                sleep(loader, after, theirs)
+            }
         }
         if let Some(kind) = before {
             sys::setns(outside[kind as usize].as_ref().unwrap(), kind.row().flag).unwrap();

@@ -54,10 +54,22 @@ impl Wanted {
 
     /// Measures and prints a row: the original, ours, and the floor, each doing the same job.
     fn row(&self, job: &str, contenders: impl FnOnce() -> [Contender; 3], rounds: usize) {
-        if !self.has(job) {
-            return;
+        if self.has(job) {
+            let [original, ours, floor] = contenders();
+            self.rows(&[job.to_string()], &[original, floor, ours], rounds);
         }
-        let rounds = Rounds::run(&contenders(), rounds, Duration::from_secs(12));
+    }
+
+    /// The same for several ways in which ours does the job: a row each, of the same rounds. The original comes first,
+    /// then the floor.
+    fn rows(&self, jobs: &[String], contenders: &[Contender], rounds: usize) {
+        let rounds = Rounds::run(contenders, rounds, Duration::from_secs(12));
+        for (at, job) in jobs.iter().enumerate() {
+            Self::print(job, &rounds, at + 2);
+        }
+    }
+
+    fn print(job: &str, rounds: &Rounds, ours: usize) {
         let median = |who: usize, what| rounds.of(who, what)[1];
         let short = |ratio: f64| if ratio < 0.1 { format!("{ratio:.4}") } else { format!("{ratio:.2}") };
         let spread = |all: [f64; 3]| {
@@ -67,12 +79,12 @@ impl Wanted {
         let cells = [
             job.to_string(),
             format!("{:.1} ms", median(0, Sample::wall) * 1000.0),
-            format!("{:.1} ms", median(1, Sample::wall) * 1000.0),
-            spread(rounds.ratio(1, 0, Sample::wall)),
-            spread(rounds.ratio(1, 0, Sample::cpu)),
-            format!("{:.1} and {:.1} MiB", median(0, Sample::memory), median(1, Sample::memory)),
-            format!("{:.2}", rounds.ratio(1, 2, Sample::wall)[1]),
-            format!("{:.2}", rounds.ratio(1, 2, Sample::cpu)[1]),
+            format!("{:.1} ms", median(ours, Sample::wall) * 1000.0),
+            spread(rounds.ratio(ours, 0, Sample::wall)),
+            spread(rounds.ratio(ours, 0, Sample::cpu)),
+            format!("{:.1} and {:.1} MiB", median(0, Sample::memory), median(ours, Sample::memory)),
+            format!("{:.2}", rounds.ratio(ours, 1, Sample::wall)[1]),
+            format!("{:.2}", rounds.ratio(ours, 1, Sample::cpu)[1]),
             rounds.count().to_string(),
         ];
         println!("| {} |", cells.join(" | "));
@@ -146,15 +158,14 @@ fn listings(wanted: &Wanted) {
         }
         let _load = (!rows.is_empty()).then(|| Load::start(processes, of_each));
         for (job, original, options) in rows {
-            let floor = options.replace("-t ", "");
-            let contenders = || {
-                [
-                    Contender::new(original.to_str().unwrap(), options),
-                    Contender::new(RLSNS, options),
-                    Contender::new(this, &format!("floor {floor}")),
-                ]
-            };
-            wanted.row(&job, contenders, 11);
+            let mut contenders = vec![
+                Contender::new(original.to_str().unwrap(), options),
+                Contender::new(this, &format!("floor {}", options.replace("-t ", ""))),
+            ];
+            let depths = ["", "--depth procs"];
+            contenders.extend(depths.map(|depth| Contender::new(RLSNS, &format!("{depth} {options}"))));
+            let jobs = [job.clone(), format!("{job}, ours with `--depth procs`")];
+            wanted.rows(&jobs, &contenders, 11);
         }
     }
     by_number(wanted, LOADS[0]);

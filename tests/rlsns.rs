@@ -1,5 +1,7 @@
 //! rlsns: from a directory that looks like /proc, and on the live kernel.
 
+mod hiding;
+
 use std::fs::{create_dir_all, write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -8,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::harness::{Test, bytes, inode, pids};
+use crate::tools::rlsns::columns::COLUMNS;
 
 mod why;
 
@@ -206,7 +209,12 @@ fn damaged_processes_are_left_out_and_the_rest_is_listed() {
     write(dir("22"), "").unwrap();
     create_dir_all(dir("23")).unwrap();
     create_dir_all(dir("4194305x")).unwrap();
-    assert_eq!(listed(&t, root.path(), &["-lnt", "net", "-o", "ns"]), " 1\n11\n15\n16\n");
+    assert_eq!(
+        listed(&t, root.path(), &["-lnt", "net", "-o", "ns,ppid"]),
+        " 1    0\n11    7\n15    8\n16    1\n"
+    );
+    // What nothing else is asked of counts by its links alone.
+    assert_eq!(listed(&t, root.path(), &["-lnt", "net", "-o", "ns"]), " 1\n11\n15\n16\n99\n");
 }
 
 #[test]
@@ -252,9 +260,14 @@ fn owners_and_parents_without_a_process_stand_in_their_tree() {
         let net_is_inside = children(&inner).iter().any(|ns| ns["ns"] == net && ns["ons"] == user);
         assert_eq!(net_is_inside, !relation.contains("parent"), "{relation}");
     }
-    // Without a tree of relations only namespaces with processes are lines.
-    let list = json(&["-J", "-l", "-o", "ns,nprocs,pns"]);
-    assert!(list["namespaces"].as_array().unwrap().iter().all(|ns| ns["nprocs"] != 0));
+    // A scan of processes alone goes upward only for trees of relations.
+    let empty = |args: &[&str]| {
+        let list = json(&[&["-J", "-l", "-o", "ns,nprocs,via"], args].concat());
+        let list = list["namespaces"].as_array().unwrap().clone();
+        list.into_iter().filter(|ns| ns["nprocs"] == 0).map(|ns| ns["via"].clone()).collect::<Vec<_>>()
+    };
+    assert!(empty(&["-t", "user"]).contains(&"namespace".into()));
+    assert!(empty(&["-t", "user", "--depth", "procs"]).is_empty());
 }
 
 #[test]
@@ -417,7 +430,9 @@ fn readers_that_go_away_are_no_failure_and_full_disks_are() {
 fn bad_input_gets_one_line_and_a_hint() {
     let t = rings!(Host, User);
     let kinds = "one of: user cgroup ipc uts net pid mnt time";
-    let columns = "one of: NS TYPE PATH NPROCS PID PPID COMMAND UID USER PNS ONS CONTAINER POD UNIT SOURCE";
+    let columns: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
+    let columns = format!("one of: {}", columns.join(" "));
+    let columns = columns.as_str();
     let gone = "no process has this PID in /proc; it may have ended, or be hidden";
     let help = "`rlsns --help` shows what can be asked";
     let numbers = "PIDs go from 1 to 4194304, inode numbers of namespaces from 4026531832 to 4294967295";

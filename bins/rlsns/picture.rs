@@ -152,7 +152,7 @@ impl Picture {
     fn points(&self, ns: &Namespace) -> Vec<&[u8]> {
         let holders = self.snapshot.holders(ns.id.ino).iter();
         let points = holders.filter_map(|(_, holder)| match holder {
-            Holder::Mount { point, .. } => Some(&point[..]),
+            Holder::Mount { point, .. } => Some(&point[..]).filter(|point| !point.is_empty()),
             _ => None,
         });
         points.collect()

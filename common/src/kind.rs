@@ -16,7 +16,7 @@ pub struct Row {
     /// Path of that file below `/proc/PID`.
     pub path: &'static CStr,
     /// Path, below `/proc/PID`, of the namespace that children of the process get, where that can be another than
-    /// its own.
+    /// its own. A time namespace that is made for children the process itself enters when it executes a program.
     pub for_children: Option<&'static CStr>,
     /// Long option of the launchers.
     pub long: &'static str,
@@ -45,7 +45,7 @@ macro_rules! kinds {
         /// it may give the rights to enter the others; mnt late, since it takes the file system away.
         pub const KINDS: &[Row] = &[$(Row {
             kind: Kind::$kind, name: $name, path: c_str(concat!("ns/", $name, "\0")),
-            for_children: if $fork { Some(c_str(concat!("ns/", $name, "_for_children\0"))) } else { None }, long: $long, short: $short, flag: libc::$flag,
+            for_children: if $fork || libc::$flag == libc::CLONE_NEWTIME { Some(c_str(concat!("ns/", $name, "_for_children\0"))) } else { None }, long: $long, short: $short, flag: libc::$flag,
             needs_fork: $fork, nests: $nests, what: $what, since: $since,
         }),*];
 

@@ -198,14 +198,16 @@ struct MountRequest {
     within: u64,
 }
 
-/// The mounts in the mount namespace with this number, as [`ns_get_id`] answers it, that come after `last`: as many as
-/// fit; answers how many. Of our own namespace those below our root. Needs CAP_SYS_ADMIN in the user namespace that
+/// Stands for the root of a mount namespace, and for our own root in our own namespace. Source: linux/mount.h.
+pub const LSMT_ROOT: u64 = u64::MAX;
+
+/// The mounts below a mount in the mount namespace with this number, as [`ns_get_id`] answers it, that come after
+/// `last`: as many as fit; answers how many. Needs CAP_SYS_ADMIN in the user namespace that
 /// owns another one. Source: listmount(2), Linux 6.8; of other namespaces 6.11.
-pub fn list_mounts(within: u64, last: u64, mounts: &mut [u64]) -> Result<usize> {
+pub fn list_mounts(within: u64, below: u64, last: u64, mounts: &mut [u64]) -> Result<usize> {
     // Newer than libc; the same number on every architecture but alpha.
     const SYS_LISTMOUNT: libc::c_long = 458;
-    const LSMT_ROOT: u64 = u64::MAX;
-    let request = MountRequest { size: 32, spare: 0, mount: LSMT_ROOT, param: last, within };
+    let request = MountRequest { size: 32, spare: 0, mount: below, param: last, within };
     // SAFETY: the request is only read, the kernel writes at most as many numbers as there is room for, and both
     // outlive the call.
     let count =

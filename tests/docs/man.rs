@@ -5,6 +5,7 @@ use common::cgroup::knobs::KNOBS;
 use common::kind::KINDS;
 use common::ns::create::PROPAGATIONS;
 use common::ns::refer::FORMS;
+use common::ns::scan::SOURCES;
 
 use crate::tools::rlsns::columns::COLUMNS;
 
@@ -27,6 +28,13 @@ pub fn filled(template: &str) -> String {
             format!("{}: {}. Controller {}: {files}.", roff(knob.help), roff(knob.takes), knob.controller),
         )
     }));
+    let sources: String = SOURCES
+        .iter()
+        .map(|source| {
+            let letter = source.letter.map_or(String::new(), |letter| format!(" ({letter})"));
+            format!(".TP\n.BR {} \"{letter}\"\n{}\n", source.name, roff(source.what))
+        })
+        .collect();
     let references = list(FORMS.iter().map(|form| (form.spelled, roff(form.names))));
     template
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
@@ -35,6 +43,7 @@ pub fn filled(template: &str) -> String {
         .replace("@LIMITS@\n", &limits)
         .replace("@PROPAGATIONS@\n", &modes)
         .replace("@REFERENCES@\n", &references)
+        .replace("@SOURCES@\n", &sources)
 }
 
 fn list<'a>(rows: impl Iterator<Item = (&'a str, String)>) -> String {

@@ -326,7 +326,7 @@ fn a_path_that_no_command_can_name_is_said_to_be_one() {
     let place = dir.path().join("end\n");
     write(&place, "").unwrap();
     let script = r#"unshare -n mount --bind /proc/self/ns/net "$1" && stat -Lc %i "$1" && exec sleep 1000"#;
-    let mut held = t.program("unshare").args(["-m", "sh", "-ec", script, "sh"]).arg(&place).hold();
+    let held = t.program("unshare").args(["-m", "sh", "-ec", script, "sh"]).arg(&place).hold();
     let name = format!("net:[{}]", held.line);
     let found = &holders(&t, &name)[0];
     assert!(found["release"].is_null() && found["reason"].as_str().unwrap().contains("newline"), "{found}");
@@ -524,7 +524,7 @@ fn namespaces_of_those_who_hide_them_are_guessed_and_marked_as_guesses() {
 #[test]
 fn an_ordinary_user_is_shown_where_the_others_seem_to_be() {
     let t = rings!(Host, Uml);
-    let mut held = t.hold("unshare", &["-n", "-m"]);
+    let held = t.hold("unshare", &["-n", "-m"]);
     let json: Value =
         serde_json::from_str(&t.tool("rlsns").as_user().args(["-J", "-t", "net,mnt"]).run().ok()).unwrap();
     let groups = json["inferred"].as_array().unwrap();

@@ -21,21 +21,25 @@ pub struct Bind {
     pub ino: u64,
     /// The mount, as mountinfo numbers it.
     pub mount: u64,
-    /// The mount point. Any bytes.
+    /// The mount point. Any bytes; empty where the kernel does not tell it.
     pub point: Vec<u8>,
 }
 
 /// The file system of namespaces. Source: NSFS_MAGIC of linux/magic.h.
 const NSFS: u64 = 0x6e73_6673;
 
-/// What is asked of a mount: STATMOUNT_SB_BASIC, and of those of namespaces STATMOUNT_MNT_BASIC, _MNT_ROOT and
-/// _MNT_POINT. Source: linux/mount.h.
-const BASIC: u64 = 0x1;
-const ALL: u64 = 0x2 | 0x8 | 0x10;
+/// What is asked of a mount: STATMOUNT_SB_BASIC, STATMOUNT_MNT_BASIC, and of those of namespaces _MNT_ROOT and
+/// _MNT_POINT too. Source: linux/mount.h.
+const SUPER: u64 = 0x1;
+const BASIC: u64 = 0x2;
+const MNT_ROOT: u64 = 0x8;
+const MNT_POINT: u64 = 0x10;
+const ALL: u64 = BASIC | MNT_ROOT | MNT_POINT;
 
 /// Where they stand in struct statmount: in words of 8 bytes, the last two in bytes. Source: linux/mount.h.
 const MASK: usize = 1;
 const MAGIC: usize = 3;
+const PARENT: usize = 6;
 const OLD_ID: usize = 7;
 const ROOT: usize = 104;
 const POINT: usize = 108;
@@ -45,18 +49,19 @@ const TEXTS: usize = 512;
 const LONGEST: usize = 1 << 20;
 
 /// The bind mounts in the mount namespace with this number (NS_GET_ID), in the order of mountinfo. Mount points are
-/// below the root of the namespace, and below our own root in our own namespace. An error where the kernel does not
-/// tell. Source: listmount(2), statmount(2), Linux 6.11.
-pub fn within(number: u64) -> Result<Vec<Bind>> {
-    let fail = |call, e| Error::sys(call, format!("{} namespace #{number}", Kind::Mnt), e);
+/// below the root of the namespace; in our own, which has to be said, below our root, and others are left out.
+/// An error where the kernel does not tell. Source: listmount(2), statmount(2), Linux 6.11.
+pub fn within(number: u64, ours: bool) -> Result<Vec<Bind>> {
+    let fail = |call, e| Error::sys(call, on(number), e);
+    let below = if ours { sys::LSMT_ROOT } else { uppermost(number)? };
     let mut found = Vec::new();
     let mut mounts = [0; 512];
     let mut answer = vec![0; TEXTS / 8];
     let mut last = 0;
     loop {
-        let count = sys::list_mounts(number, last, &mut mounts).map_err(|e| fail("listmount", e))?;
+        let count = sys::list_mounts(number, below, last, &mut mounts).map_err(|e| fail("listmount", e))?;
         for &mount in &mounts[..count] {
-            match sys::stat_mount(number, mount, BASIC, &mut answer) {
+            match sys::stat_mount(number, mount, SUPER, &mut answer) {
                 Ok(()) if answer[MAGIC] == NSFS => found.extend(bind(number, mount, &mut answer)?),
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(e) => return Err(fail("statmount", e)),
@@ -67,6 +72,27 @@ pub fn within(number: u64) -> Result<Vec<Bind>> {
             _ => return Ok(found),
         }
     }
+}
+
+/// The mount that all others are below. What the kernel takes for the root, Linux 6.12 at least, is any one of those
+/// that stand on the first mount, as there are several where a machine has left its first file system by chroot(2).
+fn uppermost(number: u64) -> Result<u64> {
+    let mut one = [0];
+    let count = sys::list_mounts(number, sys::LSMT_ROOT, 0, &mut one)
+        .map_err(|e| Error::sys("listmount", on(number), e))?;
+    let mut answer = vec![0; TEXTS / 8];
+    let mut at = if count == 0 { sys::LSMT_ROOT } else { one[0] };
+    let mut top = sys::LSMT_ROOT;
+    // The first is its own parent. One that cannot be asked is outside.
+    while at != top && sys::stat_mount(number, at, BASIC, &mut answer).is_ok() {
+        top = at;
+        at = answer[PARENT];
+    }
+    Ok(top)
+}
+
+fn on(number: u64) -> String {
+    format!("{} namespace #{number}", Kind::Mnt)
 }
 
 /// All of one mount. None where it is gone.
@@ -93,12 +119,10 @@ fn parse(answer: &[u64]) -> Option<Bind> {
         let from = bytes.get(TEXTS + number(at)? as usize..)?;
         Some(&from[..from.iter().position(|&b| b == 0)?])
     };
-    if answer.get(MASK)? & ALL != ALL {
-        return None;
-    }
-    let (name, ino) = parse_link(text(ROOT)?)?;
-    let mount = number(OLD_ID * 8)?.into();
-    Some(Bind { kind: Kind::from_name(name)?, ino, mount, point: text(POINT)?.to_vec() })
+    let told = *answer.get(MASK)?;
+    let (name, ino) = parse_link(text(ROOT).filter(|_| told & MNT_ROOT != 0)?)?;
+    let point = text(POINT).filter(|_| told & MNT_POINT != 0).unwrap_or_default().to_vec();
+    Some(Bind { kind: Kind::from_name(name)?, ino, mount: number(OLD_ID * 8)?.into(), point })
 }
 
 /// The bind mounts that a process sees, in its mountinfo's order and below its root.

@@ -10,10 +10,10 @@ use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{Mode, fstatat};
 
-use super::{Proc, Task, decimal};
+use super::{Proc, Task};
 use crate::error::{Error, Result};
 use crate::kind::{Kind, parse_link};
 use crate::sys;
@@ -51,21 +51,56 @@ pub enum What {
 /// The lowest inode number of a namespace: PROC_DYNAMIC_FIRST of the kernel's fs/proc.
 const LOWEST: u64 = 0xF000_0000;
 
+/// Where the devices are that most processes have open. No namespace is looked for behind them, which saves asking for
+/// their inode numbers, unless one is mounted in such a place.
+pub const DEVICES: &[&[u8]] = &[b"/dev/null", b"/dev/pts/", b"/dev/tty", b"/dev/zero", b"/dev/urandom"];
+
+/// So many numbers may be free in a table before all that are not are listed.
+const GAP: i32 = 2;
+
 /// Adds those of a process, or of a thread that has a table of its own.
-pub fn add(task: &Task, found: &mut Vec<Descriptor>) -> Result<()> {
+pub fn add(task: &Task, all: bool, found: &mut Vec<Descriptor>) -> Result<()> {
+    let stat = fstatat(task, c"fd", AtFlags::empty())
+        .map_err(|e| Error::sys("stat", format!("descriptors of {}", task.pid), e))?;
+    // The size is how many there are, since Linux 6.2; before, it is 0. Most tables have them side by side.
+    let (mut rest, mut gap, mut fd) = (stat.st_size, 0, 0);
+    let mut path = [0; 16];
+    while rest > 0 && gap < GAP {
+        let _ = write!(&mut path[..], "fd/{fd}\0");
+        match one(task, fd, CStr::from_bytes_until_nul(&path).unwrap_or(c""), all)? {
+            None => gap += 1,
+            Some(what) => {
+                (rest, gap) = (rest - 1, 0);
+                found.extend(what.map(|what| Descriptor { fd, what }));
+            }
+        }
+        fd += 1;
+    }
+    if rest == 0 && stat.st_size > 0 {
+        return Ok(());
+    }
     let dir = task.open(c"fd", OFlag::O_RDONLY | OFlag::O_DIRECTORY, "descriptors")?;
-    let mut name = [0; 12];
-    let mut link = [0; 64];
-    super::numbers(&dir, |fd| {
-        // Closed meanwhile, or the process ended: it keeps nothing any more.
-        let Ok(text) = sys::readlinkat(&dir, decimal(fd, &mut name), &mut link) else { return Ok(()) };
-        let what = match text {
-            [b'/', rest @ ..] => file(task, fd, rest.is_empty())?,
-            text => other(text),
-        };
-        found.extend(what.map(|what| Descriptor { fd, what }));
+    let mut path = [0; 16];
+    super::numbers(&dir, |number| {
+        let _ = write!(&mut path[..], "fd/{number}\0");
+        if number >= fd {
+            let what = one(task, number, CStr::from_bytes_until_nul(&path).unwrap_or(c""), all)?;
+            found.extend(what.flatten().map(|what| Descriptor { fd: number, what }));
+        }
         Ok(())
     })
+}
+
+/// What one is; none where there is no such number.
+fn one(task: &Task, fd: i32, path: &CStr, all: bool) -> Result<Option<Option<What>>> {
+    let mut link = [0; 64];
+    Ok(Some(match sys::readlinkat(task, path, &mut link) {
+        Ok(text) if !all && DEVICES.iter().any(|device| text.starts_with(device)) => None,
+        Ok([b'/', rest @ ..]) => file(task, fd, rest.is_empty())?,
+        Ok(text) => other(text),
+        // Not there, closed meanwhile, or the process ended.
+        Err(_) => return Ok(None),
+    }))
 }
 
 /// Opens a descriptor of a process or thread if it is a file of this device, that of namespaces: what is anything else
@@ -105,7 +140,7 @@ pub fn carriers(proc: &Proc) -> Result<Vec<i32>> {
 
 fn carries(task: &Task) -> Result<bool> {
     let mut found = Vec::new();
-    add(task, &mut found)?;
+    add(task, false, &mut found)?;
     for open in found.iter().filter(|open| matches!(open.what, What::Socket(_))) {
         let info = CString::new(format!("fdinfo/{}", open.fd)).unwrap_or_default();
         match task.read_some::<512>(&info, "a descriptor") {

@@ -15,7 +15,7 @@ pub mod status;
 pub mod users;
 
 use std::ffi::{CStr, CString};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -29,7 +29,7 @@ use nix::sys::statfs::{FsType, fstatfs};
 use nix::unistd::getpid;
 
 use crate::error::{Error, Result};
-use crate::kind::{Kind, KindMap, KindSet, parse_link};
+use crate::kind::{Kind, KindMap, KindSet, Row, parse_link};
 use crate::sys;
 use crate::text::digits;
 
@@ -78,14 +78,37 @@ impl Proc {
             pids.extend(parse_pid(entry.file_name().to_bytes()));
         }
         if pids.is_empty() {
-            return Err(Error::refused([b"no process is seen in ", &self.path[..]].concat())
-                .with_hint("is proc mounted there? mount -t proc proc /proc"));
+            return Err(self.none_seen());
         }
         // The kernel's order is already this one; a directory's is any.
         if !pids.is_sorted() {
             pids.sort_unstable();
         }
         Ok(pids)
+    }
+
+    /// The error where there is no process.
+    pub fn none_seen(&self) -> Error {
+        Error::refused([b"no process is seen in ", &self.path[..]].concat())
+            .with_hint("is proc mounted there? mount -t proc proc /proc")
+    }
+
+    /// The same, some at a time, for those who look at some while others look at more. There may be none.
+    pub fn list(&self) -> Result<Pids> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let dir = openat(&self.root, c".", flags, Mode::empty());
+        Ok(Pids(dir.map_err(|e| Error::sys("list", &self.path, e))?))
+    }
+
+    /// What [`Task::namespaces`] answers, without taking hold of the process: cheaper for one or two kinds, but nothing
+    /// else that is read can be said to be of the same process.
+    pub fn namespaces(&self, pid: i32, kinds: KindSet) -> Result<KindMap<u64>> {
+        let mut path = [0; 32];
+        // A PID of ten digits, and the longest of the names, fit.
+        links(kinds, pid, |row, buffer| {
+            let _ = write!(&mut path[..], "{pid}/ns/{}\0", row.name);
+            sys::readlinkat(&self.root, CStr::from_bytes_until_nul(&path).unwrap_or(c""), buffer)
+        })
     }
 
     /// Takes hold of a process's directory. [`Error::is_gone`] if there is none.
@@ -167,6 +190,22 @@ impl Clock {
     /// A start, as [`Stat::start`] tells it, in seconds since 1970.
     pub fn seconds(&self, start: u64) -> Option<u64> {
         self.boot.checked_add(start / self.ticks)
+    }
+}
+
+/// A list of processes that is being read.
+#[derive(Debug)]
+pub struct Pids(OwnedFd);
+
+impl Pids {
+    /// Adds more PIDs, ascending, as many as fit into this buffer of the kernel's entries. None at the end.
+    pub fn more(&mut self, buffer: &mut [u8], pids: &mut Vec<i32>) -> Result<bool> {
+        let entries = sys::getdents(&self.0, buffer).map_err(|e| Error::sys("list", "/proc", e))?;
+        each_name(entries, |name| {
+            pids.extend(parse_pid(name));
+            Ok(())
+        })?;
+        Ok(!entries.is_empty())
     }
 }
 
@@ -281,6 +320,22 @@ impl Task {
         Ok(bytes)
     }
 
+    /// The same of a file that the kernel hands over in one piece if it fits, so that what comes short is its end.
+    fn read_at_once(&self, name: &CStr) -> Result<Vec<u8>> {
+        let on = name.to_string_lossy();
+        let file = self.open(name, OFlag::O_RDONLY, &on)?;
+        let fail = |e| Error::sys("read", format!("{on} of {}", self.pid), e);
+        let mut piece = [0; 4096];
+        let mut bytes = Vec::new();
+        loop {
+            let length = nix::unistd::read(&file, &mut piece).map_err(fail)?;
+            bytes.extend_from_slice(&piece[..length]);
+            if length < piece.len() || bytes.len() as u64 >= LIMIT {
+                return Ok(bytes);
+            }
+        }
+    }
+
     /// The directory of one of its threads. [`Error::is_gone`] if there is none.
     pub fn thread(&self, tid: i32) -> Result<Task> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -300,21 +355,7 @@ impl Task {
     /// that a zombie has no more. [`Error::is_denied`] where we may not see them: they need
     /// PTRACE_MODE_READ (ptrace(2)). Source: namespaces(7).
     pub fn namespaces(&self, kinds: KindSet) -> Result<KindMap<u64>> {
-        let mut inodes = KindMap::default();
-        let mut buffer = [0; 64];
-        for kind in kinds.iter() {
-            match sys::readlinkat(&self.dir, kind.row().path, &mut buffer) {
-                // Linux 5.10 refuses by a link of no bytes.
-                Ok([]) => {
-                    return Err(Error::sys("open", format!("namespaces of {}", self.pid), Errno::EACCES));
-                }
-                Ok(text) => inodes[kind] = parse_link(text).map_or(0, |(_, ino)| ino),
-                Err(Errno::ENOENT | Errno::ESRCH) => {}
-                // One is refused for the same reason as the others.
-                Err(e) => return Err(Error::sys("open", format!("namespaces of {}", self.pid), e)),
-            }
-        }
-        Ok(inodes)
+        links(kinds, self.pid, |row, buffer| sys::readlinkat(&self.dir, row.path, buffer))
     }
 
     /// The namespaces of these kinds that its children get, where they can be others than its own; 0 as in
@@ -400,7 +441,7 @@ impl Task {
 
     /// `/proc/PID/stat`.
     pub fn stat(&self) -> Result<Stat> {
-        let line = self.read(c"stat")?;
+        let line = self.read_at_once(c"stat")?;
         Stat::parse(&line).ok_or_else(|| Error::sys("parse", format!("stat of {}", self.pid), Errno::EINVAL))
     }
 
@@ -414,7 +455,7 @@ impl Task {
     /// The command line with spaces between the arguments. Empty for kernel threads, zombies and those who
     /// emptied it. Source: proc_pid_cmdline(5).
     pub fn command_line(&self) -> Result<Vec<u8>> {
-        let mut bytes = self.read(c"cmdline")?;
+        let mut bytes = self.read_at_once(c"cmdline")?;
         let end = bytes.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
         bytes.truncate(end);
         bytes.iter_mut().filter(|b| **b == 0).for_each(|b| *b = b' ');
@@ -438,20 +479,47 @@ impl<const N: usize> Beginning<N> {
 fn numbers(dir: &OwnedFd, mut each: impl FnMut(i32) -> Result<()>) -> Result<()> {
     let mut buffer = [0; 4096];
     loop {
-        let mut rest = sys::getdents(dir, &mut buffer).map_err(|e| Error::sys("list", "a process", e))?;
-        if rest.is_empty() {
+        let entries = sys::getdents(dir, &mut buffer).map_err(|e| Error::sys("list", "a process", e))?;
+        if entries.is_empty() {
             return Ok(());
         }
-        // struct linux_dirent64: d_ino 8 bytes, d_off 8, d_reclen 2, d_type 1, d_name.
-        while let Some(&[low, high]) = rest.get(16..18) {
-            let (entry, others) = rest.split_at(usize::from(u16::from_ne_bytes([low, high])).min(rest.len()));
-            rest = others;
-            let Some(name) = entry.get(19..).and_then(|name| CStr::from_bytes_until_nul(name).ok()) else {
-                return Ok(());
-            };
-            digits(name.to_bytes()).map_or(Ok(()), &mut each)?;
+        each_name(entries, |name| digits(name).map_or(Ok(()), &mut each))?;
+    }
+}
+
+/// The names in entries of a directory as the kernel writes them. Source: struct linux_dirent64 of getdents64(2):
+/// d_ino 8 bytes, d_off 8, d_reclen 2, d_type 1, d_name.
+fn each_name(entries: &[u8], mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut rest = entries;
+    while let Some(&[low, high]) = rest.get(16..18) {
+        let (entry, others) = rest.split_at(usize::from(u16::from_ne_bytes([low, high])).min(rest.len()));
+        rest = others;
+        let name = entry.get(19..).and_then(|name| CStr::from_bytes_until_nul(name).ok());
+        let Some(name) = name else { break };
+        each(name.to_bytes())?;
+    }
+    Ok(())
+}
+
+/// The inode numbers in the links of a process's namespaces: see [`Task::namespaces`].
+fn links(
+    kinds: KindSet,
+    pid: i32,
+    mut read: impl for<'b> FnMut(&Row, &'b mut [u8]) -> std::result::Result<&'b [u8], Errno>,
+) -> Result<KindMap<u64>> {
+    let mut inodes = KindMap::default();
+    let mut buffer = [0; 64];
+    for kind in kinds.iter() {
+        match read(kind.row(), &mut buffer) {
+            // Linux 5.10 refuses by a link of no bytes.
+            Ok([]) => return Err(Error::sys("open", format!("namespaces of {pid}"), Errno::EACCES)),
+            Ok(text) => inodes[kind] = parse_link(text).map_or(0, |(_, ino)| ino),
+            Err(Errno::ENOENT | Errno::ESRCH) => {}
+            // One is refused for the same reason as the others.
+            Err(e) => return Err(Error::sys("open", format!("namespaces of {pid}"), e)),
         }
     }
+    Ok(inodes)
 }
 
 /// The file system of pidfds. Source: PID_FS_MAGIC of linux/magic.h.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::inferred::Marked;
 use super::{HashMap, HashSet, Holder, Inferred, Namespace, Process, Snapshot, Via, Want};
 use crate::error::Result;
-use crate::kind::{Kind, NsId};
+use crate::kind::{Kind, KindMap, NsId};
 use crate::ns::fd::NsFd;
 
 /// What was found so far: namespaces stand in the order in which they were met.
@@ -13,6 +13,8 @@ use crate::ns::fd::NsFd;
 pub(super) struct Found {
     snapshot: Snapshot,
     places: HashMap<u64, usize>,
+    /// The one of each kind that was met last, and its place: most processes are where the one before is.
+    last: KindMap<(u64, usize)>,
     /// Which have been opened and asked.
     asked: HashSet<u64>,
     /// Sockets that are known, and the net namespace of each; 0 where it was not told.
@@ -49,19 +51,31 @@ impl Found {
     }
 
     /// Is a process of this namespace known?
-    pub(super) fn has_process(&self, ino: u64) -> bool {
-        self.places.get(&ino).is_some_and(|&at| self.snapshot.namespaces[at].first.is_some())
+    pub(super) fn has_process(&self, kind: Kind, ino: u64) -> bool {
+        let at = match self.last[kind] {
+            (last, at) if last == ino => Some(at),
+            _ => self.places.get(&ino).copied(),
+        };
+        at.is_some_and(|at| self.snapshot.namespaces[at].first.is_some())
+    }
+
+    /// Has it been opened and asked?
+    pub(super) fn was_asked(&self, ino: u64) -> bool {
+        self.asked.contains(&ino)
     }
 
     /// The namespace; it is added if it was unknown.
     pub(super) fn namespace(&mut self, id: NsId, kind: Kind) -> &mut Namespace {
         let namespaces = &mut self.snapshot.namespaces;
-        let next = namespaces.len();
-        let at = *self.places.entry(id.ino).or_insert(next);
-        if at == next {
-            namespaces.push(Namespace::new(id, kind));
+        if self.last[kind].0 != id.ino {
+            let next = namespaces.len();
+            let at = *self.places.entry(id.ino).or_insert(next);
+            if at == next {
+                namespaces.push(Namespace::new(id, kind));
+            }
+            self.last[kind] = (id.ino, at);
         }
-        &mut namespaces[at]
+        &mut namespaces[self.last[kind].1]
     }
 
     /// What keeps a namespace; it is added if it was unknown.

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
+use crate::proc::descriptors::DEVICES;
 use crate::proc::groups::Line;
 use crate::proc::status::End;
 use found::Found;
@@ -113,6 +114,9 @@ pub struct Want {
     pub ids: bool,
     /// How many mounts there are in mount namespaces.
     pub mounts: bool,
+    /// Open files as well that have the paths of devices: see [`crate::proc::descriptors::DEVICES`]. A scan that meets a
+    /// namespace which is mounted in such a place does so by itself.
+    pub all_devices: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
     /// The processes that keep namespaces from elsewhere are to be described too.
@@ -134,6 +138,7 @@ impl Want {
             relations: false,
             ids: false,
             mounts: false,
+            all_devices: false,
             members_of: None,
             keepers: false,
             inferred: false,
@@ -275,7 +280,8 @@ pub enum Holder {
         ours: bool,
         /// In others a process whose root the mount point is below; none where no process has such a root.
         pid: Option<i32>,
-        /// Where: below our root or that of the process, or else below that of the mount namespace. Any bytes.
+        /// Where: below our root or that of the process, or else below that of the mount namespace. Any bytes; empty
+        /// where the kernel does not tell it.
         point: Vec<u8>,
     },
 }
@@ -289,6 +295,14 @@ impl Holder {
             Holder::Descriptor { .. } => Via::Descriptor,
             Holder::Socket { .. } => Via::Socket,
             Holder::Mount { .. } => Via::Mount,
+        }
+    }
+
+    /// Is it a mount where open files are not looked at?
+    fn is_at_device(&self) -> bool {
+        match self {
+            Holder::Mount { point, .. } => DEVICES.iter().any(|device| point.starts_with(device)),
+            _ => false,
         }
     }
 }
@@ -339,6 +353,11 @@ struct Machine<'a> {
 }
 
 impl Machine<'_> {
+    /// The namespace with this number.
+    fn id(&self, ino: u64) -> NsId {
+        NsId { dev: self.dev, ino }
+    }
+
     fn of(proc: &Proc) -> Machine<'_> {
         let this = proc.this().ok();
         // All namespaces of one machine are files of one file system; its number cannot be seen in a link.
@@ -368,7 +387,11 @@ pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
             scan(&machine, want, &mut found)?;
         }
     }
-    Ok(found.snapshot())
+    let snapshot = found.snapshot();
+    match !want.all_devices && snapshot.holders.iter().any(|(_, holder)| holder.is_at_device()) {
+        true => take(proc, &Want { all_devices: true, ..want.clone() }),
+        false => Ok(snapshot),
+    }
 }
 
 impl Source {

@@ -45,13 +45,13 @@ struct Search<'a> {
 /// A process through whose root mount points are reached.
 struct Seer {
     task: Task,
-    /// Where that root is in the mount namespace.
-    root: Vec<u8>,
+    /// What it sees; none where mount points below the root of the namespace are its own.
+    seen: Option<Vec<Bind>>,
 }
 
 impl Search<'_> {
     fn ours(&mut self, own: u64, number: Option<u64>, found: &mut Found) -> Result<()> {
-        let listed = or_none(number.map(binds::within).transpose())?;
+        let listed = or_none(number.map(|number| binds::within(number, true)).transpose())?;
         let binds = match listed {
             Some(binds) => binds,
             None => or_none(self.machine.proc.this().and_then(|this| binds::seen_by(&this)))?,
@@ -71,30 +71,32 @@ impl Search<'_> {
     }
 
     fn theirs(&mut self, ns: &Namespace, found: &mut Found) -> Result<()> {
-        let listed =
-            or_none(ns.number.filter(|_| self.machine.proc.is_system()).map(binds::within).transpose())?;
-        let mut seer = None;
-        let binds = match listed {
-            // Nobody has to be looked for.
-            Some(binds) if binds.is_empty() => return Ok(()),
-            Some(binds) => {
-                seer = self.seer(ns, found, |_| Ok(()))?.map(|(seer, ())| seer);
-                // What that one does not see, no other is asked for.
-                let root = seer.as_ref().map_or(&b"/"[..], |seer| &seer.root[..]);
-                binds.into_iter().map(|bind| (below(root, &bind.point), bind)).collect()
+        let number = ns.number.filter(|_| self.machine.proc.is_system());
+        let listed = or_none(number.map(|number| binds::within(number, false)).transpose())?;
+        // Nobody has to be looked for.
+        if listed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(());
+        }
+        let told = listed.as_ref().is_some_and(|binds| binds.iter().all(|bind| !bind.point.is_empty()));
+        let seer = self.seer(ns, found, told)?;
+        let pid = seer.as_ref().map(|seer| seer.task.pid);
+        let binds: Vec<_> = match (listed, &seer) {
+            (Some(listed), Some(Seer { seen: Some(seen), .. })) => {
+                let seen: HashMap<u64, &Bind> = seen.iter().map(|bind| (bind.mount, bind)).collect();
+                let place = |bind: Bind| match seen.get(&bind.mount) {
+                    Some(&seen) => (pid, seen.clone()),
+                    None => (None, bind),
+                };
+                listed.into_iter().map(place).collect()
             }
-            None => match self.seer(ns, found, binds::seen_by)? {
-                Some((one, binds)) => {
-                    seer = Some(one);
-                    binds.into_iter().map(|bind| (Some(bind.point.clone()), bind)).collect::<Vec<_>>()
-                }
-                None => Vec::new(),
-            },
+            (Some(listed), _) => listed.into_iter().map(|bind| (pid, bind)).collect(),
+            (None, Some(Seer { seen: Some(seen), .. })) => {
+                seen.iter().map(|bind| (pid, bind.clone())).collect()
+            }
+            (None, _) => Vec::new(),
         };
         let mut root = None;
-        for (point, bind) in binds {
-            let pid = seer.as_ref().filter(|_| point.is_some()).map(|seer| seer.task.pid);
-            let bind = Bind { point: point.unwrap_or(bind.point), ..bind };
+        for (pid, bind) in binds {
             let holder = Holder::Mount { within: ns.id.ino, ours: false, pid, point: bind.point.clone() };
             let proc = self.machine.proc;
             self.add(&bind, holder, found, |bind, id| {
@@ -130,20 +132,15 @@ impl Search<'_> {
         }
     }
 
-    /// A process in this mount namespace, and what it answers: rather one that has the root of the namespace as its own.
-    fn seer<T>(
-        &mut self,
-        ns: &Namespace,
-        found: &Found,
-        ask: impl Fn(&Task) -> Result<T>,
-    ) -> Result<Option<(Seer, T)>> {
+    /// A process in this mount namespace: rather one that has the root of the namespace as its own. What another sees
+    /// is read, and also of the first if mount points are not told yet.
+    fn seer(&mut self, ns: &Namespace, found: &Found, told: bool) -> Result<Option<Seer>> {
         let mut confined = None;
-        let mut look = |pid: i32| -> Result<Option<(Seer, T)>> {
+        let mut look = |pid: i32| -> Result<Option<Seer>> {
             let task = self.machine.proc.task(pid)?;
-            let root = or_none(task.root())?;
-            let answer = ask(&task)?;
-            let whole = root == b"/";
-            let seer = Some((Seer { task, root }, answer));
+            let whole = or_none(task.root())? == b"/";
+            let seen = (!whole || !told).then(|| binds::seen_by(&task)).transpose()?;
+            let seer = Some(Seer { task, seen });
             if whole {
                 return Ok(seer);
             }
@@ -195,15 +192,6 @@ fn open(root: &Root, bind: &Bind, id: NsId) -> Result<NsFd> {
     NsFd::from_fd(root.open(&bind.point, id)?, format!("{} namespace {}", bind.kind, bind.ino))
 }
 
-/// The path below a directory, as one who has that as root sees it.
-fn below(root: &[u8], point: &[u8]) -> Option<Vec<u8>> {
-    match root {
-        b"/" => Some(point.to_vec()),
-        b"" => None,
-        root => point.strip_prefix(root).filter(|rest| rest.starts_with(b"/")).map(<[u8]>::to_vec),
-    }
-}
-
 /// The processes in each mount namespace.
 fn crowd(machine: &Machine<'_>) -> Result<HashMap<u64, Vec<i32>>> {
     let kinds: KindSet = [Kind::Mnt].into_iter().collect();
@@ -220,24 +208,5 @@ fn or_none<T: Default>(told: Result<T>) -> Result<T> {
     match told {
         Err(e) if e.is_our_own() => Err(e),
         told => Ok(told.unwrap_or_default()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_seen_from_a_root() {
-        let cases: [(&[u8], &[u8], Option<&[u8]>); 5] = [
-            (b"/", b"/run/x", Some(b"/run/x")),
-            (b"/jail", b"/jail/run/x", Some(b"/run/x")),
-            (b"/jail", b"/jailed/x", None),
-            (b"/jail", b"/x", None),
-            (b"", b"/x", None),
-        ];
-        for (root, point, expected) in cases {
-            assert_eq!(below(root, point).as_deref(), expected);
-        }
     }
 }

@@ -4,13 +4,13 @@
 //! What is said of a process is read through the directory that was opened for its links, so it is one
 //! process all through. Among many processes all processors look, each at some of them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
 use super::{Facts, Found, Machine, Pass, Process, SOURCES, Source, Want, inferred};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kind::{Kind, KindMap, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Task;
@@ -19,15 +19,18 @@ use crate::proc::groups::Line;
 use crate::proc::status::End;
 use crate::sys;
 
-/// So many processes are looked at before another helper would be worth its start.
-const WORTH: usize = 256;
+/// How many entries of /proc, in bytes, are read before others are asked for help: some hundred processes.
+const ALONE: usize = 8 << 10;
 
-/// More do not help: they wait for each other in the kernel.
+/// The same of what a helper takes at once. PIDs ascend, so the first process that it meets in a namespace has the
+/// lowest PID of all that it will meet there.
+const PIECE: usize = 4 << 10;
+
+/// More helpers do not help: they wait for each other in the kernel.
 const MOST: usize = 8;
 
-/// What a helper takes at once. PIDs ascend, so the first process that it meets in a namespace has the lowest PID
-/// of all it will meet there.
-const CHUNK: usize = 64;
+/// Of so many kinds the links are read without taking hold of the process first.
+const FEW: usize = 2;
 
 /// A visit to one process.
 pub(super) struct Visit<'a> {
@@ -44,45 +47,40 @@ pub(super) struct Visit<'a> {
 
 /// Visits every process.
 pub(super) fn visit(machine: &Machine<'_>, want: &Want) -> Result<Found> {
-    let pids = machine.proc.pids()?;
-    let sources: Vec<&Source> = SOURCES.iter().filter(|source| source.is_asked(want.depth)).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut found = Found::default();
+    let visits = Visits::new(machine, want);
+    if !machine.proc.is_system() {
+        // A directory has no order.
+        return visits.all(&machine.proc.pids()?, Found::default());
+    }
+    let mut list = machine.proc.list()?;
+    let mut pids = Vec::new();
+    let more = list.more(&mut [0; ALONE], &mut pids)? && list.more(&mut [0; PIECE], &mut pids)?;
+    if pids.is_empty() {
+        return Err(machine.proc.none_seen());
+    }
+    if !more {
+        return visits.all(&pids, Found::default());
+    }
+    let list = Mutex::new(list);
+    let help = |mut found: Found| {
+        let mut pids = Vec::new();
         loop {
-            let at = next.fetch_add(CHUNK, Ordering::Relaxed);
-            let Some(rest) = pids.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(found) };
-            for &pid in &rest[..rest.len().min(CHUNK)] {
-                let task = machine.proc.task(pid);
-                match task
-                    .as_ref()
-                    .map_err(Error::clone)
-                    .and_then(|task| add(machine, want, &sources, task, &mut found))
-                {
-                    Ok(()) => {}
-                    // A process that ended since the list was made is not there: that is no failure.
-                    Err(e) if e.is_gone() => {}
-                    Err(e) if e.is_our_own() => return Err(e),
-                    // It is there and cannot be shown, whatever keeps it from us.
-                    Err(_) => {
-                        found.add_unreadable();
-                        if let (Ok(task), true) = (&task, want.inferred) {
-                            inferred::mark(task, want, &mut found)?;
-                        }
-                    }
-                }
+            pids.clear();
+            // Who panics takes all others along.
+            let more =
+                list.lock().unwrap_or_else(PoisonError::into_inner).more(&mut [0; PIECE], &mut pids)?;
+            if !more {
+                return Ok(found);
             }
+            found = visits.all(&pids, found)?;
         }
     };
-    let helpers = helpers(pids.len());
-    if helpers == 0 {
-        return work();
-    }
     std::thread::scope(|scope| {
         // Where no thread can be had, one is enough.
-        let spawn = |_| std::thread::Builder::new().stack_size(1 << 18).spawn_scoped(scope, &work).ok();
-        let threads: Vec<_> = (0..helpers).map_while(spawn).collect();
-        let mut all = work();
+        let help_alone = || help(Found::default());
+        let spawn = |_| std::thread::Builder::new().stack_size(1 << 18).spawn_scoped(scope, help_alone).ok();
+        let threads: Vec<_> = (1..processors().min(MOST)).map_while(spawn).collect();
+        let mut all = visits.all(&pids, Found::default()).and_then(help);
         for thread in threads {
             let found = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             all = all.and_then(|mut all| {
@@ -94,54 +92,109 @@ pub(super) fn visit(machine: &Machine<'_>, want: &Want) -> Result<Found> {
     })
 }
 
-/// How many others are to help.
-fn helpers(processes: usize) -> usize {
-    let worth = (processes / WORTH).min(MOST);
-    if worth < 2 {
-        return 0;
-    }
+/// How many processors we may use.
+fn processors() -> usize {
     let allowed = sched_getaffinity(Pid::from_raw(0));
     let count = |set: CpuSet| (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).count();
-    allowed.map_or(1, count).min(worth) - 1
+    allowed.map_or(1, count)
 }
 
-fn add(
-    machine: &Machine<'_>,
-    want: &Want,
-    sources: &[&Source],
-    task: &Task,
-    found: &mut Found,
-) -> Result<()> {
-    let mut read = want.kinds;
-    if want.is_deep() {
-        // What is mounted in them can be of any kind.
-        read.insert(Kind::Mnt);
-    }
-    let inodes = task.namespaces(read)?;
-    let mut visit = Visit { machine, want, task, inodes, threads: Vec::new(), tables: Vec::new() };
-    // If it ends here, it counts nowhere.
-    let is_of_interest = visit.is_of_interest(found);
-    if is_of_interest {
-        found.describe(describe(task, want.facts)?);
-    }
-    let before = found.kept();
-    if want.is_deep() {
-        visit.look_deep()?;
-    }
-    for source in sources {
-        if let Pass::Each(scan) = source.pass {
-            scan(&visit, found)?;
+/// What is the same in all visits.
+struct Visits<'a> {
+    machine: &'a Machine<'a>,
+    want: &'a Want,
+    /// The kinds whose links are read.
+    kinds: KindSet,
+    sources: Vec<&'a Source>,
+}
+
+impl<'a> Visits<'a> {
+    fn new(machine: &'a Machine<'a>, want: &'a Want) -> Visits<'a> {
+        let mut kinds = want.kinds;
+        if want.is_deep() {
+            // What is mounted in them can be of any kind.
+            kinds.insert(Kind::Mnt);
         }
+        let sources = SOURCES.iter().filter(|source| source.is_asked(want.depth)).collect();
+        Visits { machine, want, kinds, sources }
     }
-    if want.keepers && !is_of_interest && found.kept() > before {
-        match describe(task, want.facts) {
-            Ok(process) => found.describe(process),
-            Err(e) if e.is_our_own() => return Err(e),
-            // It has ended, and what it kept is nobody's; it is counted, as who ends after the visit is.
-            Err(_) => {}
+
+    /// Visits these.
+    fn all(&self, pids: &[i32], mut found: Found) -> Result<Found> {
+        let few = !self.want.is_deep() && self.kinds.iter().count() <= FEW;
+        for &pid in pids {
+            let is_done = match few {
+                true => self.pass(pid, &mut found),
+                false => Ok(false),
+            };
+            match is_done.and_then(|is_done| if is_done { Ok(()) } else { self.one(pid, &mut found) }) {
+                Ok(()) => {}
+                // A process that ended since the list was made is not there: that is no failure.
+                Err(e) if e.is_gone() => {}
+                Err(e) if e.is_our_own() => return Err(e),
+                // It is there and cannot be shown, whatever keeps it from us.
+                Err(_) => {
+                    found.add_unreadable();
+                    if self.want.inferred {
+                        inferred::mark(self.machine, pid, self.want, &mut found)?;
+                    }
+                }
+            }
         }
+        Ok(found)
     }
-    Ok(())
+
+    /// Counts a process that is nowhere where more would have to be asked of it.
+    fn pass(&self, pid: i32, found: &mut Found) -> Result<bool> {
+        let inodes = self.machine.proc.namespaces(pid, self.kinds)?;
+        let mut known = inodes.iter().filter(|(_, ino)| **ino != 0);
+        let unasked = |ino| self.want.relates() && !found.was_asked(ino);
+        if known.any(|(kind, &ino)| self.is_of_interest(kind, ino, found) || unasked(ino)) {
+            return Ok(false);
+        }
+        for (kind, &ino) in inodes.iter().filter(|(_, ino)| **ino != 0) {
+            found.namespace(self.machine.id(ino), kind).processes += 1;
+        }
+        Ok(true)
+    }
+
+    /// Visits one.
+    fn one(&self, pid: i32, found: &mut Found) -> Result<()> {
+        let task = self.machine.proc.task(pid)?;
+        let inodes = task.namespaces(self.kinds)?;
+        let mut known = inodes.iter().filter(|(_, ino)| **ino != 0);
+        let is_described =
+            self.want.facts.any() && known.any(|(kind, &ino)| self.is_of_interest(kind, ino, found));
+        if is_described {
+            // If it ends here, it counts nowhere.
+            found.describe(describe(&task, self.want.facts)?);
+        }
+        let before = found.kept();
+        let Visits { machine, want, .. } = *self;
+        let mut visit = Visit { machine, want, task: &task, inodes, threads: Vec::new(), tables: Vec::new() };
+        if want.is_deep() {
+            visit.look_deep()?;
+        }
+        for source in &self.sources {
+            if let Pass::Each(scan) = source.pass {
+                scan(&visit, found)?;
+            }
+        }
+        if want.keepers && !is_described && found.kept() > before {
+            match describe(&task, want.facts) {
+                Ok(process) => found.describe(process),
+                Err(e) if e.is_our_own() => return Err(e),
+                // It has ended. It is counted, as one that ends after the visit is.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Is a process that is in it to be described: as the first there, or as one of all?
+    fn is_of_interest(&self, kind: Kind, ino: u64, found: &Found) -> bool {
+        !found.has_process(kind, ino) || self.want.members_of == Some(ino)
+    }
 }
 
 impl Visit<'_> {
@@ -151,14 +204,7 @@ impl Visit<'_> {
 
     /// The namespace with this number.
     pub(super) fn id(&self, ino: u64) -> NsId {
-        NsId { dev: self.machine.dev, ino }
-    }
-
-    /// Is it the first in a namespace, or is all to be described that is there?
-    fn is_of_interest(&self, found: &Found) -> bool {
-        let mut known = self.inodes.iter().map(|(_, ino)| *ino).filter(|&ino| ino != 0);
-        let first = |ino| self.want.facts.any() && !found.has_process(ino);
-        known.any(|ino| first(ino) || self.want.members_of == Some(ino))
+        self.machine.id(ino)
     }
 
     /// Reads its threads, and its open files: not our own, which are open only since we look.
@@ -171,7 +217,7 @@ impl Visit<'_> {
         let mut tables: Vec<(i32, Vec<Descriptor>)> = Vec::new();
         let mut read = |task: &Task| {
             let mut found = Vec::new();
-            or_none(descriptors::add(task, &mut found))?;
+            or_none(descriptors::add(task, self.want.all_devices, &mut found))?;
             tables.push((task.pid, found));
             Ok(())
         };
