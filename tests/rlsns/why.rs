@@ -77,6 +77,24 @@ fn a_process_keeps_its_namespaces_and_the_first_of_a_pid_namespace_needs_a_kill(
     free(&t, &user, &mut held);
 }
 
+#[test]
+fn a_process_that_has_ended_is_let_go_by_its_parent() {
+    let t = rings!(Host, User, Uml);
+    // `sleep` waits for no child.
+    let script = "unshare -Ur readlink /proc/self/ns/user & exec sleep 1000";
+    let mut held = t.program("sh").args(["-c", script]).hold();
+    let name = held.line.clone();
+    let has_ended = || {
+        let pid = crate::harness::children(held.pid())[0];
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+    };
+    assert!(within(Duration::from_secs(10), has_ended));
+    let release = format!("kill {}", held.pid());
+    assert_eq!(told(&t, &name), expected(&[("process", release)]));
+    assert_eq!(holders(&t, &name)[0]["pid"], crate::harness::children(held.pid())[0]);
+    free(&t, &name, &mut held);
+}
+
 /// A program that keeps the net namespace (mnt if on its way) it makes in the way that is named, and prints the numbers of that one.
 const KEEPER: &str = r#"
 #define _GNU_SOURCE
@@ -183,7 +201,12 @@ fn an_open_descriptor_keeps_one_until_its_process_ends() {
     let line = leaks.lines().find(|line| line.trim_start().starts_with(&format!("{ino} "))).unwrap();
     assert!(line.contains(" net  fd ") && line.contains(&format!(" {kill} ")), "{line}");
     let json: Value = serde_json::from_str(&t.tool("rlsns").args(["--leaks", "-J"]).run().ok()).unwrap();
-    let leak = json["leaks"].as_array().unwrap().iter().find(|leak| leak["ns"].to_string() == ino).unwrap();
+    let leak = json["leaks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|leak| leak["ns"] == ino.parse::<u64>().unwrap())
+        .unwrap();
     assert_eq!((&leak["since"], &leak["type"]), (&found["start"], &"net".into()));
     assert_eq!(leak["holders"][0]["release"], kill);
     free(&t, &net, &mut held);
@@ -251,10 +274,7 @@ fn a_user_namespace_is_kept_by_those_below_it_and_that_is_a_leak_with_a_reason()
     assert_eq!(told(&t, &name), expected(&[("namespace", format!("rlsns --why 'user:[{inner}]'"))]));
     let leaks = t.tool("rlsns").args(["--leaks", "-t", "user"]).run().ok();
     let line = leaks.lines().find(|line| line.trim_start().starts_with(&format!("{above} "))).unwrap();
-    assert!(
-        line.contains(&format!(" namespace ")) && line.contains(&format!(" parent of user:[{inner}] ")),
-        "{line}"
-    );
+    assert!(line.contains(" namespace ") && line.contains(&format!(" parent of user:[{inner}] ")), "{line}");
     free(&t, &name, &mut held);
 }
 
@@ -550,7 +570,7 @@ fn a_root_without_the_right_to_trace_is_told_what_bounds_it() {
     }
     let rlsns = crate::harness::tool_path("rlsns");
     let shown = |bounds: &[&str]| {
-        let run = t.program("setpriv").args(bounds).arg(&rlsns).args(["-t", "net", "-l"]);
+        let run = t.program("setpriv").args(bounds).arg(rlsns.as_os_str()).args(["-t", "net", "-l"]);
         run.run_in_terminal(80)
     };
     let bounded = shown(&["--bounding-set=-sys_ptrace"]);
