@@ -13,7 +13,7 @@ use super::why::{us, want};
 
 pub(crate) fn run(proc: &Proc, request: &Request) -> anyhow::Result<usize> {
     let picture = Picture::new(proc, scan::take(proc, &want(None))?, false)?;
-    let us = us(proc);
+    let us = us(proc)?;
     let is_leak = |ns: &&Namespace| {
         let empty = ns.processes == 0 && picture.via(ns) != Via::Thread;
         empty && request.kinds.contains(ns.kind) && !holders::is_initial(&picture, ns)

@@ -71,7 +71,11 @@ impl Picture {
     /// Takes what stands beside a snapshot; the files of container engines only if somebody asks for what they say.
     pub(crate) fn new(proc: &Proc, snapshot: Snapshot, groups: bool) -> common::Result<Picture> {
         let states = if groups { States::of(proc)? } else { States::default() };
-        let (initial, clock) = (initial(proc).ok(), proc.clock());
+        let initial = match initial(proc) {
+            Err(e) if e.is_our_own() => return Err(e),
+            initial => initial.ok(),
+        };
+        let clock = proc.clock()?;
         Ok(Picture { initial, clock, states, ..Picture::from(snapshot) })
     }
 

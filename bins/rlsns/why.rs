@@ -28,13 +28,13 @@ pub(crate) fn want(members_of: Option<u64>) -> Want {
 }
 
 /// From where we look.
-pub(crate) fn us(proc: &Proc) -> Us {
-    let pid = proc.this().ok().map(|this| this.pid);
-    Us {
-        pid,
-        same_numbers: proc.is_system() && pid.map(i32::unsigned_abs) == Some(std::process::id()),
-        charset: Some(Charset::from_env()),
-    }
+pub(crate) fn us(proc: &Proc) -> common::Result<Us> {
+    let pid = match proc.this() {
+        Err(e) if e.is_our_own() => return Err(e),
+        this => this.ok().map(|this| this.pid),
+    };
+    let same_numbers = proc.is_system() && pid.map(i32::unsigned_abs) == Some(std::process::id());
+    Ok(Us { pid, same_numbers, charset: Some(Charset::from_env()) })
 }
 
 pub(crate) fn run(proc: &Proc, reference: &Ref, request: &Request) -> anyhow::Result<usize> {
@@ -50,7 +50,7 @@ pub(crate) fn run(proc: &Proc, reference: &Ref, request: &Request) -> anyhow::Re
     drop(held);
     let picture = Picture::new(proc, snapshot, false)?;
     let ns = found(&picture, kind, ino)?;
-    let kept = holders::of(&picture, ns, &us(proc));
+    let kept = holders::of(&picture, ns, &us(proc)?);
     let carriers = if kept.is_empty() { descriptors::carriers(proc)? } else { Vec::new() };
     let text = match request.form {
         Form::Json => json(&picture, ns, &kept, &carriers),

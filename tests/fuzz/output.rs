@@ -11,7 +11,7 @@ use common::proc::status::{Ids, Status};
 use common::text::{Charset, base64, cut, json_string, show, show_raw, width};
 use common::tool::complete::{Offer, lines};
 use common::tool::json::Value;
-use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
+use common::tool::table::{Cell, Column, Form, Paint, Shape, Style, forest, render};
 
 use super::{number, pieces};
 use crate::tools::nsinfo::report;
@@ -207,6 +207,15 @@ pub(super) fn table(bytes: &[u8]) {
     let text = |form| render(&(), &columns, &rows, &style(form));
     assert_eq!(text(Form::Human), slow(&columns, &rows, &style(Form::Human)));
 
+    // Colours change nothing but colours, and other forms have none.
+    let looks =
+        [Paint::Dim, Paint::Bright, Paint::Plain].into_iter().cycle().take(how as usize % 7).collect();
+    let painted = Style { paint: Some(looks), ..style(Form::Human) };
+    assert_eq!(uncoloured(&render(&(), &columns, &rows, &painted)), text(Form::Human));
+    for form in [Form::Raw, Form::Json] {
+        assert_eq!(render(&(), &columns, &rows, &Style { paint: Some(vec![]), ..style(form) }), text(form));
+    }
+
     let raw = text(Form::Raw);
     assert_eq!(raw.lines().count(), rows.len() + usize::from(bit(3)));
     for (line, (_, row)) in raw.lines().skip(usize::from(bit(3))).zip(&rows) {
@@ -257,6 +266,18 @@ pub(super) fn table(bytes: &[u8]) {
         );
     }
     assert!(open.is_empty());
+}
+
+/// Text without what turns colours on and off; there is nothing else that begins with ESC.
+fn uncoloured(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let (code, rest) = part.split_once('m').expect("an end");
+        assert!(["[0", "[1", "[2", "[33"].contains(&code), "{part:?}");
+        out += rest;
+    }
+    out
 }
 
 /// In a forest stands every row once, and below its parent unless it is a root or in a circle.

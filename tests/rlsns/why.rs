@@ -56,7 +56,7 @@ fn named(pid: i32, kind: &str) -> String {
 
 #[test]
 fn a_process_keeps_its_namespaces_and_the_first_of_a_pid_namespace_needs_a_kill() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let mut held = t.hold("unshare", &["-Ur", "-n", "-pf", "--kill-child"]);
     let (outer, inner) = (held.pid(), held.inner());
     let net = named(inner, "net");
@@ -75,6 +75,24 @@ fn a_process_keeps_its_namespaces_and_the_first_of_a_pid_namespace_needs_a_kill(
     free(&t, &pid, &mut held);
     // Nobody was elsewhere in that.
     free(&t, &user, &mut held);
+}
+
+#[test]
+fn a_process_that_has_ended_is_let_go_by_its_parent() {
+    let t = rings!(Host, User, Uml, Qemu);
+    // `sleep` waits for no child.
+    let script = "unshare -Ur readlink /proc/self/ns/user & exec sleep 1000";
+    let mut held = t.program("sh").args(["-c", script]).hold();
+    let name = held.line.clone();
+    let has_ended = || {
+        let pid = crate::harness::children(held.pid())[0];
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+    };
+    assert!(within(Duration::from_secs(10), has_ended));
+    let release = format!("kill {}", held.pid());
+    assert_eq!(told(&t, &name), expected(&[("process", release)]));
+    assert_eq!(holders(&t, &name)[0]["pid"], crate::harness::children(held.pid())[0]);
+    free(&t, &name, &mut held);
 }
 
 /// A program that keeps the net namespace (mnt if on its way) it makes in the way that is named, and prints the numbers of that one.
@@ -165,7 +183,7 @@ fn keeper(t: &Test, how: &str) -> Option<(Held, String, u64)> {
 
 #[test]
 fn an_open_descriptor_keeps_one_until_its_process_ends() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let Some((mut held, net, _)) = keeper(&t, "fd") else { return };
     let kill = format!("kill {}", held.pid());
     assert_eq!(told(&t, &net), expected(&[("fd", kill.clone())]));
@@ -183,7 +201,12 @@ fn an_open_descriptor_keeps_one_until_its_process_ends() {
     let line = leaks.lines().find(|line| line.trim_start().starts_with(&format!("{ino} "))).unwrap();
     assert!(line.contains(" net  fd ") && line.contains(&format!(" {kill} ")), "{line}");
     let json: Value = serde_json::from_str(&t.tool("rlsns").args(["--leaks", "-J"]).run().ok()).unwrap();
-    let leak = json["leaks"].as_array().unwrap().iter().find(|leak| leak["ns"].to_string() == ino).unwrap();
+    let leak = json["leaks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|leak| leak["ns"] == ino.parse::<u64>().unwrap())
+        .unwrap();
     assert_eq!((&leak["since"], &leak["type"]), (&found["start"], &"net".into()));
     assert_eq!(leak["holders"][0]["release"], kill);
     free(&t, &net, &mut held);
@@ -193,7 +216,7 @@ fn an_open_descriptor_keeps_one_until_its_process_ends() {
 
 #[test]
 fn a_socket_keeps_one_until_its_process_ends() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let Some((mut held, net, _)) = keeper(&t, "socket") else { return };
     assert_eq!(told(&t, &net), expected(&[("socket", format!("kill {}", held.pid()))]));
     free(&t, &net, &mut held);
@@ -201,7 +224,7 @@ fn a_socket_keeps_one_until_its_process_ends() {
 
 #[test]
 fn a_thread_keeps_one_until_its_process_ends_and_that_is_no_leak() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     let Some((mut held, net, _)) = keeper(&t, "thread") else { return };
     assert_eq!(told(&t, &net), expected(&[("thread", format!("kill {}", held.pid()))]));
     let found = &holders(&t, &net)[0];
@@ -235,7 +258,7 @@ fn what_nothing_shows_is_said_to_be_on_its_way_and_by_whom() {
 
 #[test]
 fn a_user_namespace_is_kept_by_those_below_it_and_that_is_a_leak_with_a_reason() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     // Nobody stays in the one in the middle.
     let mut held = t.hold("unshare", &["-Ur", "unshare", "-Ur", "-n"]);
     let inner = inode(held.inner(), "user");
@@ -251,16 +274,13 @@ fn a_user_namespace_is_kept_by_those_below_it_and_that_is_a_leak_with_a_reason()
     assert_eq!(told(&t, &name), expected(&[("namespace", format!("rlsns --why 'user:[{inner}]'"))]));
     let leaks = t.tool("rlsns").args(["--leaks", "-t", "user"]).run().ok();
     let line = leaks.lines().find(|line| line.trim_start().starts_with(&format!("{above} "))).unwrap();
-    assert!(
-        line.contains(&format!(" namespace ")) && line.contains(&format!(" parent of user:[{inner}] ")),
-        "{line}"
-    );
+    assert!(line.contains(" namespace ") && line.contains(&format!(" parent of user:[{inner}] ")), "{line}");
     free(&t, &name, &mut held);
 }
 
 #[test]
 fn a_name_of_ip_netns_is_a_leak_that_its_command_frees() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     if !t.has("ip") {
         return;
     }
@@ -289,7 +309,7 @@ fn a_name_of_ip_netns_is_a_leak_that_its_command_frees() {
 
 #[test]
 fn a_mount_in_another_mount_namespace_is_freed_through_a_process_there() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     // Names that would do harm if they came out as they are.
     for point in
         ["plain", "a b", "it's", "x\x1b[31m\x07", "two\nlines", "$(reboot)`id`;", "\u{202e}gpj", "100%\\n"]
@@ -321,7 +341,7 @@ fn a_mount_in_another_mount_namespace_is_freed_through_a_process_there() {
 
 #[test]
 fn a_path_that_no_command_can_name_is_said_to_be_one() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("end\n");
     write(&place, "").unwrap();
@@ -339,7 +359,7 @@ fn a_path_that_no_command_can_name_is_said_to_be_one() {
 
 #[test]
 fn an_initial_namespace_stays_as_long_as_the_machine() {
-    let t = rings!(Host, User, Uml);
+    let t = rings!(Host, User, Uml, Qemu);
     // This number is that of the initial one everywhere.
     let name = "user:[4026531837]";
     if !t.belongs(
@@ -523,7 +543,7 @@ fn namespaces_of_those_who_hide_them_are_guessed_and_marked_as_guesses() {
 
 #[test]
 fn an_ordinary_user_is_shown_where_the_others_seem_to_be() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     let held = t.hold("unshare", &["-n", "-m"]);
     let json: Value =
         serde_json::from_str(&t.tool("rlsns").as_user().args(["-J", "-t", "net,mnt"]).run().ok()).unwrap();
@@ -544,13 +564,13 @@ fn an_ordinary_user_is_shown_where_the_others_seem_to_be() {
 
 #[test]
 fn a_root_without_the_right_to_trace_is_told_what_bounds_it() {
-    let t = rings!(Host, Uml);
+    let t = rings!(Host, Uml, Qemu);
     if !t.has("setpriv") {
         return;
     }
     let rlsns = crate::harness::tool_path("rlsns");
     let shown = |bounds: &[&str]| {
-        let run = t.program("setpriv").args(bounds).arg(&rlsns).args(["-t", "net", "-l"]);
+        let run = t.program("setpriv").args(bounds).arg(rlsns.as_os_str()).args(["-t", "net", "-l"]);
         run.run_in_terminal(80)
     };
     let bounded = shown(&["--bounding-set=-sys_ptrace"]);

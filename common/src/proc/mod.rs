@@ -131,13 +131,22 @@ impl Proc {
     }
 
     /// The clock by which processes' starts are told. None where this /proc does not tell when the machine started.
-    pub fn clock(&self) -> Option<Clock> {
-        let file = openat(&self.root, c"stat", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+    pub fn clock(&self) -> Result<Option<Clock>> {
         let mut text = Vec::new();
-        std::fs::File::from(file).take(LIMIT).read_to_end(&mut text).ok()?;
+        let read = openat(&self.root, c"stat", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(|e| Error::sys("open", "stat", e))
+            .and_then(|file| {
+                let mut file = std::fs::File::from(file).take(LIMIT);
+                file.read_to_end(&mut text).map_err(|e| Error::io("read", "stat", &e))
+            });
+        match read {
+            Err(e) if e.is_our_own() => return Err(e),
+            Ok(_) | Err(_) => {}
+        }
         let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"btime "));
-        let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
-        Some(Clock { boot: digits(line?)?, ticks: u64::try_from(ticks).ok().filter(|&ticks| ticks > 0)? })
+        let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten();
+        let ticks = ticks.and_then(|ticks| u64::try_from(ticks).ok()).filter(|&ticks| ticks > 0);
+        Ok(line.and_then(digits).zip(ticks).map(|(boot, ticks)| Clock { boot, ticks }))
     }
 
     /// The number in a file of `/proc/sys`, as the user namespace we are in has it.

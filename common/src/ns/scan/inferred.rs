@@ -1,13 +1,12 @@
 //! In which namespaces the processes seem to be that do not show theirs.
 //!
-//! For two kinds everybody may read something that is another one in each namespace: see [`Task::mark`]. Processes in
+//! For two kinds everybody may read something that is another one in each namespace: see [`crate::proc::Task::mark`]. Processes in
 //! one namespace can still differ in it, as one in a chroot does in its mounts, so this is a guess, and is shown as one.
 
 use super::processes::describe;
 use super::{Facts, Found, HashMap, Inferred, Machine, Want};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kind::{Kind, KindSet};
-use crate::proc::Task;
 
 /// The processes with each mark.
 #[derive(Debug, Default)]
@@ -35,27 +34,28 @@ impl Marked {
     }
 }
 
-/// Takes down the marks of a process that did not show its namespaces.
-pub(super) fn mark(task: &Task, want: &Want, found: &mut Found) -> Result<()> {
+/// Takes down the marks of the process with this number, which did not show its namespaces.
+pub(super) fn mark(machine: &Machine<'_>, pid: i32, want: &Want, found: &mut Found) -> Result<()> {
+    let Some(task) = machine.proc.task(pid).map(Some).or_else(or_none)? else { return Ok(()) };
     let mut is_first = false;
     for kind in want.kinds.iter() {
-        match task.mark(kind) {
-            Ok(Some(mark)) => is_first |= found.marked.add(kind, mark, task.pid, 1),
-            Err(e) if e.is_our_own() => return Err(e),
-            // It ended, or hides more than its namespaces.
-            Ok(None) | Err(_) => {}
+        if let Some(mark) = task.mark(kind).or_else(or_none)? {
+            is_first |= found.marked.add(kind, mark, pid, 1);
         }
     }
     if is_first {
         // They are few, and what is said of them does not depend on columns.
         let facts = Facts { uid: true, command: true, stat: true, ..want.facts };
-        match describe(task, facts) {
-            Ok(process) => found.describe(process),
-            Err(e) if e.is_our_own() => return Err(e),
-            Err(_) => {}
+        if let Some(process) = describe(&task, facts).map(Some).or_else(or_none)? {
+            found.describe(process);
         }
     }
     Ok(())
+}
+
+/// Nothing is known of what ended, or hides more than its namespaces.
+fn or_none<T>(e: Error) -> Result<Option<T>> {
+    if e.is_our_own() { Err(e) } else { Ok(None) }
 }
 
 /// Once all processes were visited: are there namespaces, with a process in them that shows it, of which somebody
@@ -73,11 +73,7 @@ pub(super) fn scan(machine: &Machine<'_>, found: &mut Found) -> Result<()> {
             // Another may have its PID by now, or it may have gone elsewhere.
             Ok(mark.filter(|_| task.namespaces(kinds).is_ok_and(|inodes| inodes[ns.kind] == ns.id.ino)))
         });
-        match looked {
-            Ok(mark) => known.extend(mark.map(|mark| ((ns.kind, mark), ns.id.ino))),
-            Err(e) if e.is_our_own() => return Err(e),
-            Err(_) => {}
-        }
+        known.extend(looked.or_else(or_none)?.map(|mark| ((ns.kind, mark), ns.id.ino)));
     }
     for ((kind, mark), group) in std::mem::take(&mut found.marked).0 {
         let known = known.get(&(kind, mark)).copied();

@@ -137,7 +137,7 @@ impl<'a> Visits<'a> {
                 Err(_) => {
                     found.add_unreadable();
                     if self.want.inferred {
-                        self.infer(pid, &mut found)?;
+                        inferred::mark(self.machine, pid, self.want, &mut found)?;
                     }
                 }
             }
@@ -164,11 +164,11 @@ impl<'a> Visits<'a> {
         let task = self.machine.proc.task(pid)?;
         let inodes = task.namespaces(self.kinds)?;
         let mut known = inodes.iter().filter(|(_, ino)| **ino != 0);
-        let facts = self.want.facts;
-        let is_described = facts.any() && known.any(|(kind, &ino)| self.is_of_interest(kind, ino, found));
+        let is_described =
+            self.want.facts.any() && known.any(|(kind, &ino)| self.is_of_interest(kind, ino, found));
         if is_described {
             // If it ends here, it counts nowhere.
-            found.describe(describe(&task, facts)?);
+            found.describe(describe(&task, self.want.facts)?);
         }
         let before = found.kept();
         let Visits { machine, want, .. } = *self;
@@ -182,23 +182,14 @@ impl<'a> Visits<'a> {
             }
         }
         if want.keepers && !is_described && found.kept() > before {
-            match describe(&task, facts) {
+            match describe(&task, want.facts) {
                 Ok(process) => found.describe(process),
                 Err(e) if e.is_our_own() => return Err(e),
-                // It has ended, and what it kept is nobody's; it is counted, as who ends after the visit is.
+                // It has ended. It is counted, as one that ends after the visit is.
                 Err(_) => {}
             }
         }
         Ok(())
-    }
-
-    /// Marks a process that does not show where it is.
-    fn infer(&self, pid: i32, found: &mut Found) -> Result<()> {
-        match self.machine.proc.task(pid) {
-            Ok(task) => inferred::mark(&task, self.want, found),
-            Err(e) if e.is_our_own() => Err(e),
-            Err(_) => Ok(()),
-        }
     }
 
     /// Is a process that is in it to be described: as the first there, or as one of all?
