@@ -143,8 +143,9 @@ fn cell(line: usize, column: &Column) -> Cell {
 /// A filter means the same in parentheses, and what is made of two by an operator is what that operator says; one
 /// that cannot be read is refused in one line.
 pub(super) fn filter(bytes: &[u8]) {
-    // The C library takes much memory for expressions that repeat repetitions.
-    if bytes.contains(&b'{') {
+    // The C library takes memory without end for expressions that repeat repetitions, or refer back.
+    let repeated = bytes.iter().filter(|b| **b == b'+').count();
+    if bytes.contains(&b'{') || bytes.contains(&b'\\') || repeated > 5 {
         return;
     }
     let truths = |text: &[u8]| -> Option<Vec<bool>> {
