@@ -41,7 +41,10 @@ const USUAL_OF_NET: &[&str] = &["NS", "TYPE", "NPROCS", "PID", "USER", "NETNSID"
 const USUAL_OF_ONE: &[&str] = &["PID", "PPID", "USER", "COMMAND"];
 
 /// What has no meaning where holders are printed: they have columns of their own, and are looked for everywhere.
-const NOT_OF_HOLDERS: &[&str] = &["namespace", "task", "output", "tree", "list", "depth", "list-columns"];
+#[rustfmt::skip]
+const NOT_OF_HOLDERS: &[&str] = &[
+    "namespace", "task", "output", "output-all", "tree", "list", "depth", "list-columns", "persistent", "filter", "nowrap",
+];
 
 /// What a tree shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,16 +11,28 @@ use serde_json::Value;
 use super::{MACHINE, listed, machine};
 use crate::harness::{Held, Test, inode, within};
 
-/// What keeps a namespace, as JSON.
+/// What keeps a namespace, as JSON; none if nothing shows it.
+fn asked(t: &Test, name: &str) -> Option<Vec<Value>> {
+    let run = t.tool("rlsns").args(["-J", "--why", name]).run();
+    let json: Value = serde_json::from_str(&run.text()).ok().filter(|_| run.code == Some(0))?;
+    Some(json["holders"].as_array().unwrap().clone())
+}
+
+#[track_caller]
 fn holders(t: &Test, name: &str) -> Vec<Value> {
-    let json: Value = serde_json::from_str(&t.tool("rlsns").args(["-J", "--why", name]).run().ok()).unwrap();
-    json["holders"].as_array().unwrap().clone()
+    asked(t, name).unwrap_or_else(|| panic!("{name} is not shown"))
 }
 
 /// Sorts and commands of what keeps it, each once.
-fn told(t: &Test, name: &str) -> BTreeSet<(String, String)> {
+fn commands(holders: &[Value]) -> BTreeSet<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    holders(t, name).iter().map(|holder| (text(&holder["holder"]), text(&holder["release"]))).collect()
+    holders.iter().map(|holder| (text(&holder["holder"]), text(&holder["release"]))).collect()
+}
+
+/// The same of what keeps the namespace with this name.
+#[track_caller]
+fn told(t: &Test, name: &str) -> BTreeSet<(String, String)> {
+    commands(&holders(t, name))
 }
 
 /// What is expected of [`told`].
@@ -35,8 +47,7 @@ fn free(t: &Test, name: &str, held: &mut Held) {
     let path = format!("{}:{}", bin.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let run = |command: &str| t.program("sh").args(["-c", command]).env("PATH", &path).run();
     // It may be gone by what was done for another.
-    let here = t.tool("rlsns").args(["--why", name]).run().code == Some(0);
-    for (_, command) in if here { told(t, name) } else { BTreeSet::new() } {
+    for (_, command) in commands(&asked(t, name).unwrap_or_default()) {
         match command.strip_prefix("rlsns --why ") {
             Some(other) => free(t, other.trim_matches('\''), held),
             // What another one has ended already is gone.
@@ -467,6 +478,10 @@ fn what_is_not_there_or_makes_no_sense_is_refused() {
         &["--why", "1", "--leaks"],
         &["--leaks", "-o", "ns"],
         &["--leaks", "11"],
+        &["--leaks", "-P"],
+        &["--leaks", "-Q", "PID > 1"],
+        &["--leaks", "-W"],
+        &["--why", "net:[11]", "--output-all"],
     ] {
         let run = t.tool("rlsns").args(args).run();
         assert!(
@@ -522,6 +537,11 @@ fn namespaces_of_those_who_hide_them_are_guessed_and_marked_as_guesses() {
         "{run}"
     );
     assert!(run.contains("rlsns: 3 processes are missing"), "{run}");
+    // Who asks for some namespaces gets no others.
+    for args in [&["-P"][..], &["-Q", "TYPE == \"uts\""], &["net:[11]"], &["-p", "9"]] {
+        let run = t.tool("rlsns").arg("--proc").arg(root.path()).args(args).run_in_terminal(80);
+        assert!(run.contains("COMMAND") && !run.contains('~'), "{run}");
+    }
     // Scripts get none of it but in JSON.
     for args in [&["-t", "net"][..], &["-t", "net", "-r"], &["-t", "net", "net:[11]"]] {
         assert!(!listed(&t, root.path(), args).contains('~'));
