@@ -4,7 +4,6 @@
 //! the cursor, rename the window or forge a line of output.
 
 use std::fmt::Write;
-use std::str::FromStr;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -61,6 +60,11 @@ pub fn show_raw(bytes: &[u8], charset: Charset) -> String {
 
 fn escape(bytes: &[u8], charset: Charset, also: impl Fn(char, Option<&char>) -> bool) -> String {
     let mut out = String::with_capacity(bytes.len());
+    // Most names are plain from beginning to end.
+    if bytes.iter().all(|&b| matches!(b, b'!'..=b'~' if b != b'\\') || b == b' ' && !also(' ', None)) {
+        out.extend(bytes.iter().map(|&b| char::from(b)));
+        return out;
+    }
     for chunk in bytes.utf8_chunks() {
         let mut chars = chunk.valid().chars().peekable();
         while let Some(c) = chars.next() {
@@ -147,10 +151,15 @@ pub fn base64(bytes: &[u8]) -> String {
 }
 
 /// A decimal number without a sign; nothing else, and none that does not fit.
-pub fn digits<T: FromStr>(text: &[u8]) -> Option<T> {
-    match !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
-        true => std::str::from_utf8(text).ok()?.parse().ok(),
-        false => None,
+pub fn digits<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    // A listing reads eight for each process.
+    let add = |sum: u64, b: &u8| match b {
+        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(b - b'0')),
+        _ => None,
+    };
+    match text {
+        [] => None,
+        text => T::try_from(text.iter().try_fold(0, add)?).ok(),
     }
 }
 

@@ -325,7 +325,7 @@ impl Task {
         let on = name.to_string_lossy();
         let file = self.open(name, OFlag::O_RDONLY, &on)?;
         let fail = |e| Error::sys("read", format!("{on} of {}", self.pid), e);
-        let mut piece = [0; 4096];
+        let mut piece = [0; 1024];
         let mut bytes = Vec::new();
         loop {
             let length = nix::unistd::read(&file, &mut piece).map_err(fail)?;

@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -265,7 +264,7 @@ pub fn parse_kind(text: &[u8]) -> Result<Kind> {
 }
 
 /// A decimal number without a sign, of an option's value. Never wraps and takes nothing else.
-pub fn number<T: FromStr>(what: &str, text: &OsString) -> Result<T> {
+pub fn number<T: TryFrom<u64>>(what: &str, text: &OsString) -> Result<T> {
     let bytes = text.as_bytes();
     digits(bytes).ok_or_else(|| Error::refused([what.as_bytes(), b" is no valid number: ", bytes].concat()))
 }
