@@ -99,7 +99,7 @@ fn told(
             false => format!("unix sockets of these processes have some: {}", numbers.join(" ")),
         };
         return format!(
-            "{named}: nothing that we can see holds it.\nIt is kept by descriptors in flight ({carriers}), by a mounted sysfs or proc, or by the kernel itself.\n"
+            "{named}: nothing that we can see holds it.\nIt is kept by descriptors in flight ({carriers}), by a mounted proc, or by the kernel itself.\n"
         );
     }
     let lines = holders::lines(ns, kept, human && !all);
