@@ -125,10 +125,13 @@ impl Error {
         matches!(self.errno(), Some(Errno::ENOENT | Errno::ESRCH))
     }
 
-    /// Is it our own trouble, and says nothing of what was looked at: no descriptor or memory is left, or a
-    /// signal came?
+    /// Is it our own trouble, and says nothing of what was looked at: no descriptor, memory or space is left, or
+    /// a signal came?
     pub fn is_our_own(&self) -> bool {
-        matches!(self.errno(), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EINTR))
+        matches!(
+            self.errno(),
+            Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOSPC | Errno::EINTR)
+        )
     }
 
     /// Was the look at it refused?

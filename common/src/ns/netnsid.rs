@@ -2,8 +2,10 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::unistd::{read, write};
 
+use crate::error::{Error, Result};
 use crate::ns::fd::NsFd;
 use crate::sys;
 
@@ -26,22 +28,31 @@ const HEADER: usize = 16;
 const FAMILY: usize = 4;
 
 impl Netnsids {
-    /// The number of a net namespace, -1 if it has none; nothing where that cannot be told.
-    /// Source: RTM_GETNSID, Linux 4.0; NETNSA_FD (rtnetlink(7), ip-netns(8)).
-    pub(super) fn of(&mut self, ns: &NsFd) -> Option<i32> {
-        if self.socket.is_none() {
-            self.socket = sys::netlink_route().ok();
+    /// The number of a net namespace, -1 if it has none; nothing where that cannot be told. An error only of our own:
+    /// [`Error::is_our_own`]. Source: RTM_GETNSID, Linux 4.0; NETNSA_FD (rtnetlink(7), ip-netns(8)).
+    pub(super) fn of(&mut self, ns: &NsFd) -> Result<Option<i32>> {
+        match self.ask(ns).map_err(|(call, e)| Error::sys(call, "the netlink socket", e)) {
+            Err(e) if e.is_our_own() => Err(e),
+            asked => Ok(asked.unwrap_or_default()),
         }
-        let socket = self.socket.as_ref()?;
+    }
+
+    fn ask(&mut self, ns: &NsFd) -> std::result::Result<Option<i32>, (&'static str, Errno)> {
+        let socket = match &self.socket {
+            Some(socket) => socket,
+            None => self.socket.insert(sys::netlink_route().map_err(|e| ("socket", e))?),
+        };
         self.asked += 1;
-        write(socket, &question(self.asked, ns.as_fd().as_raw_fd())).ok()?;
+        write(socket, &question(self.asked, ns.as_fd().as_raw_fd())).map_err(|e| ("write", e))?;
         // The kernel has answered when it has taken the question. What is left of an earlier one is passed over.
         let mut buffer = [0; 512];
         loop {
-            let length = read(socket, &mut buffer).ok()?;
+            let length = read(socket, &mut buffer).map_err(|e| ("read", e))?;
             let answer = &buffer[..length];
-            if number(answer, 8)? == self.asked {
-                return told(answer);
+            match number(answer, 8) {
+                Some(asked) if asked == self.asked => return Ok(told(answer)),
+                Some(_) => {}
+                None => return Ok(None),
             }
         }
     }

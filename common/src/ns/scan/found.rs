@@ -134,7 +134,7 @@ impl Found {
                 known.mounts = ns.count_mounts();
             }
             if want.netnsids && ns.kind == Kind::Net {
-                let netnsid = self.netnsids.of(&ns);
+                let netnsid = self.netnsids.of(&ns)?;
                 self.namespace(id, ns.kind).netnsid = netnsid;
             }
             open.extend(owner.into_iter().chain(parent));
