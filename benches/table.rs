@@ -8,6 +8,7 @@ mod load;
 mod measure;
 mod startup;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,7 +23,7 @@ const RUNSHARE: &str = env!("CARGO_BIN_EXE_runshare");
 const RCGEXEC: &str = env!("CARGO_BIN_EXE_rcgexec");
 
 /// So many processes, and namespaces of each kind.
-const LOADS: &[(usize, usize)] = &[(1000, 100), (4000, 300), (10_000, 300), (25_000, 300)];
+const LOADS: &[(usize, usize)] = &[(2000, 24), (4000, 300), (10_000, 300), (25_000, 300)];
 
 /// Among more processes the newest lsns takes minutes.
 const NEWEST_UP_TO: usize = 4000;
@@ -62,11 +63,12 @@ impl Wanted {
 
     /// The same for several ways in which ours does the job: a row each, of the same rounds. The original comes first,
     /// then the floor.
-    fn rows(&self, jobs: &[String], contenders: &[Contender], rounds: usize) {
+    /// Answers the median time of each way, in seconds.
+    fn rows(&self, jobs: &[String], contenders: &[Contender], rounds: usize) -> Vec<f64> {
         let rounds = Rounds::run(contenders, rounds, Duration::from_secs(12));
-        for (at, job) in jobs.iter().enumerate() {
-            Self::print(job, &rounds, at + 2);
-        }
+        let ours = 2..contenders.len();
+        jobs.iter().zip(ours.clone()).for_each(|(job, at)| Self::print(job, &rounds, at));
+        ours.map(|at| rounds.of(at, Sample::wall)[1]).collect()
     }
 
     fn print(job: &str, rounds: &Rounds, ours: usize) {
@@ -102,10 +104,11 @@ fn main() {
         std::process::exit(1);
     }
     println!("{}\n\n{HEAD}", machine());
-    listings(&wanted);
+    let growth = listings(&wanted);
     launches(&wanted);
     groups(&wanted);
     println!();
+    println!("{growth}\n");
     startup::print();
 }
 
@@ -142,11 +145,13 @@ fn newest() -> Option<PathBuf> {
     Some(set("NSKIT_VM_CACHE").or_else(caches)?.join("newest/bin/lsns")).filter(|file| file.is_file())
 }
 
-fn listings(wanted: &Wanted) {
+fn listings(wanted: &Wanted) -> String {
     let this = std::env::current_exe().unwrap();
     let this = this.to_str().unwrap();
     let newest = newest();
     let originals = [("lsns", Some(Path::new("lsns"))), ("newest lsns", newest.as_deref())];
+    // By job without the number, how long ours took for each process.
+    let mut each: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for &(processes, of_each) in LOADS {
         let mut rows = Vec::new();
         for (name, original) in originals {
@@ -165,10 +170,24 @@ fn listings(wanted: &Wanted) {
             let depths = ["", "--depth procs"];
             contenders.extend(depths.map(|depth| Contender::new(RLSNS, &format!("{depth} {options}"))));
             let jobs = [job.clone(), format!("{job}, ours with `--depth procs`")];
-            wanted.rows(&jobs, &contenders, 11);
+            for (job, seconds) in jobs.iter().zip(wanted.rows(&jobs, &contenders, 11)) {
+                let job = job.replace(&format!(", {processes} processes"), "");
+                each.entry(job).or_default().push(seconds / processes as f64);
+            }
         }
     }
     by_number(wanted, LOADS[0]);
+    growth(&each)
+}
+
+/// How time grows with the processes: 1.0 would be as they do.
+fn growth(each: &BTreeMap<String, Vec<f64>>) -> String {
+    let (least, most) = (LOADS[0].0, LOADS[LOADS.len() - 1].0);
+    let whole = each.iter().filter(|(_, times)| times.len() == LOADS.len());
+    let grown: Vec<_> =
+        whole.map(|(job, times)| format!("{job} {:.2}", times[LOADS.len() - 1] / times[0])).collect();
+    let line = format!("Time for each process among {most} over that among {least}: {}.", grown.join("; "));
+    if grown.is_empty() { String::new() } else { line }
 }
 
 /// A namespace of which only the number is known is entered: the original needs a PID, which its lister can find.
