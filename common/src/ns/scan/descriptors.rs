@@ -28,7 +28,7 @@ pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
 }
 
 fn add(visit: &Visit<'_>, tid: i32, fd: i32, kind: Kind, ino: u64, found: &mut Found) -> Result<()> {
-    if !visit.want.kinds.contains(kind) {
+    if !visit.want.sought().contains(kind) {
         return Ok(());
     }
     found.hold(visit.id(ino), kind, Holder::Descriptor { pid: visit.pid(), tid, fd });

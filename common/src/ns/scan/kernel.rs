@@ -23,11 +23,7 @@ pub(super) fn scan(machine: &Machine<'_>, want: &Want, found: &mut Found) -> Res
             false => Ok(()),
         };
     }
-    let mut kinds = want.kinds;
-    if want.is_deep() {
-        // Others can be mounted in them.
-        kinds.insert(Kind::Mnt);
-    }
+    let kinds = want.sought();
     let mounts = [Kind::Mnt].into_iter().collect();
     let asked = match list(kinds) {
         Ok(numbers) => open(numbers, kinds, alone, want, found),

@@ -156,6 +156,13 @@ impl Want {
         }
     }
 
+    /// The kinds that are looked for: in a deep scan mount namespaces as well, since what is mounted in them can be of
+    /// any kind.
+    fn sought(&self) -> KindSet {
+        let mounts = Some(Kind::Mnt).filter(|_| self.is_deep());
+        self.kinds.iter().chain(mounts).collect()
+    }
+
     fn is_deep(&self) -> bool {
         self.depth == Depth::Deep
     }

@@ -171,7 +171,7 @@ impl Search<'_> {
     fn files(&self, found: &mut Found) -> Result<()> {
         for file in std::mem::take(&mut found.files) {
             let Some(&(kind, ino)) = self.places.get(&file.mount) else { continue };
-            if !self.want.kinds.contains(kind) {
+            if !self.want.sought().contains(kind) {
                 continue;
             }
             let id = NsId { dev: self.machine.dev, ino };

@@ -111,13 +111,8 @@ struct Visits<'a> {
 
 impl<'a> Visits<'a> {
     fn new(machine: &'a Machine<'a>, want: &'a Want) -> Visits<'a> {
-        let mut kinds = want.kinds;
-        if want.is_deep() {
-            // What is mounted in them can be of any kind.
-            kinds.insert(Kind::Mnt);
-        }
         let sources = SOURCES.iter().filter(|source| source.is_asked(want.depth)).collect();
-        Visits { machine, want, kinds, sources }
+        Visits { machine, want, kinds: want.sought(), sources }
     }
 
     /// Visits these.

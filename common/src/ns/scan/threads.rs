@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::ns::fd::NsFd;
 
 pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
-    let kinds = processes::of_threads(visit.want.kinds);
+    let kinds = processes::of_threads(visit.want.sought());
     for &tid in &visit.threads {
         let thread = match visit.task.thread(tid).and_then(|thread| Ok((thread.namespaces(kinds)?, thread))) {
             Ok(thread) => thread,
@@ -18,7 +18,7 @@ pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
             Err(_) => continue,
         };
         let (inodes, thread) = thread;
-        for (kind, &own) in visit.inodes.iter().filter(|(kind, _)| visit.want.kinds.contains(*kind)) {
+        for (kind, &own) in visit.inodes.iter() {
             let ino = if kinds.contains(kind) { inodes[kind] } else { own };
             if ino == 0 {
                 continue;
