@@ -81,7 +81,7 @@ pub fn add(task: &Task, all: bool, found: &mut Vec<Descriptor>) -> Result<()> {
     }
     let dir = task.open(c"fd", OFlag::O_RDONLY | OFlag::O_DIRECTORY, "descriptors")?;
     let mut path = [0; 16];
-    super::numbers(&dir, |number| {
+    super::list::numbers(&dir, |number| {
         let _ = write!(&mut path[..], "fd/{number}\0");
         if number >= fd {
             let what = one(task, number, CStr::from_bytes_until_nul(&path).unwrap_or(c""), all)?;

@@ -9,29 +9,33 @@ pub mod credentials;
 pub mod descriptors;
 pub mod groups;
 pub mod idmap;
+pub mod list;
 pub mod mounts;
 pub mod place;
+pub mod stat;
 pub mod status;
+pub mod target;
 pub mod users;
 
 use std::ffi::{CStr, CString};
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, fstat};
-use nix::sys::statfs::{FsType, fstatfs};
-use nix::unistd::getpid;
 
 use crate::error::{Error, Result};
 use crate::kind::{Kind, KindMap, KindSet, Row, parse_link};
 use crate::sys;
 use crate::text::digits;
+
+pub use list::{Pids, parse_pid};
+pub use stat::Stat;
+pub use target::Target;
 
 /// A file of /proc that we read whole is never larger than this: 16 MiB.
 const LIMIT: u64 = 16 << 20;
@@ -193,22 +197,6 @@ impl Clock {
     }
 }
 
-/// A list of processes that is being read.
-#[derive(Debug)]
-pub struct Pids(OwnedFd);
-
-impl Pids {
-    /// Adds more PIDs, ascending, as many as fit into this buffer of the kernel's entries. None at the end.
-    pub fn more(&mut self, buffer: &mut [u8], pids: &mut Vec<i32>) -> Result<bool> {
-        let entries = sys::getdents(&self.0, buffer).map_err(|e| Error::sys("list", "/proc", e))?;
-        each_name(entries, |name| {
-            pids.extend(parse_pid(name));
-            Ok(())
-        })?;
-        Ok(!entries.is_empty())
-    }
-}
-
 /// The host name of the uts namespace in which it is read.
 #[derive(Debug)]
 pub struct HostName(std::fs::File);
@@ -223,14 +211,6 @@ impl HostName {
             .map_err(|e| Error::io("read", "sys/kernel/hostname", &e))?;
         name.pop_if(|last| *last == b'\n');
         Ok(name)
-    }
-}
-
-/// Reads the name of a process's directory: a number above 0, as the kernel writes it. None for other names.
-pub fn parse_pid(name: &[u8]) -> Option<i32> {
-    match name.first() {
-        Some(b'1'..=b'9') => digits(name),
-        _ => None,
     }
 }
 
@@ -249,40 +229,6 @@ fn decimal(number: i32, buffer: &mut [u8; 12]) -> &CStr {
         }
     }
     CStr::from_bytes_until_nul(&buffer[at..]).unwrap_or(c"0")
-}
-
-/// What `/proc/PID/stat` says of a process. Source: proc_pid_stat(5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stat {
-    /// The command's name, at most 15 bytes, any byte.
-    pub comm: Vec<u8>,
-    /// PID of the parent; 0 where it is outside this /proc's pid namespace.
-    pub ppid: i32,
-    /// Has it, or its first thread, ended? Then it has no namespaces any more.
-    pub has_ended: bool,
-    /// Is it a thread of the kernel? No program can make itself look like one.
-    pub of_kernel: bool,
-    /// When it started: clock ticks since the machine did, as our time namespace counts; 0 where that is not told.
-    pub start: u64,
-}
-
-/// The flag of a kernel thread, PF_KTHREAD of the kernel's sched.h.
-const OF_KERNEL: u64 = 0x0020_0000;
-
-impl Stat {
-    /// Reads a line of `/proc/PID/stat`. The name may hold any byte, `)` and newline too, so it ends at the
-    /// last `)`.
-    pub fn parse(line: &[u8]) -> Option<Stat> {
-        let open = line.iter().position(|&b| b == b'(')?;
-        let close = line.iter().rposition(|&b| b == b')')?;
-        let comm = line.get(open + 1..close)?.to_vec();
-        let mut fields = line[close + 1..].split(|&b| b == b' ').filter(|field| !field.is_empty());
-        let has_ended = matches!(fields.next()?, b"Z" | b"X");
-        let ppid = digits(fields.next()?.trim_ascii_end())?;
-        let flags: u64 = fields.nth(4).and_then(digits).unwrap_or(0);
-        let start = fields.nth(12).and_then(|field| digits(field.trim_ascii_end())).unwrap_or(0);
-        Some(Stat { comm, ppid, has_ended, of_kernel: flags & OF_KERNEL != 0, start })
-    }
 }
 
 /// The directory of one process, held open: what is read through it is of that process or fails, even if
@@ -408,7 +354,7 @@ impl Task {
         let mut threads = Vec::new();
         if stat.st_nlink > 3 {
             let dir = self.open(c"task", OFlag::O_RDONLY | OFlag::O_DIRECTORY, "threads")?;
-            numbers(&dir, |tid| {
+            list::numbers(&dir, |tid| {
                 threads.extend(Some(tid).filter(|&tid| tid != self.pid));
                 Ok(())
             })?;
@@ -475,32 +421,6 @@ impl<const N: usize> Beginning<N> {
     }
 }
 
-/// The entries of an open directory whose names are numbers, in its own order.
-fn numbers(dir: &OwnedFd, mut each: impl FnMut(i32) -> Result<()>) -> Result<()> {
-    let mut buffer = [0; 4096];
-    loop {
-        let entries = sys::getdents(dir, &mut buffer).map_err(|e| Error::sys("list", "a process", e))?;
-        if entries.is_empty() {
-            return Ok(());
-        }
-        each_name(entries, |name| digits(name).map_or(Ok(()), &mut each))?;
-    }
-}
-
-/// The names in entries of a directory as the kernel writes them. Source: struct linux_dirent64 of getdents64(2):
-/// d_ino 8 bytes, d_off 8, d_reclen 2, d_type 1, d_name.
-fn each_name(entries: &[u8], mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut rest = entries;
-    while let Some(&[low, high]) = rest.get(16..18) {
-        let (entry, others) = rest.split_at(usize::from(u16::from_ne_bytes([low, high])).min(rest.len()));
-        rest = others;
-        let name = entry.get(19..).and_then(|name| CStr::from_bytes_until_nul(name).ok());
-        let Some(name) = name else { break };
-        each(name.to_bytes())?;
-    }
-    Ok(())
-}
-
 /// The inode numbers in the links of a process's namespaces: see [`Task::namespaces`].
 fn links(
     kinds: KindSet,
@@ -522,120 +442,9 @@ fn links(
     Ok(inodes)
 }
 
-/// The file system of pidfds. Source: PID_FS_MAGIC of linux/magic.h.
-const PIDFS: FsType = FsType(0x5049_4446);
-
-/// A process that is held: the PID cannot become somebody else's under our hands.
-#[derive(Debug)]
-pub struct Target {
-    /// The PID as it was given, in our pid namespace.
-    pub pid: i32,
-    /// The process.
-    pub pidfd: OwnedFd,
-    /// Its directory in /proc.
-    pub task: Task,
-}
-
-impl Target {
-    /// Takes hold of a process. The pidfd comes first. The number by which /proc knows the process is asked
-    /// of the pidfd, since /proc may count in another pid namespace than we do; and that the directory is
-    /// that process's is proved by the process still being alive after it was opened.
-    pub fn open(proc: &Proc, pid: i32) -> Result<Target> {
-        let pidfd = sys::pidfd_open(pid).map_err(|e| Error::sys("pidfd_open", pid.to_string(), e))?;
-        let seen_as = proc_number(proc, &pidfd)?;
-        let task = proc.task(seen_as)?;
-        let target = Target { pid, pidfd, task };
-        match target.is_alive()? {
-            true => Ok(target),
-            false => Err(Error::sys("open", format!("process {pid}"), Errno::ESRCH)),
-        }
-    }
-
-    /// Takes hold of the process whose directory this is, and not a thread's. None where this /proc counts in another
-    /// pid namespace than we do.
-    pub fn of(proc: &Proc, task: &Task) -> Result<Option<Target>> {
-        if !proc.is_system() || proc.this()?.pid != getpid().as_raw() {
-            return Ok(None);
-        }
-        let target = Target::open(proc, task.pid)?;
-        // A directory that is held open keeps its number, so another process's has another.
-        let number = |dir: &OwnedFd| {
-            fstat(dir)
-                .map(|stat| stat.st_ino)
-                .map_err(|e| Error::sys("stat", format!("process {}", task.pid), e))
-        };
-        match number(&target.task.dir)? == number(&task.dir)? {
-            true => Ok(Some(target)),
-            false => Err(Error::sys("open", format!("process {}", task.pid), Errno::ESRCH)),
-        }
-    }
-
-    /// The inode number of its pidfd, which no other process gets before the next boot. None on kernels where all
-    /// pidfds are one file, before Linux 6.9. Source: pidfd_open(2), linux/pidfd.h.
-    pub fn inode(&self) -> Result<Option<u64>> {
-        let fail = |e| Error::sys("stat", format!("pidfd of {}", self.pid), e);
-        let numbers = fstatfs(&self.pidfd).map_err(fail)?.filesystem_type() == PIDFS;
-        let stat = fstat(&self.pidfd).map_err(fail)?;
-        Ok(numbers.then_some(stat.st_ino))
-    }
-
-    /// Has the process not ended yet?
-    pub fn is_alive(&self) -> Result<bool> {
-        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        let ended = nix::poll::poll(&mut fds, PollTimeout::ZERO)
-            .map_err(|e| Error::sys("poll", format!("pidfd of {}", self.pid), e))?;
-        Ok(ended == 0)
-    }
-}
-
-/// The number of a process in this /proc: the `Pid:` line of the pidfd's fdinfo. Source: proc(5), pidfd_open(2).
-fn proc_number(proc: &Proc, pidfd: &OwnedFd) -> Result<i32> {
-    let path = format!("fdinfo/{}", pidfd.as_raw_fd());
-    let path = CString::new(path).unwrap_or_default();
-    let info = proc.this()?.read(&path)?;
-    let line = info.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"Pid:"));
-    let number = line.and_then(|text| std::str::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0);
-    match number {
-        1.. => Ok(number),
-        0 => Err(Error::refused("the process is not visible in /proc")
-            .with_hint("/proc counts in another pid namespace: mount one of this namespace")),
-        _ => Err(Error::sys("open", "process", Errno::ESRCH)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_stat_line_ends_its_name_at_the_last_bracket() {
-        let plain = |comm: &[u8], ppid| Stat {
-            comm: comm.to_vec(),
-            ppid,
-            has_ended: false,
-            of_kernel: false,
-            start: 0,
-        };
-        let stat = |comm: &[u8], ppid| Some(plain(comm, ppid));
-        let kthreadd = Some(Stat { of_kernel: true, ..plain(b"kthreadd", 0) });
-        let started = Some(Stat { start: 815, ..plain(b"sh", 7) });
-        let zombie = Some(Stat { has_ended: true, ..plain(b"sh", 7) });
-        let cases: [(&[u8], _); 10] = [
-            (b"12 (sh) Z 7 12 12 0", zombie),
-            (b"12 (sh) S 7 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 815 99 9", started),
-            (b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0", kthreadd),
-            (b"2 (kthreadd) S 0 0 0 0 -1 4194304 0 0", stat(b"kthreadd", 0)),
-            (b"12 (sh) S 7 12 12 0", stat(b"sh", 7)),
-            (b"12 (a) R 1) S 7 1", stat(b"a) R 1", 7)),
-            (b"12 (\xff\n(x) S 0\n", stat(b"\xff\n(x", 0)),
-            (b"12 () S 7", stat(b"", 7)),
-            (b"12 sh S 7", None),
-            (b")(", None),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(Stat::parse(line), expected, "{}", String::from_utf8_lossy(line));
-        }
-    }
 
     #[test]
     fn numbers_become_names() {
@@ -646,14 +455,5 @@ mod tests {
         assert_eq!(parse_pid(b"0"), None);
         assert_eq!(parse_pid(b"99999999999"), None);
         assert_eq!(parse_pid(b"12"), Some(12));
-    }
-
-    #[test]
-    fn a_target_is_held_and_known_to_be_alive() {
-        let proc = Proc::system().expect("/proc");
-        let target = Target::open(&proc, std::process::id() as i32).expect("ourselves");
-        assert!(target.is_alive().expect("poll"));
-        let gone = Target::open(&proc, i32::MAX).expect_err("no such process");
-        assert_eq!(gone.to_string(), "pidfd_open 2147483647: No such process");
     }
 }
