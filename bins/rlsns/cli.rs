@@ -11,7 +11,8 @@ use common::kind::{KINDS, Kind, KindSet};
 use common::ns::refer::Ref;
 use common::ns::scan::{Depth, Namespace};
 use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
-use common::tool::table::{COLORS, Color, Column, Form, choose};
+use common::tool::paint::{COLORS, Color};
+use common::tool::table::{Column, Form, choose};
 use common::tool::{LISTER, Tool};
 
 use super::columns::COLUMNS;

@@ -9,7 +9,7 @@ use std::io::Write;
 use clap::{Arg, ArgAction, Command};
 use clap_complete::Generator;
 use common::ns::create::PROPAGATIONS;
-use common::tool::table::COLORS;
+use common::tool::paint::COLORS;
 use nix::sys::signal::Signal;
 
 use super::rlsns::{DEPTHS, RELATIONS};

@@ -11,7 +11,8 @@ use common::proc::status::{Ids, Status};
 use common::text::{Charset, base64, cut, json_string, show, show_raw, width};
 use common::tool::complete::{Offer, lines};
 use common::tool::json::Value;
-use common::tool::table::{Cell, Column, Form, Paint, Shape, Style, forest, render};
+use common::tool::paint::Paint;
+use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
 
 use super::{number, pieces};
 use crate::tools::nsinfo::report;

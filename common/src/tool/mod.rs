@@ -3,6 +3,7 @@
 pub mod args;
 pub mod complete;
 pub mod json;
+pub mod paint;
 pub mod table;
 
 use std::ffi::OsString;
