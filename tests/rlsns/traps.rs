@@ -1,0 +1,40 @@
+//! What could lead rlsns astray: paths that lead elsewhere, what only one of many can show, and readers that never end.
+
+use crate::harness::tool_path;
+
+#[test]
+fn a_socket_that_one_process_does_not_give_is_asked_of_the_next() {
+    let t = rings!(Host);
+    if !t.needs(std::path::Path::new("/usr/bin/strace").exists(), "/usr/bin/strace") {
+        return;
+    }
+    // The first two processes of a pid namespace have it; the first to be asked refuses.
+    let script = "
+import subprocess
+unshare(NEWPID)
+if os.fork():
+    stay()
+unshare(NEWNS)
+mount(None, '/', None, REC | PRIVATE)
+mount('proc', '/proc', 'proc', 0)
+before = own('net')
+unshare(NEWNET)
+kept = socket.socket()
+number = os.stat('/proc/self/ns/net').st_ino
+enter(before)
+if os.fork() == 0:
+    stay()
+strace = ['strace', '-f', '-o', '/dev/null', '-e', 'inject=pidfd_getfd:error=EPERM:when=1']
+run = subprocess.run(strace + [sys.argv[2], '-lnr', '-t', 'net', '-o', 'NS,HOLDERS'], stdout=subprocess.PIPE)
+say(*[line for line in run.stdout.decode().splitlines() if line.startswith(str(number))] or ['nothing'])
+stay()";
+    let dir = tempfile::tempdir().unwrap();
+    let words = [super::hiding::WORDS, script].concat();
+    let run = t
+        .path("/usr/bin/python3".as_ref())
+        .args(["-I", "-S", "-c", &words])
+        .arg(dir.path())
+        .arg(tool_path("rlsns"));
+    let held = run.hold();
+    assert!(held.line.ends_with(" 1s"), "{}", held.line);
+}
