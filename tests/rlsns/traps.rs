@@ -1,5 +1,8 @@
 //! What could lead rlsns astray: paths that lead elsewhere, what only one of many can show, and readers that never end.
 
+use nix::sys::stat::Mode;
+
+use super::{MACHINE, machine};
 use crate::harness::tool_path;
 
 #[test]
@@ -37,4 +40,23 @@ stay()";
         .arg(tool_path("rlsns"));
     let held = run.hold();
     assert!(held.line.ends_with(" 1s"), "{}", held.line);
+}
+
+#[test]
+fn nobody_waits_for_a_fifo_in_a_directory_of_processes() {
+    let t = rings!(Host, User);
+    let root = machine(MACHINE);
+    let fifo = |name: &str| {
+        let path = root.path().join(name);
+        std::fs::remove_file(&path).ok();
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+    };
+    ["stat", "8/cmdline", "8/stat", "9/status", "9/cgroup", "9/mountinfo"].into_iter().for_each(fifo);
+    let tool = tool_path("rlsns");
+    let run = |args: &[&str]| {
+        t.program("timeout").arg("20").arg(&tool).arg("--proc").arg(root.path()).args(args).run()
+    };
+    for args in [&["-t", "net"][..], &["-J", "--output-all"], &["--leaks"], &["--why", "net:[11]"]] {
+        assert_eq!(run(args).code, Some(0), "{args:?}");
+    }
 }
