@@ -2,8 +2,41 @@
 
 use nix::sys::stat::Mode;
 
+use super::hiding::hide;
 use super::{MACHINE, machine};
 use crate::harness::tool_path;
+
+#[test]
+fn a_user_namespace_that_only_owns_another_is_found_whatever_is_listed_beside() {
+    let t = rings!(Host, User, Uml, Qemu);
+    let script = "
+ready, enough = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    unshare(NEWUSER | NEWNET)
+    os.write(ready[1], b'x')
+    os.read(enough[0], 1)
+    os._exit(0)
+os.read(ready[0], 1)
+kept = os.open('/proc/%d/ns/net' % child, os.O_RDONLY)
+owner = os.stat('/proc/%d/ns/user' % child).st_ino
+os.write(enough[1], b'x')
+os.waitpid(child, 0)
+say(owner)
+stay()";
+    let Some(hider) = hide(&t, script) else { return };
+    let [owner] = hider.numbers();
+    let line = format!("{owner} namespace 1n");
+    for args in
+        [&[][..], &["-t", "user"], &["-P", "-t", "user"], &["-t", "user,uts"], &["-t", "user", "-Tparent"]]
+    {
+        let run = t.tool("rlsns").args(["-nr", "-o", "NS,VIA,HOLDERS"]).args(args).run().ok();
+        assert!(run.lines().any(|found| found == line), "{args:?}: {line}\n{run}");
+    }
+    // The others were only looked at.
+    let kinds = t.tool("rlsns").args(["-lnr", "-t", "user", "-o", "TYPE"]).run().ok();
+    assert!(kinds.lines().all(|kind| kind == "user"), "{kinds}");
+}
 
 #[test]
 fn a_socket_that_one_process_does_not_give_is_asked_of_the_next() {
