@@ -18,6 +18,9 @@ const SHOWN: usize = 10;
 /// Why no command would do what it says.
 const ELSEWHERE: &str = "the numbers in this directory are not those of our own pid namespace";
 
+/// The same where a path leads to what is mounted over it.
+const COVERED: &str = "something else is mounted over it, which has to be unmounted first";
+
 /// From where we look.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Us {
@@ -63,8 +66,11 @@ pub(crate) fn of(picture: &Picture, ns: &Namespace, us: &Us) -> Vec<Kept> {
             Holder::Descriptor { pid, tid, fd } | Holder::Socket { pid, tid, fd } => {
                 Kept { tid: Some(*tid), fd: Some(*fd), ..of_process(via, *pid) }
             }
-            Holder::Mount { within, ours, pid, point } => {
-                let release = unmount(ns, (*within, *ours, *pid), point, us);
+            Holder::Mount { within, ours, pid, covered, point } => {
+                let release = match covered {
+                    true => Err(COVERED),
+                    false => unmount(ns, (*within, *ours, *pid), point, us),
+                };
                 Kept { pid: *pid, point: Some((point.clone(), *within, *ours)), release, ..bare(via) }
             }
         }

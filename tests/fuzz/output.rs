@@ -529,7 +529,10 @@ pub(super) fn why(bytes: &[u8]) {
         let above: &[u8] = if how >> 2 & 1 == 0 { b"/run/netns/" } else { b"/" };
         let point = [above, part].concat();
         let pid = (how >> 8 >> (at % 40) & 1 == 1).then_some(7);
-        snapshot.holders.push((100, Holder::Mount { within: at as u64 % 3, ours: at % 3 == 0, pid, point }));
+        snapshot.holders.push((
+            100,
+            Holder::Mount { within: at as u64 % 3, ours: at % 3 == 0, pid, covered: at % 4 == 1, point },
+        ));
     }
     snapshot.holders.push((100, Holder::Descriptor { pid: 7, tid: 7, fd: 5 }));
     snapshot.holders.sort();

@@ -1,10 +1,63 @@
 //! What could lead rlsns astray: paths that lead elsewhere, what only one of many can show, and readers that never end.
 
 use nix::sys::stat::Mode;
+use serde_json::Value;
 
 use super::hiding::hide;
 use super::{MACHINE, machine};
 use crate::harness::tool_path;
+
+#[test]
+fn no_command_unmounts_what_is_mounted_over_a_namespace() {
+    let t = rings!(Host, Uml, Qemu);
+    let script = "
+apart()
+lower, upper, inner, outer = [make('net', NEWNET) for _ in range(4)]
+bind(lower, dir + '/x')
+bind(upper, dir + '/x')
+for fd in inner, outer:
+    os.makedirs(dir + '/d', exist_ok=True)
+    open(dir + '/d/y', 'w').close()
+    bind(fd, dir + '/d/y')
+    if fd == inner:
+        mount('tmpfs', dir + '/d', 'tmpfs', 0)
+numbers = [ino(fd) for fd in (lower, upper, inner, outer)]
+for fd in lower, upper, inner, outer:
+    os.close(fd)
+say(*numbers)
+stay()";
+    let Some(hider) = hide(&t, script) else { return };
+    let [lower, upper, inner, outer] = hider.numbers();
+    let pid = hider.pid().to_string();
+    let within = |program: &str| t.program("nsenter").args(["-m", "-t", &pid, program]);
+    let tool = tool_path("rlsns");
+    let tool = tool.to_str().unwrap();
+    let told = |from: bool, ino: u64| {
+        let run = if from { within(tool) } else { t.tool("rlsns") };
+        let json: Value =
+            serde_json::from_str(&run.args(["-J", "--why", &ino.to_string()]).run().ok()).unwrap();
+        let holders = json["holders"].as_array().unwrap().clone();
+        let mount = holders.into_iter().find(|holder| holder["holder"] == "mount").unwrap();
+        (mount["release"].as_str().map(String::from), mount["reason"].as_str().map(String::from))
+    };
+    let reason = "something else is mounted over it, which has to be unmounted first";
+    let (x, y) = (format!("{}/x", hider.dir.path().display()), format!("{}/d/y", hider.dir.path().display()));
+    for (below, above, point) in [(lower, upper, &x), (inner, outer, &y)] {
+        for from in [true, false] {
+            assert_eq!(told(from, below), (None, Some(reason.to_string())));
+        }
+        assert_eq!(told(true, above), (Some(format!("umount {point}")), None));
+        let elsewhere = format!("rnsenter -t {pid} -m -r umount {point}");
+        assert_eq!(told(false, above), (Some(elsewhere), None));
+    }
+    // It cannot be opened by the path either.
+    let run = within(tool).args(["-lnr", "-t", "net", "-o", "NS,REF,NSFS"]).run().ok();
+    for line in [format!("{lower}  {x}"), format!("{upper} {x} {x}"), format!("{inner}  {y}")] {
+        assert!(run.lines().any(|found| found == line), "{line}\n{run}");
+    }
+    within("umount").arg(&x).run().ok();
+    assert_eq!(told(true, lower), (Some(format!("umount {x}")), None));
+}
 
 #[test]
 fn a_user_namespace_that_only_owns_another_is_found_whatever_is_listed_beside() {

@@ -293,6 +293,8 @@ pub enum Holder {
         ours: bool,
         /// In others a process whose root the mount point is below; none where no process has such a root.
         pid: Option<i32>,
+        /// Does its path lead elsewhere, as something else is mounted over it? Known where a process sees it.
+        covered: bool,
         /// Where: below our root or that of the process, or else below that of the mount namespace. Any bytes; empty
         /// where the kernel does not tell it.
         point: Vec<u8>,
