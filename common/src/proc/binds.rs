@@ -292,7 +292,7 @@ mod tests {
             let line = |kind: &&str| format!("7 1 0:5 / / rw - {kind} none rw\n");
             let mounts =
                 |types: &[&str]| mounts::parse(types.iter().map(line).collect::<String>().as_bytes()).0;
-            is_near(&mounts(types), || Ok(mounts(&[ours]))).unwrap()
+            is_near(&mounts(types), || Ok(mounts(&[ours]))).expect("nothing is read")
         };
         assert!(near(&["ext4"], "nfs") && near(&["ext4", "tmpfs"], "nfs") && near(&["overlay"], "ext4"));
         for types in
