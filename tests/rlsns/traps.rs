@@ -140,9 +140,38 @@ fn nobody_waits_for_a_fifo_in_a_directory_of_processes() {
     ["stat", "8/cmdline", "8/stat", "9/status", "9/cgroup", "9/mountinfo"].into_iter().for_each(fifo);
     let tool = tool_path("rlsns");
     let run = |args: &[&str]| {
-        t.program("timeout").arg("20").arg(&tool).arg("--proc").arg(root.path()).args(args).run()
+        t.program("timeout").arg("20").arg(tool).arg("--proc").arg(root.path()).args(args).run()
     };
     for args in [&["-t", "net"][..], &["-J", "--output-all"], &["--leaks"], &["--why", "net:[11]"]] {
         assert_eq!(run(args).code, Some(0), "{args:?}");
     }
+}
+
+#[test]
+fn a_name_of_two_net_namespaces_is_unmounted_not_deleted() {
+    let t = rings!(Host, Uml, Qemu);
+    let script = "
+apart()
+mount('tmpfs', '/run', 'tmpfs', 0)
+os.mkdir('/run/netns')
+numbers = []
+for name in 'x', 'x', 'y':
+    open('/run/netns/' + name, 'w').close() if not os.path.exists('/run/netns/' + name) else None
+    fd = make('net', NEWNET)
+    bind(fd, '/run/netns/' + name)
+    numbers.append(ino(fd))
+    os.close(fd)
+say(*numbers)
+stay()";
+    let Some(hider) = hide(&t, script) else { return };
+    let numbers: [u64; 3] = hider.numbers();
+    let pid = hider.pid().to_string();
+    let released = numbers.map(|ino| {
+        let run = t.program("nsenter").args(["-m", "-t", &pid]).arg(tool_path("rlsns"));
+        let json: Value =
+            serde_json::from_str(&run.args(["-J", "--why", &ino.to_string()]).run().ok()).unwrap();
+        let holders = json["holders"].as_array().unwrap().clone();
+        holders.into_iter().find(|holder| holder["holder"] == "mount").unwrap()["release"].clone()
+    });
+    assert_eq!(released, [Value::Null, "umount /run/netns/x".into(), "ip netns del y".into()]);
 }
