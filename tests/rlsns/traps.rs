@@ -175,3 +175,33 @@ stay()";
     });
     assert_eq!(released, [Value::Null, "umount /run/netns/x".into(), "ip netns del y".into()]);
 }
+
+#[test]
+fn the_tables_of_many_threads_are_no_matter_of_their_pairs() {
+    let t = rings!(Host);
+    if !t.needs(std::path::Path::new("/usr/bin/strace").exists(), "/usr/bin/strace") {
+        return;
+    }
+    let script = "
+threading.stack_size(65536)
+fd = make('uts', NEWUTS)
+gate = threading.Barrier(201)
+def run():
+    unshare(FILES)
+    gate.wait()
+    signal.pause()
+for _ in range(200):
+    threading.Thread(target=run, daemon=True).start()
+gate.wait()
+say(ino(fd))
+threading.Event().wait()";
+    let Some(hider) = hide(&t, script) else { return };
+    let [ino] = hider.numbers();
+    let run = t.program("strace").args(["-f", "-e", "trace=kcmp"]).arg(tool_path("rlsns"));
+    let run = run.args(["-lnr", "-t", "uts", "-o", "NS,HOLDERS"]).run();
+    // Each thread has a table of its own, and the file in it.
+    assert!(run.text().lines().any(|line| line == format!("{ino} 201f")), "{}", run.text());
+    let pid = format!("kcmp({}, ", hider.pid());
+    let count = run.errors().lines().filter(|line| line.contains("kcmp(")).count();
+    assert!(run.errors().contains(&pid) && count < 10_000, "{count}");
+}
