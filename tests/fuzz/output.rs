@@ -558,15 +558,16 @@ pub(super) fn why(bytes: &[u8]) {
         );
         let mut told = words(&told).into_iter();
         for (kept, (_, holder)) in kept.iter().zip(&picture.snapshot.holders) {
-            let Holder::Mount { within, pid, point, .. } = holder else {
+            let Holder::Mount { within, pid, covered, point, .. } = holder else {
                 let kill: Vec<&[u8]> = vec![b"kill", b"7"];
                 assert_eq!(told.next().expect("a command"), kill);
                 continue;
             };
             if kept.release.is_err() {
-                assert!(point.ends_with(b"\n"));
+                assert!(*covered || point.ends_with(b"\n"));
                 continue;
             }
+            assert!(!covered);
             let command = told.next().expect("a command");
             let (last, first) = command.split_last().expect("words");
             let first = first.join(&b' ');
