@@ -6,6 +6,7 @@ mod hiding;
 mod hostile;
 mod mounted;
 mod storm;
+mod traps;
 mod why;
 
 use std::fs::{create_dir_all, write};

@@ -18,6 +18,9 @@ const SHOWN: usize = 10;
 /// Why no command would do what it says.
 const ELSEWHERE: &str = "the numbers in this directory are not those of our own pid namespace";
 
+/// The same where a path leads to what is mounted over it.
+const COVERED: &str = "something else is mounted over it, which has to be unmounted first";
+
 /// From where we look.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Us {
@@ -63,8 +66,11 @@ pub(crate) fn of(picture: &Picture, ns: &Namespace, us: &Us) -> Vec<Kept> {
             Holder::Descriptor { pid, tid, fd } | Holder::Socket { pid, tid, fd } => {
                 Kept { tid: Some(*tid), fd: Some(*fd), ..of_process(via, *pid) }
             }
-            Holder::Mount { within, ours, pid, point } => {
-                let release = unmount(ns, (*within, *ours, *pid), point, us);
+            Holder::Mount { within, ours, pid, covered, point } => {
+                let release = match covered {
+                    true => Err(COVERED),
+                    false => unmount(ns, (*within, *ours, *pid), point, us, &|| is_alone(picture, point)),
+                };
                 Kept { pid: *pid, point: Some((point.clone(), *within, *ours)), release, ..bare(via) }
             }
         }
@@ -121,11 +127,19 @@ fn end(picture: &Picture, pid: i32) -> Result<String, &'static str> {
     }
 }
 
+/// Is nothing else mounted there? ip-netns(8) removes the file, and with it all that are.
+fn is_alone(picture: &Picture, point: &[u8]) -> bool {
+    let there =
+        |holder: &Holder| matches!(holder, Holder::Mount { ours: true, point: other, .. } if other == point);
+    picture.snapshot.holders.iter().filter(|(_, holder)| there(holder)).nth(1).is_none()
+}
+
 fn unmount(
     ns: &Namespace,
     (within, ours, pid): (u64, bool, Option<i32>),
     point: &[u8],
     us: &Us,
+    is_alone: &dyn Fn() -> bool,
 ) -> Result<String, &'static str> {
     let charset = us.charset.unwrap_or(Charset::Ascii);
     let word = shell_word(point, charset).ok_or("no command can name a path that ends with a newline")?;
@@ -133,8 +147,8 @@ fn unmount(
     let is_name = |name: &&[u8]| !name.is_empty() && !name.contains(&b'/') && !name.starts_with(b"-");
     let name = name.filter(|name| ns.kind == Kind::Net && is_name(name));
     match (ours, pid, name.and_then(|name| shell_word(name, charset))) {
-        (true, _, Some(name)) => Ok(format!("ip netns del {name}")),
-        (true, _, None) => Ok(format!("umount {word}")),
+        (true, _, Some(name)) if is_alone() => Ok(format!("ip netns del {name}")),
+        (true, ..) => Ok(format!("umount {word}")),
         // The path is below the root of that process, which need not be that of its mount namespace.
         (false, Some(pid), _) => Ok(format!("rnsenter -t {pid} -m -r umount {word}")),
         (false, None, _) => Ok(ask(Kind::Mnt, within)),

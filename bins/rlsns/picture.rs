@@ -180,6 +180,7 @@ impl Picture {
         let holders = self.snapshot.holders(ns.id.ino).iter();
         let ways = holders.filter_map(|(_, holder)| {
             Some(match holder {
+                Holder::Mount { covered: true, .. } => return None,
                 Holder::Mount { ours: true, point, .. } => (0, point.clone()),
                 Holder::Thread { pid, tid } => (1, format!("/proc/{pid}/task/{tid}/ns/{}", ns.kind).into()),
                 Holder::Descriptor { pid, tid, fd } if pid == tid => {
@@ -195,7 +196,7 @@ impl Picture {
                 Holder::Mount { pid: Some(pid), point, .. } => {
                     (4, [format!("/proc/{pid}/root").as_bytes(), point].concat())
                 }
-                Holder::Mount { pid: None, .. } | Holder::Socket { .. } => return None,
+                Holder::Mount { .. } | Holder::Socket { .. } => return None,
             })
         });
         let best = ways.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, way)| way);

@@ -266,12 +266,19 @@ pub fn socket_netns(fd: impl AsFd) -> Result<OwnedFd> {
     owned(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), SIOCGSKNS as _) }.into())
 }
 
-/// Have these two tasks, by their numbers in our pid namespace, one table of descriptors? Source: kcmp(2).
-pub fn shares_descriptors(one: i32, other: i32) -> Result<bool> {
+/// The order of the tables of descriptors of two tasks, by their numbers in our pid namespace: equal if they share one,
+/// else any, but the same until they end. Source: kcmp(2).
+pub fn compare_descriptors(one: i32, other: i32) -> Result<std::cmp::Ordering> {
+    use std::cmp::Ordering;
     const KCMP_FILES: libc::c_int = 2;
     // SAFETY: takes integers.
     let order = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, 0, 0) };
-    Errno::result(order).map(|order| order == 0)
+    match Errno::result(order)? {
+        0 => Ok(Ordering::Equal),
+        1 => Ok(Ordering::Less),
+        2 => Ok(Ordering::Greater),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 /// Device and inode number of what a descriptor leads to, by what is known without asking another machine.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::{Held, Ring, Test, has_kind, inode, within};
 
 /// What the scripts below have. Each makes a place, says in a line what the test has to know, and stays.
-const WORDS: &str = r#"
+pub(super) const WORDS: &str = r#"
 import ctypes, os, signal, socket, sys, threading
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long

@@ -1,5 +1,6 @@
 //! The namespaces that are bind mounted: by the kernel's list of the mounts in any mount namespace, or by mountinfo.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
@@ -23,6 +24,8 @@ pub struct Bind {
     pub mount: u64,
     /// The mount point. Any bytes; empty where the kernel does not tell it.
     pub point: Vec<u8>,
+    /// Does this path lead elsewhere, as something else is mounted over it? Only a process sees that.
+    pub covered: bool,
 }
 
 /// The file system of namespaces. Source: NSFS_MAGIC of linux/magic.h.
@@ -122,22 +125,52 @@ fn parse(answer: &[u64]) -> Option<Bind> {
     let told = *answer.get(MASK)?;
     let (name, ino) = parse_link(text(ROOT).filter(|_| told & MNT_ROOT != 0)?)?;
     let point = text(POINT).filter(|_| told & MNT_POINT != 0).unwrap_or_default().to_vec();
-    Some(Bind { kind: Kind::from_name(name)?, ino, mount: number(OLD_ID * 8)?.into(), point })
+    Some(Bind { kind: Kind::from_name(name)?, ino, mount: number(OLD_ID * 8)?.into(), point, covered: false })
 }
 
 /// The bind mounts that a process sees, in its mountinfo's order and below its root.
 pub fn seen_by(task: &Task) -> Result<Vec<Bind>> {
     let text = task.read(c"mountinfo")?;
-    // Few of many: the others need not be taken apart.
+    // Most have none.
     let words = b" - nsfs ";
-    let lines =
-        text.split(|&b| b == b'\n').filter(|line| line.windows(words.len()).any(|part| part == words));
-    Ok(lines.flat_map(|line| mounts::parse(line).0).filter_map(of_mount).collect())
+    match text.windows(words.len()).any(|part| part == words) {
+        true => Ok(of_mounts(&mounts::parse(&text).0)),
+        false => Ok(Vec::new()),
+    }
 }
 
-fn of_mount(mount: Mount) -> Option<Bind> {
-    let (name, ino) = parse_link(&mount.root).filter(|_| mount.fs_type == b"nsfs")?;
-    Some(Bind { kind: Kind::from_name(name)?, ino, mount: mount.id, point: mount.point })
+fn of_mounts<'a>(mounts: &'a [Mount]) -> Vec<Bind> {
+    let by_id: BTreeMap<u64, &Mount> = mounts.iter().map(|mount| (mount.id, mount)).collect();
+    let upon: BTreeMap<(u64, &[u8]), &Mount> =
+        mounts.iter().map(|mount| ((mount.parent, &mount.point[..]), mount)).collect();
+    let over = |mount: &&'a Mount| {
+        upon.get(&(mount.id, &mount.point[..])).copied().filter(|over| over.id != mount.id)
+    };
+    let bind = |mount: &'a Mount| {
+        let (name, ino) = parse_link(&mount.root).filter(|_| mount.fs_type == b"nsfs")?;
+        // Circles, which only a wrong text has, end.
+        let mut stack = std::iter::successors(Some(mount), over).take(mounts.len());
+        // The same once more hides nothing.
+        let covered = stack.any(|over| (&over.root, over.dev) != (&mount.root, mount.dev)) || {
+            let above =
+                |mount: &&Mount| by_id.get(&mount.parent).copied().filter(|above| above.id != mount.id);
+            let mut chain = std::iter::successors(Some(mount), above).take(mounts.len());
+            chain.any(|mount| match &mount.point[..] {
+                // What is mounted over a root directory is not gone into from there.
+                b"/" => by_id.contains_key(&mount.parent),
+                point => directories(point).any(|dir| upon.contains_key(&(mount.parent, dir))),
+            })
+        };
+        let point = mount.point.clone();
+        Some(Bind { kind: Kind::from_name(name)?, ino, mount: mount.id, point, covered })
+    };
+    mounts.iter().filter_map(bind).collect()
+}
+
+/// The directories on the way to a path, without the root directory.
+fn directories(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = path.iter().enumerate().skip(1).filter(|(_, b)| **b == b'/');
+    ends.map(|(end, _)| &path[..end])
 }
 
 /// File systems of this machine alone. At the root of others a look alone can have to wait for somebody's server.
@@ -180,12 +213,7 @@ impl Root {
     /// process: what is layered can be mounted in our mount namespace.
     pub fn of(task: &Task, ours: &Task) -> Result<Option<Root>> {
         let mounts = mounts::of(task)?;
-        // The uppermost of those that are mounted there.
-        let Some(root) = mounts.iter().rfind(|mount| mount.point == b"/") else { return Ok(None) };
-        let is_one = |of: &[&[u8]], mount: &Mount| of.contains(&&mount.fs_type[..]);
-        let layered =
-            || Ok(root.fs_type == LAYERED && !mounts::of(ours)?.iter().any(|mount| is_one(FAR, mount)));
-        if !is_one(LOCAL, root) && !layered()? {
+        if !is_near(&mounts, || mounts::of(ours))? {
             return Ok(None);
         }
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
@@ -208,5 +236,69 @@ impl Root {
             return Err(Error::sys("stat", point, Errno::ESTALE));
         }
         super::descriptors::again(&held).map_err(|e| Error::sys("open", point, e))
+    }
+}
+
+/// Is the root directory of who sees these mounts on a file system of this machine? Others can be mounted over it, which
+/// it is not left for, so all that are mounted there have to be.
+fn is_near(mounts: &[Mount], ours: impl FnOnce() -> Result<Vec<Mount>>) -> Result<bool> {
+    let roots: Vec<&Mount> = mounts.iter().filter(|mount| mount.point == b"/").collect();
+    let is_one = |of: &[&[u8]], mount: &Mount| of.contains(&&mount.fs_type[..]);
+    let layered = roots.iter().any(|root| root.fs_type == LAYERED);
+    let far = layered && ours()?.iter().any(|mount| is_one(FAR, mount));
+    let is_near = |root: &&Mount| is_one(LOCAL, root) || root.fs_type == LAYERED && !far;
+    Ok(!roots.is_empty() && roots.iter().all(is_near))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_is_covered_if_its_path_leads_elsewhere() {
+        let net = |id: u64, parent: u64, ino: u64, point: &str| {
+            format!("{id} {parent} 0:4 net:[{ino}] {point} rw - nsfs nsfs rw\n")
+        };
+        let dir =
+            |id: u64, parent: u64, point: &str| format!("{id} {parent} 0:9 / {point} rw - tmpfs t rw\n");
+        let root = dir(1, 0, "/");
+        let cases = [
+            (vec![net(2, 1, 7, "/x"), net(3, 1, 8, "/xy")], vec![]),
+            // One above the other, the same above itself, and both.
+            (vec![net(2, 1, 7, "/x"), net(3, 2, 8, "/x")], vec![2]),
+            (vec![net(2, 1, 7, "/x"), net(3, 2, 7, "/x")], vec![]),
+            (vec![net(2, 1, 7, "/x"), net(3, 2, 8, "/x"), net(4, 3, 7, "/x")], vec![2, 3]),
+            // Below a directory that something is mounted over, at once or further up.
+            (vec![net(2, 1, 7, "/d/x"), dir(3, 1, "/d"), net(4, 3, 8, "/d/x")], vec![2]),
+            (vec![dir(2, 1, "/d/e"), net(3, 2, 7, "/d/e/x"), dir(4, 1, "/d")], vec![3]),
+            (vec![dir(2, 1, "/d"), net(3, 2, 7, "/d/x"), dir(4, 2, "/d")], vec![3]),
+            (vec![dir(2, 1, "/d"), dir(3, 2, "/d"), net(4, 3, 7, "/d/x")], vec![]),
+            // Nobody goes from the root directory into what is mounted over it.
+            (vec![net(2, 1, 7, "/x"), dir(3, 1, "/"), net(4, 3, 8, "/x")], vec![4]),
+            // Circles.
+            (vec![net(2, 3, 7, "/x"), net(3, 2, 7, "/x"), net(5, 5, 7, "/y")], vec![]),
+        ];
+        for (lines, expected) in cases {
+            let text = [&[root.clone()][..], &lines].concat().concat();
+            let binds = of_mounts(&mounts::parse(text.as_bytes()).0);
+            let covered: Vec<u64> = binds.iter().filter(|bind| bind.covered).map(|bind| bind.mount).collect();
+            assert_eq!(covered, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_root_is_near_if_all_that_is_mounted_there_is() {
+        let near = |types: &[&str], ours: &str| {
+            let line = |kind: &&str| format!("7 1 0:5 / / rw - {kind} none rw\n");
+            let mounts =
+                |types: &[&str]| mounts::parse(types.iter().map(line).collect::<String>().as_bytes()).0;
+            is_near(&mounts(types), || Ok(mounts(&[ours]))).expect("nothing is read")
+        };
+        assert!(near(&["ext4"], "nfs") && near(&["ext4", "tmpfs"], "nfs") && near(&["overlay"], "ext4"));
+        for types in
+            [&[][..], &["nfs"], &["fuse.x"], &["ext4", "nfs"], &["nfs", "tmpfs"], &["overlay", "tmpfs"]]
+        {
+            assert!(!near(types, "nfs"), "{types:?}");
+        }
     }
 }

@@ -137,7 +137,8 @@ impl Proc {
     /// The clock by which processes' starts are told. None where this /proc does not tell when the machine started.
     pub fn clock(&self) -> Result<Option<Clock>> {
         let mut text = Vec::new();
-        let read = openat(&self.root, c"stat", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let read = openat(&self.root, c"stat", flags, Mode::empty())
             .map_err(|e| Error::sys("open", "stat", e))
             .and_then(|file| {
                 let mut file = std::fs::File::from(file).take(LIMIT);
@@ -249,7 +250,8 @@ impl AsFd for Task {
 impl Task {
     /// Opens a file of this process. `on` is how an error names it, before "of PID".
     pub fn open(&self, path: &CStr, flags: OFlag, on: &str) -> Result<OwnedFd> {
-        let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+        // What stands in the place of a file in a directory for --proc can be a FIFO that nobody writes to.
+        let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
         openat(&self.dir, path, flags, Mode::empty())
             .map_err(|e| Error::sys("open", format!("{on} of {}", self.pid), e))
     }

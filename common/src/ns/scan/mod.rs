@@ -300,6 +300,8 @@ pub enum Holder {
         ours: bool,
         /// In others a process whose root the mount point is below; none where no process has such a root.
         pid: Option<i32>,
+        /// Does its path lead elsewhere, as something else is mounted over it? Known where a process sees it.
+        covered: bool,
         /// Where: below our root or that of the process, or else below that of the mount namespace. Any bytes; empty
         /// where the kernel does not tell it.
         point: Vec<u8>,
@@ -395,6 +397,12 @@ impl Machine<'_> {
 /// Takes the snapshot. One process or namespace that vanishes or may not be read is left out; an error is
 /// only what stops the whole scan.
 pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
+    if want.is_deep() && want.kinds.contains(Kind::User) && want.kinds != KindSet::all() {
+        // Those own others of any kind, and some are kept, and seen, by that alone.
+        let mut snapshot = take(proc, &Want { kinds: KindSet::all(), ..want.clone() })?;
+        snapshot.inferred.retain(|group| want.kinds.contains(group.kind));
+        return Ok(snapshot);
+    }
     let machine = Machine::of(proc);
     let mut found = match want.depth {
         Depth::Kernel => Found::default(),

@@ -45,20 +45,37 @@ struct Search<'a> {
 /// A process through whose root mount points are reached.
 struct Seer {
     task: Task,
-    /// What it sees; none where mount points below the root of the namespace are its own.
-    seen: Option<Vec<Bind>>,
+    /// What it sees.
+    seen: Vec<Bind>,
 }
 
 impl Search<'_> {
     fn ours(&mut self, own: u64, number: Option<u64>, found: &mut Found) -> Result<()> {
         let listed = or_none(number.map(|number| binds::within(number, true)).transpose())?;
         let binds = match listed {
-            Some(binds) => binds,
-            None => or_none(self.machine.proc.this().and_then(|this| binds::seen_by(&this)))?,
+            Some(none) if none.is_empty() => none,
+            listed => {
+                let seen = or_none(self.machine.proc.this().and_then(|this| binds::seen_by(&this)))?;
+                match listed {
+                    Some(mut listed) => {
+                        let covered: HashSet<u64> =
+                            seen.iter().filter(|bind| bind.covered).map(|bind| bind.mount).collect();
+                        listed.iter_mut().for_each(|bind| bind.covered = covered.contains(&bind.mount));
+                        listed
+                    }
+                    None => seen,
+                }
+            }
         };
         let mut root = None;
         for bind in binds {
-            let holder = Holder::Mount { within: own, ours: true, pid: None, point: bind.point.clone() };
+            let holder = Holder::Mount {
+                within: own,
+                ours: true,
+                pid: None,
+                covered: bind.covered,
+                point: bind.point.clone(),
+            };
             self.add(&bind, holder, found, |bind, id| {
                 let root = match &root {
                     Some(root) => root,
@@ -77,11 +94,10 @@ impl Search<'_> {
         if listed.as_ref().is_some_and(Vec::is_empty) {
             return Ok(());
         }
-        let told = listed.as_ref().is_some_and(|binds| binds.iter().all(|bind| !bind.point.is_empty()));
-        let seer = self.seer(ns, found, told)?;
+        let seer = self.seer(ns, found)?;
         let pid = seer.as_ref().map(|seer| seer.task.pid);
         let binds: Vec<_> = match (listed, &seer) {
-            (Some(listed), Some(Seer { seen: Some(seen), .. })) => {
+            (Some(listed), Some(Seer { seen, .. })) => {
                 let seen: HashMap<u64, &Bind> = seen.iter().map(|bind| (bind.mount, bind)).collect();
                 let place = |bind: Bind| match seen.get(&bind.mount) {
                     Some(&seen) => (pid, seen.clone()),
@@ -89,15 +105,19 @@ impl Search<'_> {
                 };
                 listed.into_iter().map(place).collect()
             }
-            (Some(listed), _) => listed.into_iter().map(|bind| (pid, bind)).collect(),
-            (None, Some(Seer { seen: Some(seen), .. })) => {
-                seen.iter().map(|bind| (pid, bind.clone())).collect()
-            }
-            (None, _) => Vec::new(),
+            (Some(listed), None) => listed.into_iter().map(|bind| (None, bind)).collect(),
+            (None, Some(Seer { seen, .. })) => seen.iter().map(|bind| (pid, bind.clone())).collect(),
+            (None, None) => Vec::new(),
         };
         let mut root = None;
         for (pid, bind) in binds {
-            let holder = Holder::Mount { within: ns.id.ino, ours: false, pid, point: bind.point.clone() };
+            let holder = Holder::Mount {
+                within: ns.id.ino,
+                ours: false,
+                pid,
+                covered: bind.covered,
+                point: bind.point.clone(),
+            };
             let proc = self.machine.proc;
             self.add(&bind, holder, found, |bind, id| {
                 let refused = || Error::refused("no root to open it below");
@@ -132,15 +152,13 @@ impl Search<'_> {
         }
     }
 
-    /// A process in this mount namespace: rather one that has the root of the namespace as its own. What another sees
-    /// is read, and also of the first if mount points are not told yet.
-    fn seer(&mut self, ns: &Namespace, found: &Found, told: bool) -> Result<Option<Seer>> {
+    /// A process in this mount namespace: rather one that has the root of the namespace as its own.
+    fn seer(&mut self, ns: &Namespace, found: &Found) -> Result<Option<Seer>> {
         let mut confined = None;
         let mut look = |pid: i32| -> Result<Option<Seer>> {
             let task = self.machine.proc.task(pid)?;
             let whole = or_none(task.root())? == b"/";
-            let seen = (!whole || !told).then(|| binds::seen_by(&task)).transpose()?;
-            let seer = Some(Seer { task, seen });
+            let seer = Some(Seer { seen: binds::seen_by(&task)?, task });
             if whole {
                 return Ok(seer);
             }
@@ -199,7 +217,7 @@ pub(super) fn open_at(proc: &Proc, pid: Option<i32>, kind: Kind, point: &[u8], i
         Some(pid) => Root::of(&proc.task(pid)?, &proc.this()?)?,
     };
     let root = root.ok_or_else(|| Error::refused("no root to open it below"))?;
-    open(&root, &Bind { kind, ino: id.ino, mount: 0, point: point.to_vec() }, id)
+    open(&root, &Bind { kind, ino: id.ino, mount: 0, point: point.to_vec(), covered: false }, id)
 }
 
 /// The processes in each mount namespace.

@@ -87,7 +87,7 @@ fn by_holder(machine: &Machine<'_>, ns: &Namespace, holder: &Holder) -> Result<N
         Holder::Thread { pid, tid } => NsFd::of(&task(*pid, *tid)?, ns.kind),
         Holder::Children { pid, tid } => NsFd::for_children_of(&task(*pid, *tid)?, ns.kind),
         Holder::Descriptor { pid, tid, fd } => NsFd::open_by(&task(*pid, *tid)?, *fd, machine.dev),
-        Holder::Socket { pid, tid, fd } => sockets::ask(&proc.task(*pid)?, *tid, *fd, &mut None),
+        Holder::Socket { pid, tid, fd } => sockets::ask(&proc.task(*pid)?, *tid, *fd),
         Holder::Mount { ours: true, point, .. } => mounts::open_at(proc, None, ns.kind, point, id),
         Holder::Mount { pid: Some(pid), point, .. } => mounts::open_at(proc, Some(*pid), ns.kind, point, id),
         Holder::Mount { .. } => Err(Error::refused("it is mounted where nobody is")),

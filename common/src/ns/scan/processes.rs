@@ -4,6 +4,7 @@
 //! What is said of a process is read through the directory that was opened for its links, so it is one
 //! process all through. Among many processes all processors look, each at some of them.
 
+use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use nix::sched::{CpuSet, sched_getaffinity};
@@ -220,12 +221,10 @@ impl Visit<'_> {
         read(self.task)?;
         let mut distinct = vec![pid];
         for &tid in &self.threads {
-            let shared = |one: &i32| {
-                // Asked by numbers, which must be those of our own pid namespace.
-                self.machine.same_numbers && sys::shares_descriptors(*one, tid).unwrap_or(false)
-            };
-            if !distinct.iter().any(shared) {
-                distinct.push(tid);
+            // Asked by numbers, which must be those of our own pid namespace.
+            let place = if self.machine.same_numbers { place(&distinct, tid) } else { Err(distinct.len()) };
+            if let Err(place) = place {
+                distinct.insert(place, tid);
                 if let Some(thread) = or_none(self.task.thread(tid).map(Some))? {
                     read(&thread)?;
                 }
@@ -234,6 +233,25 @@ impl Visit<'_> {
         tables.retain(|(_, table)| !table.is_empty());
         self.tables = tables;
         Ok(())
+    }
+}
+
+/// Where a thread stands, or would, among others in the order of their tables: many threads can have one each.
+fn place(distinct: &[i32], tid: i32) -> std::result::Result<usize, usize> {
+    let mut failed = false;
+    let place = distinct.binary_search_by(|&one| {
+        sys::compare_descriptors(one, tid).unwrap_or_else(|_| {
+            failed = true;
+            Ordering::Less
+        })
+    });
+    match failed {
+        // One has ended, which the others have no order with: each has to be asked.
+        true => distinct
+            .iter()
+            .position(|&one| sys::compare_descriptors(one, tid) == Ok(Ordering::Equal))
+            .ok_or(distinct.len()),
+        false => place,
     }
 }
 

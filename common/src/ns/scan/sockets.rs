@@ -30,8 +30,18 @@ pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
             let ino = match known {
                 Some(ino) => ino,
                 None => {
-                    let asked = ask(visit.task, *tid, open.fd, &mut pidfd);
-                    let ns = match asked {
+                    let held = match get(visit.task, *tid, open.fd, &mut pidfd) {
+                        Err(e) if e.is_our_own() => return Err(e),
+                        // It was closed, or this process keeps it from us: another one may have it too.
+                        Err(_) => continue,
+                        Ok(held) => held,
+                    };
+                    if socket.is_some_and(|socket| sys::stat_quietly(&held).map(|(_, ino)| ino) != Ok(socket))
+                    {
+                        // It is another by now.
+                        continue;
+                    }
+                    let ns = match netns(&held, *tid, open.fd) {
                         Err(e) if e.is_our_own() => return Err(e),
                         asked => asked.ok().and_then(|ns| Some((ns.id().ok()?.ino, ns))),
                     };
@@ -52,10 +62,14 @@ pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-/// The net namespace of an open file. The pidfd comes by number, so it is checked that the process is still there
+/// The net namespace of an open file.
+pub(super) fn ask(task: &Task, tid: i32, fd: i32) -> Result<NsFd> {
+    netns(&get(task, tid, fd, &mut None)?, tid, fd)
+}
+
+/// The open file. The pidfd comes by number, so it is checked that the process is still there
 /// whose directory we hold: then nobody else could get its number meanwhile.
-pub(super) fn ask(task: &Task, tid: i32, fd: i32, pidfd: &mut Option<OwnedFd>) -> Result<NsFd> {
-    let on = || format!("descriptor {fd} of {tid}");
+fn get(task: &Task, tid: i32, fd: i32, pidfd: &mut Option<OwnedFd>) -> Result<OwnedFd> {
     let pidfd = match pidfd {
         Some(pidfd) => &*pidfd,
         None => {
@@ -67,7 +81,14 @@ pub(super) fn ask(task: &Task, tid: i32, fd: i32, pidfd: &mut Option<OwnedFd>) -
             pidfd.insert(open)
         }
     };
-    let socket = sys::pidfd_getfd(pidfd, fd).map_err(|e| Error::sys("pidfd_getfd", on(), e))?;
-    let ns = sys::socket_netns(&socket).map_err(|e| Error::sys("SIOCGSKNS", on(), e))?;
-    NsFd::from_fd(ns, on())
+    sys::pidfd_getfd(pidfd, fd).map_err(|e| Error::sys("pidfd_getfd", on(tid, fd), e))
+}
+
+fn netns(socket: &OwnedFd, tid: i32, fd: i32) -> Result<NsFd> {
+    let ns = sys::socket_netns(socket).map_err(|e| Error::sys("SIOCGSKNS", on(tid, fd), e))?;
+    NsFd::from_fd(ns, on(tid, fd))
+}
+
+fn on(tid: i32, fd: i32) -> String {
+    format!("descriptor {fd} of {tid}")
 }
