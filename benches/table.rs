@@ -8,7 +8,6 @@ mod load;
 mod measure;
 mod startup;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -150,8 +149,9 @@ fn listings(wanted: &Wanted) -> String {
     let this = this.to_str().unwrap();
     let newest = newest();
     let originals = [("lsns", Some(Path::new("lsns"))), ("newest lsns", newest.as_deref())];
-    // By job without the number, how long ours took for each process.
-    let mut each: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let depths = ["", "--depth procs"];
+    // How long ours takes for each process, where nobody else was at work between its rounds.
+    let mut each = depths.map(|_| Vec::new());
     for &(processes, of_each) in LOADS {
         let mut rows = Vec::new();
         for (name, original) in originals {
@@ -167,26 +167,33 @@ fn listings(wanted: &Wanted) -> String {
                 Contender::new(original.to_str().unwrap(), options),
                 Contender::new(this, &format!("floor {}", options.replace("-t ", ""))),
             ];
-            let depths = ["", "--depth procs"];
             contenders.extend(depths.map(|depth| Contender::new(RLSNS, &format!("{depth} {options}"))));
             let jobs = [job.clone(), format!("{job}, ours with `--depth procs`")];
-            for (job, seconds) in jobs.iter().zip(wanted.rows(&jobs, &contenders, 11)) {
-                let job = job.replace(&format!(", {processes} processes"), "");
-                each.entry(job).or_default().push(seconds / processes as f64);
+            wanted.rows(&jobs, &contenders, 11);
+        }
+        if wanted.has("growth") {
+            let _load = Load::start(processes, of_each);
+            let ours = depths.map(|depth| Contender::new(RLSNS, depth));
+            let rounds = Rounds::run(&ours, 11, Duration::from_secs(30));
+            for (times, who) in each.iter_mut().zip(0..) {
+                times.push(rounds.of(who, Sample::wall)[1] / processes as f64);
             }
         }
     }
     by_number(wanted, LOADS[0]);
-    growth(&each)
+    growth(&depths, &each)
 }
 
 /// How time grows with the processes: 1.0 would be as they do.
-fn growth(each: &BTreeMap<String, Vec<f64>>) -> String {
+fn growth(depths: &[&str], each: &[Vec<f64>]) -> String {
     let (least, most) = (LOADS[0].0, LOADS[LOADS.len() - 1].0);
-    let whole = each.iter().filter(|(_, times)| times.len() == LOADS.len());
-    let grown: Vec<_> =
-        whole.map(|(job, times)| format!("{job} {:.2}", times[LOADS.len() - 1] / times[0])).collect();
-    let line = format!("Time for each process among {most} over that among {least}: {}.", grown.join("; "));
+    let grown = depths.iter().zip(each).filter(|(_, times)| times.len() == LOADS.len());
+    let grown: Vec<_> = grown
+        .map(|(depth, times)| {
+            format!("`{}` {:.2}", format!("rlsns {depth}").trim_end(), times[LOADS.len() - 1] / times[0])
+        })
+        .collect();
+    let line = format!("Time for each process among {most} over that among {least}: {}.", grown.join(", "));
     if grown.is_empty() { String::new() } else { line }
 }
 

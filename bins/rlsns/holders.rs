@@ -10,7 +10,7 @@ use common::text::{Charset, shell_word};
 use common::tool::json::Value;
 use common::tool::table::{Cell, Column, Shape};
 
-use super::picture::Picture;
+use super::picture::{Beside, Picture};
 
 /// So many of one sort are shown to people, unless they ask for all.
 const SHOWN: usize = 10;
@@ -104,6 +104,9 @@ pub(crate) fn unseen(ns: &Namespace, us: &Us) -> Kept {
     let release = if us.same_numbers { Ok(ask(ns.kind, ns.id.ino)) } else { Err(ELSEWHERE) };
     Kept { via: Via::Kernel, pid: None, tid: None, fd: None, point: None, below: None, release }
 }
+
+/// What is to be known beside a snapshot, to tell of holders.
+pub(crate) const OF_HOLDERS: Beside = Beside { states: false, initial: true, clock: true };
 
 /// Is it one of those that the machine started with, also where nobody shows us which those are?
 pub(crate) fn is_initial(picture: &Picture, ns: &Namespace) -> bool {

@@ -7,12 +7,12 @@ use common::tool::print;
 use common::tool::table::{Form, render};
 
 use super::cli::Request;
-use super::holders::{self, COLUMNS, Kept};
+use super::holders::{self, COLUMNS, Kept, OF_HOLDERS};
 use super::picture::Picture;
 use super::why::{us, want};
 
 pub(crate) fn run(proc: &Proc, request: &Request) -> anyhow::Result<usize> {
-    let picture = Picture::new(proc, scan::take(proc, &want(None))?, false)?;
+    let picture = Picture::new(proc, scan::take(proc, &want(None))?, OF_HOLDERS)?;
     let us = us(proc)?;
     let is_leak = |ns: &&Namespace| {
         let empty = ns.processes == 0 && picture.via(ns) != Via::Thread;

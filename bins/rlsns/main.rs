@@ -29,7 +29,7 @@ use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Form, Shape, Style, render};
 use common::tool::{self, complain, print};
 use filter::Filter;
-use picture::{Picture, Row};
+use picture::{Beside, Picture, Row};
 
 /// The version of the JSON: one more when a key changes its meaning or goes away.
 const SCHEMA: u64 = 1;
@@ -64,7 +64,13 @@ fn run(request: Request) -> anyhow::Result<u8> {
     let want = want(&request, ns.map(|(_, ino)| ino));
     let snapshot = scan::take(&proc, &want)?;
     drop(held);
-    let picture = Picture::new(&proc, snapshot, want.facts.groups)?;
+    let shows = |column: &str| asked(&request).any(|name| name == column);
+    let beside = Beside {
+        states: want.facts.groups,
+        initial: shows("HOST") || is_coloured(&request),
+        clock: shows("START"),
+    };
+    let picture = Picture::new(&proc, snapshot, beside)?;
     let mut rows = match ns {
         Some((kind, ino)) => members(&picture.snapshot, kind, ino)?,
         None => namespaces(&picture.snapshot, &request, of_task),
@@ -96,14 +102,23 @@ fn run(request: Request) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// The columns that are shown or that the filter looks at.
+fn asked(request: &Request) -> impl Iterator<Item = &'static str> {
+    let of_filter = request.filter.iter().flat_map(Filter::columns);
+    request.columns.iter().chain(of_filter).map(|column| column.name)
+}
+
+fn is_coloured(request: &Request) -> bool {
+    request.color.is_wanted(std::io::stdout().is_terminal())
+}
+
 /// What a scan has to find out for this.
 fn want(request: &Request, members_of: Option<u64>) -> Want {
     let mut want = Want { members_of, ..Want::least(request.kinds) };
     // What a process is in, and who is in a namespace, processes show.
     let all = request.process.is_none() && members_of.is_none();
     want.depth = request.depth.unwrap_or(if all { Depth::Deep } else { Depth::Procs });
-    let of_filter = request.filter.iter().flat_map(Filter::columns);
-    request.columns.iter().chain(of_filter).for_each(|column| columns::need(column.name, &mut want));
+    asked(request).for_each(|column| columns::need(column, &mut want));
     match request.tree {
         Some(Relation::Owner) => {
             want.relations = true;
@@ -215,7 +230,7 @@ fn style(request: &Request, unreadable: usize) -> Style {
         key: "namespaces",
         facts: vec![("schema", Value::Number(SCHEMA)), ("unreadable", Value::Number(unreadable as u64))],
         below: vec![],
-        paint: request.color.is_wanted(stdout.is_terminal()).then(Vec::new),
+        paint: is_coloured(request).then(Vec::new),
     }
 }
 

@@ -67,15 +67,26 @@ impl From<Snapshot> for Picture {
     }
 }
 
+/// What is to be known beside a snapshot. What is not asked for is not read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beside {
+    /// What the files of container engines say.
+    pub(crate) states: bool,
+    /// The initial namespaces.
+    pub(crate) initial: bool,
+    /// When processes started.
+    pub(crate) clock: bool,
+}
+
 impl Picture {
-    /// Takes what stands beside a snapshot; the files of container engines only if somebody asks for what they say.
-    pub(crate) fn new(proc: &Proc, snapshot: Snapshot, groups: bool) -> common::Result<Picture> {
-        let states = if groups { States::of(proc)? } else { States::default() };
-        let initial = match initial(proc) {
+    /// Takes what stands beside a snapshot.
+    pub(crate) fn new(proc: &Proc, snapshot: Snapshot, beside: Beside) -> common::Result<Picture> {
+        let states = if beside.states { States::of(proc)? } else { States::default() };
+        let initial = match beside.initial.then(|| initial(proc)).transpose() {
             Err(e) if e.is_our_own() => return Err(e),
-            initial => initial.ok(),
+            initial => initial.ok().flatten(),
         };
-        let clock = proc.clock()?;
+        let clock = if beside.clock { proc.clock()? } else { None };
         Ok(Picture { initial, clock, states, ..Picture::from(snapshot) })
     }
 

@@ -11,7 +11,7 @@ use common::tool::print;
 use common::tool::table::{Form, Style, render};
 
 use super::cli::Request;
-use super::holders::{self, COLUMNS, Kept, Us};
+use super::holders::{self, COLUMNS, Kept, OF_HOLDERS, Us};
 use super::picture::Picture;
 
 /// What a scan has to find out about holders.
@@ -48,7 +48,7 @@ pub(crate) fn run(proc: &Proc, reference: &Ref, request: &Request) -> anyhow::Re
         snapshot.namespaces.insert(at, Namespace::new(held.id()?, held.kind));
     }
     drop(held);
-    let picture = Picture::new(proc, snapshot, false)?;
+    let picture = Picture::new(proc, snapshot, OF_HOLDERS)?;
     let ns = found(&picture, kind, ino)?;
     let kept = holders::of(&picture, ns, &us(proc)?);
     let carriers = if kept.is_empty() { descriptors::carriers(proc)? } else { Vec::new() };

@@ -18,7 +18,7 @@ pub mod target;
 pub mod users;
 
 use std::ffi::{CStr, CString};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -107,10 +107,15 @@ impl Proc {
     /// What [`Task::namespaces`] answers, without taking hold of the process: cheaper for one or two kinds, but nothing
     /// else that is read can be said to be of the same process.
     pub fn namespaces(&self, pid: i32, kinds: KindSet) -> Result<KindMap<u64>> {
-        let mut path = [0; 32];
-        // A PID of ten digits, and the longest of the names, fit.
+        let (mut number, mut path) = ([0; 12], [0; 32]);
+        let number = decimal(pid, &mut number).to_bytes();
+        path[..number.len()].copy_from_slice(number);
+        path[number.len()] = b'/';
+        let rest = number.len() + 1;
         links(kinds, pid, |row, buffer| {
-            let _ = write!(&mut path[..], "{pid}/ns/{}\0", row.name);
+            // A PID of ten digits, and the longest of the names, fit.
+            let name = row.path.to_bytes_with_nul();
+            path[rest..rest + name.len()].copy_from_slice(name);
             sys::readlinkat(&self.root, CStr::from_bytes_until_nul(&path).unwrap_or(c""), buffer)
         })
     }

@@ -120,7 +120,10 @@ impl Found {
                 continue;
             }
             // Of a user namespace the parent is the owner: the kernel answers both with one.
-            let (owner, parent) = (ns.owner()?, ns.parent()?);
+            let (owner, parent) = match want.relations || want.is_deep() {
+                true => (ns.owner()?, ns.parent()?),
+                false => (None, None),
+            };
             let number = |ns: &Option<NsFd>| ns.as_ref().map(|ns| ns.id().map(|id| id.ino)).transpose();
             let (owner_ino, parent_ino) = (number(&owner)?, number(&parent)?);
             let known = self.namespace(id, ns.kind);

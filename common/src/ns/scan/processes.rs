@@ -25,7 +25,7 @@ const ALONE: usize = 8 << 10;
 
 /// The same of what a helper takes at once. PIDs ascend, so the first process that it meets in a namespace has the
 /// lowest PID of all that it will meet there.
-const PIECE: usize = 4 << 10;
+const PIECE: usize = 2 << 10;
 
 /// More helpers do not help: they wait for each other in the kernel.
 const MOST: usize = 8;
