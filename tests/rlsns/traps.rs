@@ -205,3 +205,45 @@ threading.Event().wait()";
     let count = run.errors().lines().filter(|line| line.contains("kcmp(")).count();
     assert!(run.errors().contains(&pid) && count < 10_000, "{count}");
 }
+
+#[test]
+fn a_file_system_whose_server_never_answers_stops_no_listing() {
+    let t = rings!(Host);
+    if !t.belongs(std::path::Path::new("/dev/fuse").exists(), "a machine with FUSE") {
+        return;
+    }
+    // It takes part in the greeting, and in nothing else. One descriptor leads into it, one to a namespace beside it.
+    let script = "
+import struct
+apart()
+os.mkdir(dir + '/dead')
+server = os.open('/dev/fuse', os.O_RDWR)
+options = 'fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other' % server
+done(libc.mount(b'dead', (dir + '/dead').encode(), b'fuse', 0, options.encode()), 'mount fuse')
+number, = struct.unpack('<Q', os.read(server, 65536)[8:16])
+greeting = struct.pack('<4I2H2I2H7I', 7, 31, 65536, 0, 10, 10, 65536, 1, 256, 0, *[0] * 7)
+os.write(server, struct.pack('<IiQ', 16 + len(greeting), 0, number) + greeting)
+into = os.open(dir + '/dead', os.O_PATH)
+made = make('net', NEWNET)
+bind(made, dir + '/x')
+beside = os.open(dir + '/x', os.O_RDONLY)
+say(ino(made))
+os.close(made)
+stay()";
+    let Some(hider) = hide(&t, script) else { return };
+    let [net] = hider.numbers();
+    let (pid, tool) = (hider.pid().to_string(), tool_path("rlsns").to_str().unwrap());
+    let inside = ["nsenter", "-m", "-t", &pid];
+    let limited =
+        |limit: &str, words: &[&str]| t.program("timeout").args(["-s", "KILL", limit]).args(words).run();
+    let dead = hider.dir.path().join("dead");
+    let touched = limited("1", &[&inside[..], &["ls", dead.to_str().unwrap()]].concat());
+    assert_ne!(touched.code, Some(0), "it answers: {}", touched.text());
+    let why = format!("--why=net:[{net}]");
+    for args in [&["-l", "-o", "NS,VIA"][..], &["--output-all", "-J"], &["-Towner"], &["--leaks"], &[&why]] {
+        for place in [&[][..], &inside] {
+            let run = limited("30", &[place, &[tool], args].concat());
+            assert!(run.code == Some(0) && run.text().contains(&net.to_string()), "{args:?}: {run:?}");
+        }
+    }
+}
