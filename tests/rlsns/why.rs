@@ -15,12 +15,13 @@ use crate::harness::{Held, Test, inode, within};
 fn asked(t: &Test, name: &str) -> Option<Vec<Value>> {
     let run = t.tool("rlsns").args(["-J", "--why", name]).run();
     let json: Value = serde_json::from_str(&run.text()).ok().filter(|_| run.code == Some(0))?;
-    // Another test's lister holds what it asks, for an instant.
-    let by_lister = |holder: &&Value| {
+    // Another test's tool holds what it asks, for an instant.
+    let by_tool = |holder: &&Value| {
+        let command = holder["command"].as_str().unwrap_or_default();
         holder["holder"] != "process"
-            && holder["command"].as_str().is_some_and(|command| command.contains("lsns"))
+            && ["lsns", "rnsenter", "nsinfo"].iter().any(|tool| command.contains(tool))
     };
-    Some(json["holders"].as_array().unwrap().iter().filter(|holder| !by_lister(holder)).cloned().collect())
+    Some(json["holders"].as_array().unwrap().iter().filter(|holder| !by_tool(holder)).cloned().collect())
 }
 
 #[track_caller]
