@@ -43,7 +43,7 @@ const QUESTIONS: &[&str] = &[
 
 #[test]
 fn no_name_reaches_the_output_raw_and_json_has_every_byte() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let with_newline = [NAME, b"\n4026531840 net 1 1 root init"].concat();
     let Some(groups) = Groups::new(&t, GROUP) else { return };
     // A mount point, a command line, a name of a command and that of a group.

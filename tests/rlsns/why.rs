@@ -75,7 +75,7 @@ fn named(pid: i32, kind: &str) -> String {
 
 #[test]
 fn a_process_keeps_its_namespaces_and_the_first_of_a_pid_namespace_needs_a_kill() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User, Qemu);
     let mut held = t.hold("unshare", &["-Ur", "-n", "-pf", "--kill-child"]);
     let (outer, inner) = (held.pid(), held.inner());
     let net = named(inner, "net");
@@ -98,7 +98,7 @@ fn a_process_keeps_its_namespaces_and_the_first_of_a_pid_namespace_needs_a_kill(
 
 #[test]
 fn a_process_that_has_ended_is_let_go_by_its_parent() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User, Qemu);
     // `sleep` waits for no child.
     let script = "unshare -Ur readlink /proc/self/ns/user & exec sleep 1000";
     let mut held = t.program("sh").args(["-c", script]).hold();
@@ -202,7 +202,7 @@ fn keeper(t: &Test, how: &str) -> Option<(Held, String, u64)> {
 
 #[test]
 fn an_open_descriptor_keeps_one_until_its_process_ends() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User, Qemu);
     let Some((mut held, net, _)) = keeper(&t, "fd") else { return };
     let kill = format!("kill {}", held.pid());
     assert_eq!(told(&t, &net), expected(&[("fd", kill.clone())]));
@@ -235,7 +235,7 @@ fn an_open_descriptor_keeps_one_until_its_process_ends() {
 
 #[test]
 fn a_socket_keeps_one_until_its_process_ends() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User, Qemu);
     let Some((mut held, net, _)) = keeper(&t, "socket") else { return };
     assert_eq!(told(&t, &net), expected(&[("socket", format!("kill {}", held.pid()))]));
     free(&t, &net, &mut held);
@@ -243,7 +243,7 @@ fn a_socket_keeps_one_until_its_process_ends() {
 
 #[test]
 fn a_thread_keeps_one_until_its_process_ends_and_that_is_no_leak() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User, Qemu);
     let Some((mut held, net, _)) = keeper(&t, "thread") else { return };
     assert_eq!(told(&t, &net), expected(&[("thread", format!("kill {}", held.pid()))]));
     let found = &holders(&t, &net)[0];
@@ -257,7 +257,7 @@ fn a_thread_keeps_one_until_its_process_ends_and_that_is_no_leak() {
 
 #[test]
 fn what_nothing_shows_is_said_to_be_on_its_way_and_by_whom() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Qemu);
     let Some((mut held, name, id)) = keeper(&t, "flight") else { return };
     if !t.belongs(id != 0, "Linux 6.18, which lists all mount namespaces") {
         return;
@@ -277,7 +277,7 @@ fn what_nothing_shows_is_said_to_be_on_its_way_and_by_whom() {
 
 #[test]
 fn a_user_namespace_is_kept_by_those_below_it_and_that_is_a_leak_with_a_reason() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User, Qemu);
     // Nobody stays in the one in the middle.
     let mut held = t.hold("unshare", &["-Ur", "unshare", "-Ur", "-n"]);
     let inner = inode(held.inner(), "user");
@@ -299,7 +299,7 @@ fn a_user_namespace_is_kept_by_those_below_it_and_that_is_a_leak_with_a_reason()
 
 #[test]
 fn a_name_of_ip_netns_is_a_leak_that_its_command_frees() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Qemu);
     if !t.has("ip") {
         return;
     }
@@ -328,7 +328,7 @@ fn a_name_of_ip_netns_is_a_leak_that_its_command_frees() {
 
 #[test]
 fn a_mount_in_another_mount_namespace_is_freed_through_a_process_there() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     // Names that would do harm if they came out as they are.
     for point in
         ["plain", "a b", "it's", "x\x1b[31m\x07", "two\nlines", "$(reboot)`id`;", "\u{202e}gpj", "100%\\n"]
@@ -360,7 +360,7 @@ fn a_mount_in_another_mount_namespace_is_freed_through_a_process_there() {
 
 #[test]
 fn a_path_that_no_command_can_name_is_said_to_be_one() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Qemu);
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("end\n");
     write(&place, "").unwrap();
@@ -378,7 +378,7 @@ fn a_path_that_no_command_can_name_is_said_to_be_one() {
 
 #[test]
 fn an_initial_namespace_stays_as_long_as_the_machine() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User, Qemu);
     // This number is that of the initial one everywhere.
     let name = "user:[4026531837]";
     if !t.belongs(
@@ -571,7 +571,7 @@ fn namespaces_of_those_who_hide_them_are_guessed_and_marked_as_guesses() {
 
 #[test]
 fn an_ordinary_user_is_shown_where_the_others_seem_to_be() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Qemu);
     let held = t.hold("unshare", &["-n", "-m"]);
     let json: Value =
         serde_json::from_str(&t.tool("rlsns").as_user().args(["-J", "-t", "net,mnt"]).run().ok()).unwrap();
@@ -592,7 +592,7 @@ fn an_ordinary_user_is_shown_where_the_others_seem_to_be() {
 
 #[test]
 fn a_root_without_the_right_to_trace_is_told_what_bounds_it() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Qemu);
     if !t.has("setpriv") {
         return;
     }
