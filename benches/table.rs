@@ -161,7 +161,8 @@ fn listings(wanted: &Wanted) -> String {
                 rows.extend(original.filter(|_| wanted.has(&job)).map(|original| (job, original, options)));
             }
         }
-        let _load = (!rows.is_empty()).then(|| Load::start(processes, of_each));
+        let grows = wanted.has("growth");
+        let _load = (grows || !rows.is_empty()).then(|| Load::start(processes, of_each));
         for (job, original, options) in rows {
             let mut contenders = vec![
                 Contender::new(original.to_str().unwrap(), options),
@@ -171,8 +172,7 @@ fn listings(wanted: &Wanted) -> String {
             let jobs = [job.clone(), format!("{job}, ours with `--depth procs`")];
             wanted.rows(&jobs, &contenders, 11);
         }
-        if wanted.has("growth") {
-            let _load = Load::start(processes, of_each);
+        if grows {
             let ours = depths.map(|depth| Contender::new(RLSNS, depth));
             let rounds = Rounds::run(&ours, 11, Duration::from_secs(30));
             for (times, who) in each.iter_mut().zip(0..) {
