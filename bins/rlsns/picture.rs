@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use common::error::or_none;
 use common::kind::{Kind, KindMap};
 use common::ns::initial::initial;
 use common::ns::refer::NETNS;
@@ -82,10 +83,7 @@ impl Picture {
     /// Takes what stands beside a snapshot.
     pub(crate) fn new(proc: &Proc, snapshot: Snapshot, beside: Beside) -> common::Result<Picture> {
         let states = if beside.states { States::of(proc)? } else { States::default() };
-        let initial = match beside.initial.then(|| initial(proc)).transpose() {
-            Err(e) if e.is_our_own() => return Err(e),
-            initial => initial.ok().flatten(),
-        };
+        let initial = or_none(beside.initial.then(|| initial(proc)).transpose())?;
         let clock = if beside.clock { proc.clock()? } else { None };
         Ok(Picture { initial, clock, states, ..Picture::from(snapshot) })
     }

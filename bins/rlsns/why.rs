@@ -1,6 +1,6 @@
 //! `--why`: everything that keeps one namespace.
 
-use common::error::Error;
+use common::error::{Error, or_none};
 use common::kind::KindSet;
 use common::ns::refer::Ref;
 use common::ns::scan::{self, Depth, Facts, Namespace, Want};
@@ -29,10 +29,7 @@ pub(crate) fn want(members_of: Option<u64>) -> Want {
 
 /// From where we look.
 pub(crate) fn us(proc: &Proc) -> common::Result<Us> {
-    let pid = match proc.this() {
-        Err(e) if e.is_our_own() => return Err(e),
-        this => this.ok().map(|this| this.pid),
-    };
+    let pid = or_none(proc.this().map(|this| Some(this.pid)))?;
     let same_numbers = proc.is_system() && pid.map(i32::unsigned_abs) == Some(std::process::id());
     Ok(Us { pid, same_numbers, charset: Some(Charset::from_env()) })
 }

@@ -170,6 +170,15 @@ impl Error {
     }
 }
 
+/// What could be had; nothing of what is gone, closed to us or unknown to this kernel. Still an error where the trouble
+/// is our own: [`Error::is_our_own`].
+pub fn or_none<T: Default>(had: Result<T>) -> Result<T> {
+    match had {
+        Err(e) if e.is_our_own() => Err(e),
+        had => Ok(had.unwrap_or_default()),
+    }
+}
+
 fn contains(hay: &[u8], needle: &[u8]) -> bool {
     needle.is_empty() || hay.windows(needle.len()).any(|window| window == needle)
 }

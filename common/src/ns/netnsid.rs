@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::unistd::{read, write};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, or_none};
 use crate::ns::fd::NsFd;
 use crate::sys;
 
@@ -31,10 +31,7 @@ impl Netnsids {
     /// The number of a net namespace, -1 if it has none; nothing where that cannot be told. An error only of our own:
     /// [`Error::is_our_own`]. Source: RTM_GETNSID, Linux 4.0; NETNSA_FD (rtnetlink(7), ip-netns(8)).
     pub(super) fn of(&mut self, ns: &NsFd) -> Result<Option<i32>> {
-        match self.ask(ns).map_err(|(call, e)| Error::sys(call, "the netlink socket", e)) {
-            Err(e) if e.is_our_own() => Err(e),
-            asked => Ok(asked.unwrap_or_default()),
-        }
+        or_none(self.ask(ns).map_err(|(call, e)| Error::sys(call, "the netlink socket", e)))
     }
 
     fn ask(&mut self, ns: &NsFd) -> std::result::Result<Option<i32>, (&'static str, Errno)> {

@@ -14,7 +14,7 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, fstatat};
 
 use super::{Proc, Task};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, or_none};
 use crate::kind::{Kind, parse_link};
 use crate::sys;
 use crate::text::digits;
@@ -128,11 +128,9 @@ pub(super) fn again(held: &OwnedFd) -> nix::Result<OwnedFd> {
 pub fn carriers(proc: &Proc) -> Result<Vec<i32>> {
     let mut carriers = Vec::new();
     for pid in proc.pids()? {
-        match proc.task(pid).and_then(|task| carries(&task)) {
-            Ok(true) => carriers.push(pid),
-            Err(e) if e.is_our_own() => return Err(e),
-            // It ended, or keeps its descriptors from us.
-            Ok(false) | Err(_) => {}
+        // Not where it ended, or keeps its descriptors from us.
+        if or_none(proc.task(pid).and_then(|task| carries(&task)))? {
+            carriers.push(pid);
         }
     }
     Ok(carriers)
@@ -142,11 +140,8 @@ fn carries(task: &Task) -> Result<bool> {
     let mut found = Vec::new();
     add(task, false, &mut found)?;
     for open in found.iter().filter(|open| matches!(open.what, What::Socket(_))) {
-        let info = CString::new(format!("fdinfo/{}", open.fd)).unwrap_or_default();
-        match task.read_some::<512>(&info, "a descriptor") {
-            Ok(info) if in_flight(info.bytes()) => return Ok(true),
-            Err(e) if e.is_our_own() => return Err(e),
-            Ok(_) | Err(_) => {}
+        if or_none(info(task, open.fd, in_flight))? {
+            return Ok(true);
         }
     }
     Ok(false)
@@ -167,15 +162,16 @@ fn other(text: &[u8]) -> Option<What> {
 }
 
 fn file(task: &Task, fd: i32, is_root: bool) -> Result<Option<What>> {
+    or_none(info(task, fd, |text| info_says(text, is_root)))
+}
+
+/// What `/proc/PID/fdinfo/N` says.
+fn info<T>(task: &Task, fd: i32, says: impl Fn(&[u8]) -> T) -> Result<T> {
     let mut path = [0; 24];
     // A number of ten digits fits.
     let _ = write!(&mut path[..], "fdinfo/{fd}\0");
     let info = CStr::from_bytes_until_nul(&path).unwrap_or(c"");
-    match task.read_some::<512>(info, "a descriptor") {
-        Ok(info) => Ok(info_says(info.bytes(), is_root)),
-        Err(e) if e.is_our_own() => Err(e),
-        Err(_) => Ok(None),
-    }
+    Ok(says(task.read_some::<512>(info, "a descriptor")?.bytes()))
 }
 
 fn info_says(text: &[u8], is_root: bool) -> Option<What> {

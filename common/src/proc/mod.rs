@@ -28,7 +28,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstat};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, or_none};
 use crate::kind::{Kind, KindMap, KindSet, Row, parse_link};
 use crate::sys;
 use crate::text::digits;
@@ -149,10 +149,7 @@ impl Proc {
                 let mut file = std::fs::File::from(file).take(LIMIT);
                 file.read_to_end(&mut text).map_err(|e| Error::io("read", "stat", &e))
             });
-        match read {
-            Err(e) if e.is_our_own() => return Err(e),
-            Ok(_) | Err(_) => {}
-        }
+        or_none(read)?;
         let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"btime "));
         let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten();
         let ticks = ticks.and_then(|ticks| u64::try_from(ticks).ok()).filter(|&ticks| ticks > 0);

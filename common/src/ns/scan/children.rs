@@ -3,18 +3,16 @@
 
 use super::processes::Visit;
 use super::{Found, Holder};
-use crate::error::Result;
+use crate::error::{Result, or_none};
 use crate::ns::fd::NsFd;
 use crate::proc::Task;
 
 pub(super) fn scan(visit: &Visit<'_>, found: &mut Found) -> Result<()> {
     add(visit, visit.task, found)?;
     for &tid in &visit.threads {
-        match visit.task.thread(tid) {
-            Ok(thread) => add(visit, &thread, found)?,
-            Err(e) if e.is_our_own() => return Err(e),
-            // It ended.
-            Err(_) => {}
+        // None where it has ended.
+        if let Some(thread) = or_none(visit.task.thread(tid).map(Some))? {
+            add(visit, &thread, found)?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 use super::found::File;
 use super::processes::Visit;
 use super::{Found, Holder};
-use crate::error::Result;
+use crate::error::{Result, or_none};
 use crate::kind::Kind;
 use crate::ns::fd::NsFd;
 use crate::proc::descriptors::What;
@@ -37,11 +37,10 @@ fn add(visit: &Visit<'_>, tid: i32, fd: i32, kind: Kind, ino: u64, found: &mut F
 
 /// A file whose mount is nowhere any more.
 fn at_root(visit: &Visit<'_>, tid: i32, fd: i32, found: &mut Found) -> Result<()> {
-    match open(visit, tid, fd).and_then(|ns| Ok((ns.id()?.ino, ns))) {
-        Ok((ino, ns)) => add(visit, tid, fd, ns.kind, ino, found),
-        Err(e) if e.is_our_own() => Err(e),
+    match or_none(open(visit, tid, fd).and_then(|ns| Ok(Some((ns.kind, ns.id()?.ino)))))? {
+        Some((kind, ino)) => add(visit, tid, fd, kind, ino, found),
         // It is no namespace.
-        Err(_) => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::inferred::Marked;
 use super::{HashMap, HashSet, Holder, Inferred, Namespace, Process, Snapshot, Via, Want};
-use crate::error::Result;
+use crate::error::{Result, or_none};
 use crate::kind::{Kind, KindMap, NsId};
 use crate::ns::fd::NsFd;
 use crate::ns::netnsid::Netnsids;
@@ -104,10 +104,7 @@ impl Found {
         if !want.relates() || self.asked.contains(&ino) {
             return Ok(());
         }
-        match open().and_then(|ns| self.relate(want, ns)) {
-            Err(e) if e.is_our_own() => Err(e),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        or_none(open().and_then(|ns| self.relate(want, ns)))
     }
 
     /// Asks an open namespace for its owner and parent, and those for theirs, upward. What lies outside of our

@@ -5,7 +5,7 @@
 
 use super::processes::describe;
 use super::{Facts, Found, HashMap, Inferred, Machine, Want};
-use crate::error::{Error, Result};
+use crate::error::{Result, or_none};
 use crate::kind::{Kind, KindSet};
 
 /// The processes with each mark.
@@ -36,26 +36,19 @@ impl Marked {
 
 /// Takes down the marks of the process with this number, which did not show its namespaces.
 pub(super) fn mark(machine: &Machine<'_>, pid: i32, want: &Want, found: &mut Found) -> Result<()> {
-    let Some(task) = machine.proc.task(pid).map(Some).or_else(or_none)? else { return Ok(()) };
+    let Some(task) = or_none(machine.proc.task(pid).map(Some))? else { return Ok(()) };
     let mut is_first = false;
     for kind in want.kinds.iter() {
-        if let Some(mark) = task.mark(kind).or_else(or_none)? {
+        if let Some(mark) = or_none(task.mark(kind))? {
             is_first |= found.marked.add(kind, mark, pid, 1);
         }
     }
     if is_first {
         // They are few, and what is said of them does not depend on columns.
         let facts = Facts { uid: true, command: true, stat: true, ..want.facts };
-        if let Some(process) = describe(&task, facts).map(Some).or_else(or_none)? {
-            found.describe(process);
-        }
+        or_none(describe(&task, facts).map(|process| found.describe(process)))?;
     }
     Ok(())
-}
-
-/// Nothing is known of what ended, or hides more than its namespaces.
-fn or_none<T>(e: Error) -> Result<Option<T>> {
-    if e.is_our_own() { Err(e) } else { Ok(None) }
 }
 
 /// Once all processes were visited: are there namespaces, with a process in them that shows it, of which somebody
@@ -73,7 +66,7 @@ pub(super) fn scan(machine: &Machine<'_>, found: &mut Found) -> Result<()> {
             // Another may have its PID by now, or it may have gone elsewhere.
             Ok(mark.filter(|_| task.namespaces(kinds).is_ok_and(|inodes| inodes[ns.kind] == ns.id.ino)))
         });
-        known.extend(looked.or_else(or_none)?.map(|mark| ((ns.kind, mark), ns.id.ino)));
+        known.extend(or_none(looked)?.map(|mark| ((ns.kind, mark), ns.id.ino)));
     }
     for ((kind, mark), group) in std::mem::take(&mut found.marked).0 {
         let known = known.get(&(kind, mark)).copied();

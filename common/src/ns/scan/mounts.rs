@@ -5,7 +5,7 @@
 //! into as well. No mount point is touched but where it is certain that a namespace is found there at once.
 
 use super::{Found, HashMap, HashSet, Holder, Machine, Namespace, Want};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, or_none};
 use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::binds::{self, Bind, Root};
@@ -229,12 +229,4 @@ fn crowd(machine: &Machine<'_>) -> Result<HashMap<u64, Vec<i32>>> {
         crowd.entry(inodes[Kind::Mnt]).or_default().push(pid);
     }
     Ok(crowd)
-}
-
-/// What was told; nothing of what is gone or closed to us.
-fn or_none<T: Default>(told: Result<T>) -> Result<T> {
-    match told {
-        Err(e) if e.is_our_own() => Err(e),
-        told => Ok(told.unwrap_or_default()),
-    }
 }

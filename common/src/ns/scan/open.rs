@@ -1,7 +1,7 @@
 //! Opening a namespace that a scan found, by whatever showed it.
 
 use super::{Depth, HashSet, Holder, Machine, Namespace, Snapshot, Want, mounts, sockets, take};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, or_none};
 use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
@@ -72,11 +72,8 @@ fn by_list(machine: &Machine<'_>, ns: &Namespace) -> Result<Option<NsFd>> {
             Ok(fits)
         })
     });
-    match walked {
-        Err(e) if e.is_our_own() => Err(e),
-        // It is not for us, or this kernel has none.
-        _ => Ok(found),
-    }
+    // The list is not for all of us, and older kernels have none.
+    or_none(walked).map(|()| found)
 }
 
 fn by_holder(machine: &Machine<'_>, ns: &Namespace, holder: &Holder) -> Result<NsFd> {

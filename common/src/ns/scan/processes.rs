@@ -11,7 +11,7 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
 use super::{Facts, Found, Machine, Pass, Process, SOURCES, Source, Want, inferred};
-use crate::error::Result;
+use crate::error::{Result, or_none};
 use crate::kind::{Kind, KindMap, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Task;
@@ -178,12 +178,8 @@ impl<'a> Visits<'a> {
             }
         }
         if want.keepers && !is_described && found.kept() > before {
-            match describe(&task, want.facts) {
-                Ok(process) => found.describe(process),
-                Err(e) if e.is_our_own() => return Err(e),
-                // It has ended. It is counted, as one that ends after the visit is.
-                Err(_) => {}
-            }
+            // If it has ended it is counted, as one that ends after the visit is.
+            or_none(describe(&task, want.facts).map(|process| found.describe(process)))?;
         }
         Ok(())
     }
@@ -252,14 +248,6 @@ fn place(distinct: &[i32], tid: i32) -> std::result::Result<usize, usize> {
             .position(|&one| sys::compare_descriptors(one, tid) == Ok(Ordering::Equal))
             .ok_or(distinct.len()),
         false => place,
-    }
-}
-
-/// What could be read; nothing of what is gone or closed to us.
-fn or_none<T: Default>(read: Result<T>) -> Result<T> {
-    match read {
-        Err(e) if e.is_our_own() => Err(e),
-        read => Ok(read.unwrap_or_default()),
     }
 }
 

@@ -11,7 +11,7 @@ use nix::unistd::Uid;
 use super::path::is_long_id;
 use super::sources::{Base, SMALL, SOURCES, Source, json};
 use super::trust::{Place, Trust};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, or_none};
 use crate::proc::Proc;
 use crate::proc::mounts::{self, Mount};
 
@@ -52,10 +52,7 @@ impl States {
         if !proc.is_system() {
             return Ok(States::default());
         }
-        let mounts = match proc.this().and_then(|this| mounts::of(&this)) {
-            Err(e) if e.is_our_own() => return Err(e),
-            mounts => mounts.unwrap_or_default(),
-        };
+        let mounts = or_none(proc.this().and_then(|this| mounts::of(&this)))?;
         let (states, trouble) = States::take(Path::new("/"), &mounts);
         trouble.map_or(Ok(states), Err)
     }
