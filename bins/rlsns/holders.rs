@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use common::kind::Kind;
-use common::ns::refer::NETNS;
+use common::ns::refer::netns_name;
 use common::ns::scan::{Holder, Namespace, Via};
 use common::proc::status::End;
 use common::text::{Charset, shell_word};
@@ -146,9 +146,8 @@ fn unmount(
 ) -> Result<String, &'static str> {
     let charset = us.charset.unwrap_or(Charset::Ascii);
     let word = shell_word(point, charset).ok_or("no command can name a path that ends with a newline")?;
-    let name = point.strip_prefix(NETNS.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
-    let is_name = |name: &&[u8]| !name.is_empty() && !name.contains(&b'/') && !name.starts_with(b"-");
-    let name = name.filter(|name| ns.kind == Kind::Net && is_name(name));
+    let name = netns_name(point);
+    let name = name.filter(|name| ns.kind == Kind::Net && !name.starts_with(b"-"));
     match (ours, pid, name.and_then(|name| shell_word(name, charset))) {
         (true, _, Some(name)) if is_alone() => Ok(format!("ip netns del {name}")),
         (true, ..) => Ok(format!("umount {word}")),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use common::error::or_none;
 use common::kind::{Kind, KindMap};
 use common::ns::initial::initial;
-use common::ns::refer::NETNS;
+use common::ns::refer::netns_name;
 use common::ns::scan::{Holder, Inferred, Namespace, Process, SOURCES, Snapshot, Via};
 use common::proc::container::Belongs;
 use common::proc::container::state::States;
@@ -150,11 +150,8 @@ impl Picture {
     /// The name that a net namespace has, or else where it is mounted: rather where we see it.
     pub(crate) fn name(&self, ns: &Namespace) -> Option<Vec<u8>> {
         let points = self.points(ns);
-        let name = |point: &&[u8]| {
-            let rest = point.strip_prefix(NETNS.as_bytes())?.strip_prefix(b"/")?;
-            (ns.kind == Kind::Net && !rest.contains(&b'/')).then(|| rest.to_vec())
-        };
-        points.iter().find_map(name).or_else(|| points.first().map(|point| point.to_vec()))
+        let name = points.iter().find_map(|point| netns_name(point)).filter(|_| ns.kind == Kind::Net);
+        name.or(points.first().copied()).map(<[u8]>::to_vec)
     }
 
     /// Where it is mounted.

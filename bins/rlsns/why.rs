@@ -30,7 +30,7 @@ pub(crate) fn want(members_of: Option<u64>) -> Want {
 /// From where we look.
 pub(crate) fn us(proc: &Proc) -> common::Result<Us> {
     let pid = or_none(proc.this().map(|this| Some(this.pid)))?;
-    let same_numbers = proc.is_system() && pid.map(i32::unsigned_abs) == Some(std::process::id());
+    let same_numbers = pid.is_some_and(|pid| proc.numbers_as_we_do(pid));
     Ok(Us { pid, same_numbers, charset: Some(Charset::from_env()) })
 }
 

@@ -116,7 +116,7 @@ impl NsFd {
 
     /// How many mounts there are in this mount namespace. None of other kinds, and before Linux 6.12.
     pub fn count_mounts(&self) -> Option<u64> {
-        sys::ns_count_mounts(&self.fd).ok().filter(|_| self.kind == Kind::Mnt)
+        if self.kind == Kind::Mnt { sys::ns_count_mounts(&self.fd).ok() } else { None }
     }
 
     /// The number that it keeps until the machine boots again. None on kernels that give none: before Linux 6.18,

@@ -27,6 +27,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstat};
+use nix::unistd::getpid;
 
 use crate::error::{Error, Result, or_none};
 use crate::kind::{Kind, KindMap, KindSet, Row, parse_link};
@@ -124,6 +125,17 @@ impl Proc {
     pub fn task(&self, pid: i32) -> Result<Task> {
         let mut name = [0; 12];
         self.open_task(pid, decimal(pid, &mut name))
+    }
+
+    /// The same of one of its threads; of the process itself where that is its first.
+    pub fn task_or_thread(&self, pid: i32, tid: i32) -> Result<Task> {
+        let task = self.task(pid)?;
+        if tid == pid { Ok(task) } else { task.thread(tid) }
+    }
+
+    /// Does it number processes as our own system calls do? `this` is what it calls us.
+    pub fn numbers_as_we_do(&self, this: i32) -> bool {
+        self.is_system() && this == getpid().as_raw()
     }
 
     /// Takes hold of our own directory; its `pid` is what this /proc calls us.

@@ -7,7 +7,6 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::fstat;
 use nix::sys::statfs::{FsType, fstatfs};
-use nix::unistd::getpid;
 
 use super::{Proc, Task};
 use crate::error::{Error, Result};
@@ -45,7 +44,7 @@ impl Target {
     /// Takes hold of the process whose directory this is, and not a thread's. None where this /proc counts in another
     /// pid namespace than we do.
     pub fn of(proc: &Proc, task: &Task) -> Result<Option<Target>> {
-        if !proc.is_system() || proc.this()?.pid != getpid().as_raw() {
+        if !proc.numbers_as_we_do(proc.this()?.pid) {
             return Ok(None);
         }
         let target = Target::open(proc, task.pid)?;

@@ -21,7 +21,7 @@ use crate::ns::fd::NsFd;
 use crate::proc::{Proc, Target, Task};
 use crate::text::digits;
 
-pub use namespace::NETNS;
+pub use namespace::{NETNS, netns_name};
 
 /// A way to name a process or a namespace.
 #[derive(Debug)]

@@ -16,6 +16,12 @@ use crate::proc::Proc;
 /// Where net namespaces have names. Source: ip-netns(8).
 pub const NETNS: &str = "/run/netns";
 
+/// The name that this path is, if it is one.
+pub fn netns_name(path: &[u8]) -> Option<&[u8]> {
+    let name = path.strip_prefix(NETNS.as_bytes())?.strip_prefix(b"/")?;
+    (!name.is_empty() && !name.contains(&b'/')).then_some(name)
+}
+
 pub(super) fn open(proc: &Proc, reference: &Ref) -> Result<NsFd> {
     match reference {
         Ref::File(path) => NsFd::open(path),

@@ -117,7 +117,7 @@ impl Found {
                 continue;
             }
             // Of a user namespace the parent is the owner: the kernel answers both with one.
-            let (owner, parent) = match want.relations || want.is_deep() {
+            let (owner, parent) = match want.goes_upward() {
                 true => (ns.owner()?, ns.parent()?),
                 false => (None, None),
             };

@@ -13,9 +13,7 @@ mod threads;
 
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
-use nix::unistd::getpid;
-
-use crate::error::Result;
+use crate::error::{Result, or_none};
 use crate::kind::{Kind, KindSet, NsId};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
@@ -167,9 +165,14 @@ impl Want {
         self.depth == Depth::Deep
     }
 
-    /// Are namespaces to be opened and asked who stands above them?
+    /// Are namespaces to be asked who stands above them?
+    fn goes_upward(&self) -> bool {
+        self.relations || self.is_deep()
+    }
+
+    /// Are namespaces to be opened and asked something?
     fn relates(&self) -> bool {
-        self.relations || self.ids || self.mounts || self.netnsids || self.is_deep()
+        self.goes_upward() || self.ids || self.mounts || self.netnsids
     }
 }
 
@@ -380,44 +383,51 @@ impl Machine<'_> {
         NsId { dev: self.dev, ino }
     }
 
-    fn of(proc: &Proc) -> Machine<'_> {
-        let this = proc.this().ok();
+    /// An error is only what is our own trouble: what cannot be known is left open.
+    fn of(proc: &Proc) -> Result<Machine<'_>> {
+        let Some(this) = or_none(proc.this().map(Some))? else {
+            return Ok(Machine { proc, dev: 0, this: None, same_numbers: false, mnt: None });
+        };
         // All namespaces of one machine are files of one file system; its number cannot be seen in a link.
-        let own = this.as_ref().and_then(|this| NsFd::of(this, Kind::User).ok()?.id().ok());
-        let mnt = this.as_ref().filter(|_| proc.is_system()).and_then(|this| {
-            let own = this.namespaces([Kind::Mnt].into_iter().collect()).ok()?;
-            Some(own[Kind::Mnt]).filter(|&ino| ino != 0)
-        });
-        let this = this.map(|this| this.pid);
-        let same_numbers = proc.is_system() && this == Some(getpid().as_raw());
-        Machine { proc, dev: own.map_or(0, |id| id.dev), this, same_numbers, mnt }
+        let own = or_none(NsFd::of(&this, Kind::User).and_then(|own| own.id()).map(Some))?;
+        let mounts = or_none(this.namespaces([Kind::Mnt].into_iter().collect()))?[Kind::Mnt];
+        Ok(Machine {
+            proc,
+            dev: own.map_or(0, |id| id.dev),
+            this: Some(this.pid),
+            same_numbers: proc.numbers_as_we_do(this.pid),
+            mnt: Some(mounts).filter(|&ino| ino != 0 && proc.is_system()),
+        })
     }
 }
 
 /// Takes the snapshot. One process or namespace that vanishes or may not be read is left out; an error is
 /// only what stops the whole scan.
 pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
+    look(&Machine::of(proc)?, want)
+}
+
+fn look(machine: &Machine<'_>, want: &Want) -> Result<Snapshot> {
     if want.is_deep() && want.kinds.contains(Kind::User) && want.kinds != KindSet::all() {
         // Those own others of any kind, and some are kept, and seen, by that alone.
-        let mut snapshot = take(proc, &Want { kinds: KindSet::all(), ..want.clone() })?;
+        let mut snapshot = look(machine, &Want { kinds: KindSet::all(), ..want.clone() })?;
         snapshot.inferred.retain(|group| want.kinds.contains(group.kind));
         return Ok(snapshot);
     }
-    let machine = Machine::of(proc);
     let mut found = match want.depth {
         Depth::Kernel => Found::default(),
-        _ => processes::visit(&machine, want)?,
+        _ => processes::visit(machine, want)?,
     };
-    inferred::scan(&machine, &mut found)?;
+    inferred::scan(machine, &mut found)?;
     // What the kernel lists can have mounts in it, so it comes first.
     for source in SOURCES.iter().rev().filter(|source| source.is_asked(want.depth)) {
         if let Pass::Once(scan) = source.pass {
-            scan(&machine, want, &mut found)?;
+            scan(machine, want, &mut found)?;
         }
     }
     let snapshot = found.snapshot();
     match !want.all_devices && snapshot.holders.iter().any(|(_, holder)| holder.is_at_device()) {
-        true => take(proc, &Want { all_devices: true, ..want.clone() }),
+        true => look(machine, &Want { all_devices: true, ..want.clone() }),
         false => Ok(snapshot),
     }
 }

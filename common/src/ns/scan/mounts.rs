@@ -141,7 +141,7 @@ impl Search<'_> {
     ) -> Result<()> {
         self.places.insert(bind.mount, (bind.kind, bind.ino));
         let wanted = self.want.kinds.contains(bind.kind);
-        let id = NsId { dev: self.machine.dev, ino: bind.ino };
+        let id = self.machine.id(bind.ino);
         if wanted {
             found.hold(id, bind.kind, holder);
         }
@@ -192,12 +192,11 @@ impl Search<'_> {
             if !self.want.sought().contains(kind) {
                 continue;
             }
-            let id = NsId { dev: self.machine.dev, ino };
+            let id = self.machine.id(ino);
             found.hold(id, kind, Holder::Descriptor { pid: file.pid, tid: file.tid, fd: file.fd });
             if self.machine.proc.is_system() {
                 found.ask(self.want, ino, || {
-                    let task = self.machine.proc.task(file.pid)?;
-                    let task = if file.tid == file.pid { task } else { task.thread(file.tid)? };
+                    let task = self.machine.proc.task_or_thread(file.pid, file.tid)?;
                     NsFd::open_by(&task, file.fd, id.dev)
                 })?;
             }

@@ -1,8 +1,8 @@
 //! Opening a namespace that a scan found, by whatever showed it.
 
-use super::{Depth, HashSet, Holder, Machine, Namespace, Snapshot, Want, mounts, sockets, take};
+use super::{Depth, HashSet, Holder, Machine, Namespace, Snapshot, Want, look, mounts, sockets};
 use crate::error::{Error, Result, or_none};
-use crate::kind::{Kind, KindSet, NsId};
+use crate::kind::{Kind, KindSet};
 use crate::ns::fd::NsFd;
 use crate::proc::Proc;
 
@@ -11,8 +11,8 @@ use crate::proc::Proc;
 /// last one has left it.
 pub fn find(proc: &Proc, kinds: KindSet, fits: impl Fn(&Namespace) -> bool) -> Result<Option<NsFd>> {
     let want = Want { depth: Depth::Deep, ids: true, alone: true, ..Want::least(kinds) };
-    let snapshot = take(proc, &want)?;
-    let machine = Machine::of(proc);
+    let machine = Machine::of(proc)?;
+    let snapshot = look(&machine, &want)?;
     let fitting = snapshot.namespaces.iter().filter(|ns| kinds.contains(ns.kind) && fits(ns));
     for ns in fitting {
         if let Some(ns) = open(&machine, &snapshot, ns, &mut HashSet::default())? {
@@ -78,12 +78,13 @@ fn by_list(machine: &Machine<'_>, ns: &Namespace) -> Result<Option<NsFd>> {
 
 fn by_holder(machine: &Machine<'_>, ns: &Namespace, holder: &Holder) -> Result<NsFd> {
     let proc = machine.proc;
-    let task = |pid, tid| if pid == tid { proc.task(pid) } else { proc.task(pid)?.thread(tid) };
-    let id = NsId { dev: machine.dev, ..ns.id };
+    let id = machine.id(ns.id.ino);
     match holder {
-        Holder::Thread { pid, tid } => NsFd::of(&task(*pid, *tid)?, ns.kind),
-        Holder::Children { pid, tid } => NsFd::for_children_of(&task(*pid, *tid)?, ns.kind),
-        Holder::Descriptor { pid, tid, fd } => NsFd::open_by(&task(*pid, *tid)?, *fd, machine.dev),
+        Holder::Thread { pid, tid } => NsFd::of(&proc.task_or_thread(*pid, *tid)?, ns.kind),
+        Holder::Children { pid, tid } => NsFd::for_children_of(&proc.task_or_thread(*pid, *tid)?, ns.kind),
+        Holder::Descriptor { pid, tid, fd } => {
+            NsFd::open_by(&proc.task_or_thread(*pid, *tid)?, *fd, machine.dev)
+        }
         Holder::Socket { pid, tid, fd } => sockets::ask(&proc.task(*pid)?, *tid, *fd),
         Holder::Mount { ours: true, point, .. } => mounts::open_at(proc, None, ns.kind, point, id),
         Holder::Mount { pid: Some(pid), point, .. } => mounts::open_at(proc, Some(*pid), ns.kind, point, id),
