@@ -1,47 +1,104 @@
 //! What runshare may be asked: its options and the request that they make.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::parse_signal;
+use common::launch::{Environment, parse_signal};
 use common::ns::create::{PROPAGATIONS, Propagation};
-use common::tool::args::{self, Dialect, optional, switch, valued};
+use common::ns::root::{Enter, Extra};
+use common::proc::binfmt;
+use common::proc::mapping::{Asked, SETGROUPS, Setgroups};
+use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
 use common::tool::{LAUNCHER, Tool};
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
     name: "runshare",
     command,
-    dialect: Dialect { ours: &[], attached: false, program: true },
+    dialect: Dialect { ours: OURS, attached: false, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
 };
 
-/// Which ids of ours the new user namespace knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Map {
-    /// Our user and group as root.
+/// The options that unshare lacks.
+#[rustfmt::skip]
+const OURS: &[&str] = &[
+    "init", "loopback", "hostname", "domainname", "pivot-root", "bind", "tmpfs", "overlay", "info-fd", "explain",
+];
+
+/// As what our user or group is known inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum As {
+    /// Root.
     Root,
-    /// Our user and group as themselves.
-    Current,
+    /// With the number it has.
+    Itself,
+    /// This number or name.
+    Id(OsString),
+}
+
+/// Which ids a new user namespace knows, of a sort.
+#[derive(Debug, Default)]
+pub(crate) struct Ids {
+    /// Our own.
+    pub(crate) single: Option<As>,
+    /// Others.
+    pub(crate) ranges: Vec<Asked>,
+}
+
+impl Ids {
+    fn is_asked(&self) -> bool {
+        self.single.is_some() || !self.ranges.is_empty()
+    }
+}
+
+/// Where clocks are to stand, in seconds from those outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offsets {
+    pub(crate) monotonic: Option<i64>,
+    pub(crate) boottime: Option<i64>,
 }
 
 /// What was asked, checked against itself, with all that one option implies of others.
 pub(crate) struct Request {
     pub(crate) kinds: KindSet,
-    pub(crate) map: Option<Map>,
+    /// The files that keep namespaces.
+    pub(crate) pins: Vec<(Kind, PathBuf)>,
+    pub(crate) users: Ids,
+    pub(crate) groups: Ids,
+    pub(crate) setgroups: Option<Setgroups>,
+    /// Whose the new user namespace is: user and group id.
+    pub(crate) owner: Option<(u32, u32)>,
     pub(crate) fork: bool,
+    pub(crate) init: bool,
     /// The signal that the program gets when we end.
     pub(crate) kill_child: Option<i32>,
+    pub(crate) propagation: Propagation,
+    pub(crate) enter: Enter,
+    pub(crate) overlay: Option<Option<PathBuf>>,
+    pub(crate) extras: Vec<Extra>,
     /// Where to mount a new proc.
     pub(crate) mount_proc: Option<PathBuf>,
-    pub(crate) propagation: Propagation,
-    pub(crate) root: Option<PathBuf>,
+    /// Where to mount a new binfmt_misc.
+    pub(crate) mount_binfmt: Option<PathBuf>,
+    pub(crate) interpreter: Option<Vec<u8>>,
     pub(crate) wd: Option<PathBuf>,
+    pub(crate) host_name: Option<OsString>,
+    pub(crate) domain_name: Option<OsString>,
+    pub(crate) loopback: bool,
+    pub(crate) offsets: Offsets,
+    pub(crate) uid: Option<OsString>,
+    pub(crate) gid: Option<OsString>,
+    pub(crate) keep_caps: bool,
+    pub(crate) environment: Environment,
+    pub(crate) info_fd: Option<i32>,
+    /// Only say what would be done.
+    pub(crate) explain: bool,
     pub(crate) words: Vec<OsString>,
 }
 
@@ -53,17 +110,85 @@ pub(crate) fn command() -> Command {
         .about("Runs a program in new namespaces.")
         .override_usage("runshare [OPTIONS] [PROGRAM [ARG]...]")
         .after_help(args::OF_PROGRAM)
-        .args(args::kind_switches(|what| format!("Create a new namespace of {what}")))
+        .args(args::kinds("FILE", |what| format!("Create a new namespace of {what}, kept by FILE if given")))
         .args([
             switch(Some('f'), "fork", "Run the program as a child process, and wait for it"),
-            switch(Some('r'), "map-root-user", "Map our user and group to root; implies --user"),
-            switch(Some('c'), "map-current-user", "Map our user and group to themselves; implies --user")
-                .overrides_with("map-root-user"),
+            switch(None, "forward-signals", "The same: signals are always passed on to a forked program"),
             optional(
                 None,
                 "kill-child",
                 "SIGNAL",
                 "Send the program this signal when we end, however we end; implies --fork [default: KILL]",
+            ),
+            switch(
+                None,
+                "init",
+                "Run the program below an init that passes on signals and collects orphans; implies --fork --pid",
+            ),
+            valued(
+                None,
+                "map-user",
+                "UID|NAME",
+                "Make our user the one with this id or name inside; implies --user",
+            ),
+            valued(
+                None,
+                "map-group",
+                "GID|NAME",
+                "Make our group the one with this id or name inside; implies --user",
+            ),
+            switch(Some('r'), "map-root-user", "Map our user and group to root; implies --user"),
+            switch(Some('c'), "map-current-user", "Map our user and group to themselves; implies --user"),
+            repeated(
+                None,
+                "map-users",
+                "RANGE",
+                "Map users: INNER:OUTER:COUNT, auto, subids or all; implies --user; can be repeated",
+            ),
+            repeated(None, "map-groups", "RANGE", "Map groups likewise"),
+            switch(
+                None,
+                "map-auto",
+                "Map our subordinate users and groups from 0 on: --map-users=auto --map-groups=auto",
+            ),
+            switch(
+                None,
+                "map-subids",
+                "Map our subordinate users and groups to themselves: --map-users=subids --map-groups=subids",
+            ),
+            valued(
+                None,
+                "owner",
+                "UID:GID",
+                "Let the new user namespace belong to this user and group; implies --user",
+            ),
+            valued(None, "setgroups", "allow|deny", "Allow or deny setgroups(2) in the new user namespace"),
+            valued(None, "propagation", "MODE", "")
+                .help(format!("Propagation of mounts in a new mount namespace: {modes} [default: private]")),
+            valued(Some('R'), "root", "DIR", "Set the root directory"),
+            valued(
+                None,
+                "pivot-root",
+                "DIR",
+                "Make DIR the root of the mount namespace and let go of the old one; implies --mount",
+            ),
+            optional(
+                None,
+                "overlay",
+                "DIR",
+                "Keep what is written below the new root apart: in DIR, or thrown away; implies --mount",
+            ),
+            repeated(
+                None,
+                "bind",
+                "SRC:DST[:ro]",
+                "Bind SRC to DST below the new root; implies --mount; can be repeated",
+            ),
+            repeated(
+                None,
+                "tmpfs",
+                "DIR",
+                "Mount an empty tmpfs on DIR below the new root; implies --mount; can be repeated",
             ),
             optional(
                 None,
@@ -71,10 +196,50 @@ pub(crate) fn command() -> Command {
                 "DIR",
                 "Mount a new proc before the program runs; implies --mount [default: /proc]",
             ),
-            valued(None, "propagation", "MODE", "")
-                .help(format!("Propagation of mounts in a new mount namespace: {modes} [default: private]")),
-            valued(Some('R'), "root", "DIR", "Set the root directory"),
+            optional(
+                None,
+                "mount-binfmt",
+                "DIR",
+                "Mount a new binfmt_misc; implies --mount --user [default: /proc/sys/fs/binfmt_misc]",
+            ),
+            valued(
+                Some('l'),
+                "load-interp",
+                "STRING",
+                "Register an interpreter in a new binfmt_misc; implies --mount-binfmt",
+            ),
             valued(Some('w'), "wd", "DIR", "Set the working directory, below the new root if there is one"),
+            valued(None, "hostname", "NAME", "Set the host name; implies --uts"),
+            valued(None, "domainname", "NAME", "Set the NIS domain name; implies --uts"),
+            switch(None, "loopback", "Bring the device lo up; implies --net"),
+            valued(None, "monotonic", "OFFSET", "Let the monotonic clock differ by so many seconds"),
+            valued(None, "boottime", "OFFSET", "Let the boot-time clock differ by so many seconds"),
+            valued(Some('S'), "setuid", "UID|NAME", "Set the user id of the program"),
+            valued(
+                Some('G'),
+                "setgid",
+                "GID|NAME",
+                "Set the group id of the program, and drop supplementary groups",
+            ),
+            switch(
+                None,
+                "keep-caps",
+                "Let the program keep the capabilities that we have in the new user namespace",
+            ),
+            switch(None, "clear-env", "Give the program no environment"),
+            repeated(
+                None,
+                "whitelist-env",
+                "NAMES",
+                "Give it only variables with these names, with commas between",
+            ),
+            valued(
+                None,
+                "info-fd",
+                "FD",
+                "Write PIDs and namespaces as JSON to this descriptor before the program runs",
+            ),
+            switch(None, "explain", "Print what would be done, step by step, and do nothing"),
         ])
         .arg(args::program())
 }
@@ -85,34 +250,143 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// Reads the options into a request.
 pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
-    let mut kinds: KindSet = Kind::all().filter(|kind| matches.get_flag(kind.row().long)).collect();
-    let map = match (matches.get_flag("map-root-user"), matches.get_flag("map-current-user")) {
-        (true, _) => Some(Map::Root),
-        (_, true) => Some(Map::Current),
-        _ => None,
+    let path = |name: &str| args::value(matches, name).map(PathBuf::from);
+    let number = |name: &str| args::value(matches, name).map(|text| offset(name, text)).transpose();
+    let enter = match (path("root"), path("pivot-root")) {
+        (None, None) => Enter::Stay,
+        (Some(dir), None) => Enter::Chroot(dir),
+        (None, Some(dir)) => Enter::Pivot(dir),
+        (Some(_), Some(_)) => {
+            return Err(Error::refused("--root and --pivot-root cannot both be the new root")
+                .with_hint("--pivot-root alone lets go of the old root; --root is chroot(2)"));
+        }
     };
-    if map.is_some() {
-        kinds.insert(Kind::User);
+    let mut kinds = KindSet::EMPTY;
+    let mut pins = Vec::new();
+    for kind in Kind::all() {
+        match args::maybe(matches, kind.row().long) {
+            None => {}
+            Some(file) => {
+                kinds.insert(kind);
+                pins.extend(file.map(|file| (kind, PathBuf::from(file))));
+            }
+        }
     }
-    let mount_proc = args::maybe(matches, "mount-proc").map(|dir| dir.map_or("/proc".into(), PathBuf::from));
-    if mount_proc.is_some() {
-        kinds.insert(Kind::Mnt);
-    }
-    let kill_child = args::maybe(matches, "kill-child").map(signal).transpose()?;
-    let propagation = match args::value(matches, "propagation") {
-        None => Propagation::Private,
-        Some(name) => propagation(name)?,
-    };
-    Ok(Request {
-        kinds,
-        map,
-        fork: matches.get_flag("fork") || kill_child.is_some(),
-        kill_child,
-        mount_proc,
-        propagation,
-        root: args::value(matches, "root").map(PathBuf::from),
-        wd: args::value(matches, "wd").map(PathBuf::from),
+    let interpreter = args::value(matches, "load-interp").map(interpreter).transpose()?;
+    let mount_binfmt = args::maybe(matches, "mount-binfmt");
+    let init = matches.get_flag("init");
+    let mut request = Request {
+        users: ids(matches, "map-user", "map-users")?,
+        groups: ids(matches, "map-group", "map-groups")?,
+        setgroups: args::value(matches, "setgroups").map(setgroups).transpose()?,
+        owner: args::value(matches, "owner").map(owner).transpose()?,
+        fork: init || ["fork", "forward-signals"].into_iter().any(|name| matches.get_flag(name)),
+        init,
+        kill_child: args::maybe(matches, "kill-child").map(signal).transpose()?,
+        propagation: args::value(matches, "propagation").map_or(Ok(Propagation::Private), propagation)?,
+        enter,
+        overlay: args::maybe(matches, "overlay").map(|dir| dir.map(PathBuf::from)),
+        extras: extras(matches)?,
+        mount_proc: args::maybe(matches, "mount-proc").map(|dir| dir.map_or("/proc".into(), PathBuf::from)),
+        mount_binfmt: (mount_binfmt.is_some() || interpreter.is_some())
+            .then(|| mount_binfmt.flatten().map_or(binfmt::USUAL.into(), PathBuf::from)),
+        interpreter,
+        wd: path("wd"),
+        host_name: host_name(matches, "hostname")?,
+        domain_name: host_name(matches, "domainname")?,
+        loopback: matches.get_flag("loopback"),
+        offsets: Offsets { monotonic: number("monotonic")?, boottime: number("boottime")? },
+        uid: args::value(matches, "setuid").cloned(),
+        gid: args::value(matches, "setgid").cloned(),
+        keep_caps: matches.get_flag("keep-caps"),
+        environment: environment(matches)?,
+        info_fd: args::value(matches, "info-fd").map(|text| args::number("descriptor", text)).transpose()?,
+        explain: matches.get_flag("explain"),
         words: args::words(matches),
+        kinds,
+        pins,
+    };
+    request.imply(matches);
+    request.check()?;
+    Ok(request)
+}
+
+impl Request {
+    /// Adds what options imply of others.
+    fn imply(&mut self, matches: &ArgMatches) {
+        self.fork |= self.kill_child.is_some();
+        let binfmt = self.mount_binfmt.is_some();
+        let root = matches!(self.enter, Enter::Pivot(_)) || self.overlay.is_some() || !self.extras.is_empty();
+        let implied = [
+            (Kind::User, self.users.is_asked() || self.groups.is_asked() || self.owner.is_some() || binfmt),
+            (Kind::Mnt, self.mount_proc.is_some() || binfmt || root),
+            (Kind::Uts, self.host_name.is_some() || self.domain_name.is_some()),
+            (Kind::Net, self.loopback),
+            (Kind::Pid, self.init),
+        ];
+        implied.into_iter().filter(|(_, asked)| *asked).for_each(|(kind, _)| self.kinds.insert(kind));
+        // A new proc would be refused without processes of its own, and then the one that is there will do.
+        let usual = args::maybe(matches, "mount-binfmt").flatten().is_none();
+        if binfmt && usual && self.mount_proc.is_none() && self.fork && self.kinds.contains(Kind::Pid) {
+            self.mount_proc = Some("/proc".into());
+        }
+    }
+
+    /// What cannot be is refused before anything is changed.
+    fn check(&self) -> Result<()> {
+        let new_user = self.kinds.contains(Kind::User);
+        let single_group = self.groups.single.is_some() && self.groups.ranges.is_empty() && self.owner.is_none();
+        let pinned = |kind| self.pins.iter().any(|(pinned, _)| *pinned == kind);
+        let offsets = self.offsets != Offsets::default();
+        #[rustfmt::skip]
+        let refused = [
+            (offsets && !self.kinds.contains(Kind::Time), "--monotonic and --boottime need a new time namespace", "add --time"),
+            (self.setgroups.is_some() && !new_user, "--setgroups needs a new user namespace", "add --user"),
+            (self.keep_caps && !new_user, "--keep-caps needs a new user namespace", "add --user; without one root keeps what it has"),
+            (self.setgroups == Some(Setgroups::Allow) && single_group, "--setgroups=allow and a map of our group alone exclude each other",
+                "the kernel lets a group be mapped so only where setgroups(2) is denied; map a range, by --map-groups or --map-auto"),
+            (pinned(Kind::Pid) && !self.fork, "--pid=FILE needs --fork", "a pid namespace is there only with its first process: add --fork"),
+        ];
+        match refused.into_iter().find(|(wrong, ..)| *wrong) {
+            Some((_, what, hint)) => Err(Error::refused(what).with_hint(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where an option stands on the command line, if it was given.
+fn place(matches: &ArgMatches, name: &str) -> Option<usize> {
+    let given = matches.value_source(name) == Some(ValueSource::CommandLine);
+    given.then(|| matches.indices_of(name)?.last()).flatten()
+}
+
+/// What is asked of users, or of groups. Of options for a single one the last counts.
+fn ids(matches: &ArgMatches, single: &str, ranges: &str) -> Result<Ids> {
+    let given = [
+        (place(matches, "map-root-user"), As::Root),
+        (place(matches, "map-current-user"), As::Itself),
+        (place(matches, single), As::Id(args::value(matches, single).cloned().unwrap_or_default())),
+    ];
+    let last = given.into_iter().filter(|(at, _)| at.is_some()).max_by_key(|(at, _)| *at);
+    let asked = matches.get_many::<OsString>(ranges).into_iter().flatten();
+    let mut asked = asked.map(|text| Asked::parse(text.as_bytes())).collect::<Result<Vec<_>>>()?;
+    asked.extend(matches.get_flag("map-auto").then_some(Asked::Auto));
+    asked.extend(matches.get_flag("map-subids").then_some(Asked::Subids));
+    Ok(Ids { single: last.map(|(_, single)| single), ranges: asked })
+}
+
+fn owner(text: &OsString) -> Result<(u32, u32)> {
+    let wrong = || {
+        Error::refused([b"an owner is a user and a group, UID:GID, not ", text.as_bytes()].concat())
+    };
+    let (uid, gid) = text.to_str().and_then(|text| text.split_once(':')).ok_or_else(wrong)?;
+    Ok((args::id("user id", &uid.into())?, args::id("group id", &gid.into())?))
+}
+
+fn setgroups(name: &OsString) -> Result<Setgroups> {
+    SETGROUPS.iter().find(|(known, _)| name == known).map(|(_, setgroups)| *setgroups).ok_or_else(|| {
+        Error::refused([b"unknown value for --setgroups: ", name.as_bytes()].concat())
+            .with_hint(format!("one of: {}", names(SETGROUPS.iter().map(|(name, _)| *name))))
     })
 }
 
@@ -133,4 +407,62 @@ fn propagation(name: &OsString) -> Result<Propagation> {
                 .with_hint(format!("one of: {}", names(PROPAGATIONS.iter().map(|(name, ..)| *name))))
         },
     )
+}
+
+/// Binds and empty file systems, in the order in which they were given.
+fn extras(matches: &ArgMatches) -> Result<Vec<Extra>> {
+    let given = |name: &str| {
+        let values = matches.get_many::<OsString>(name).into_iter().flatten();
+        matches.indices_of(name).into_iter().flatten().zip(values).collect::<Vec<_>>()
+    };
+    let mut extras = Vec::new();
+    for (at, text) in given("bind") {
+        extras.push((at, Extra::parse_bind(text.as_bytes())?));
+    }
+    extras.extend(given("tmpfs").into_iter().map(|(at, dir)| (at, Extra::Tmpfs(dir.into()))));
+    extras.sort_by_key(|(at, _)| *at);
+    Ok(extras.into_iter().map(|(_, extra)| extra).collect())
+}
+
+/// `:name:type:offset:magic:mask:interpreter:flags`, with any byte for the colon. Source: the kernel's
+/// Documentation/admin-guide/binfmt-misc.rst.
+fn interpreter(text: &OsString) -> Result<Vec<u8>> {
+    let bytes = text.as_bytes();
+    let fields = bytes.split_first().map_or(0, |(between, rest)| rest.split(|b| b == between).count());
+    match fields {
+        7 => Ok(bytes.to_vec()),
+        _ => Err(Error::refused([b"this registers no interpreter: ", bytes].concat())
+            .with_hint("it is :NAME:TYPE:OFFSET:MAGIC:MASK:INTERPRETER:FLAGS; parts can be empty")),
+    }
+}
+
+/// A name that the kernel has room for. Source: sethostname(2), `__NEW_UTS_LEN`.
+fn host_name(matches: &ArgMatches, option: &str) -> Result<Option<OsString>> {
+    match args::value(matches, option) {
+        Some(name) if name.len() > 64 => {
+            Err(Error::refused(format!("the value of --{option} is longer than 64 bytes")))
+        }
+        name => Ok(name.cloned()),
+    }
+}
+
+/// Seconds, with a sign or without.
+fn offset(option: &str, text: &OsString) -> Result<i64> {
+    let digits = |text: &str| -> Option<i64> {
+        let sign = text.strip_prefix(['-', '+']).unwrap_or(text);
+        sign.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    };
+    text.to_str().and_then(digits).ok_or_else(|| {
+        Error::refused([b"the value of --", option.as_bytes(), b" is no number of seconds: ", text.as_bytes()].concat())
+            .with_hint("a whole number, such as 86400 or -60")
+    })
+}
+
+fn environment(matches: &ArgMatches) -> Result<Environment> {
+    let lists = matches.get_many::<OsString>("whitelist-env");
+    if lists.is_none() && !matches.get_flag("clear-env") {
+        return Ok(Environment::ours());
+    }
+    let names = lists.into_iter().flatten().map(|list: &OsString| Environment::parse_names(OsStr::new(list)));
+    Ok(Environment::only(names.collect::<Result<Vec<_>>>()?.concat()))
 }

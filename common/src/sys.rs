@@ -3,8 +3,9 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use nix::errno::Errno;
@@ -333,6 +334,20 @@ pub fn close_from(first: u32) -> crate::Result<()> {
     .map_err(|e| crate::Error::sys("close_range", "", e))
 }
 
+/// Closes every descriptor but the standard ones and this one. For callers only that use none of the others any more.
+/// Source: close_range(2), Linux 5.9.
+pub fn close_but(kept: Option<impl AsFd>) -> crate::Result<()> {
+    let kept = kept.map_or(2, |fd| fd.as_fd().as_raw_fd() as u32);
+    [(3, kept.wrapping_sub(1)), (kept + 1, u32::MAX)]
+        .into_iter()
+        .filter(|(first, last)| first <= last && *last >= 3)
+        .try_for_each(|(first, last)| {
+            // SAFETY: the caller uses no descriptor of that range any more.
+            Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0u32) }).map(drop)
+        })
+        .map_err(|e| crate::Error::sys("close_range", "", e))
+}
+
 /// Makes a child process. For callers with one thread only, as the tools are: then the child may do what the
 /// parent may. Source: fork(2).
 pub fn fork() -> Result<ForkResult> {
@@ -367,6 +382,65 @@ pub fn wait_any() -> Result<Option<(Pid, Change)>> {
         }
         pid => Some((Pid::from_raw(pid), Change::Stopped(libc::WSTOPSIG(status)))),
     })
+}
+
+/// Waits for one of these signals, which are blocked: its number, and how it came (`SI_USER`, `SI_KERNEL` and so on of
+/// sigaction(2)). nix tells only the number, and not of real-time signals. Source: sigwaitinfo(2).
+pub fn wait_signal(mask: &SigSet) -> Result<(i32, i32)> {
+    // SAFETY: the set is initialised; the kernel writes one siginfo through the pointer, plain data that outlives the call.
+    let (answer, info) = unsafe {
+        let mut info = std::mem::zeroed::<libc::siginfo_t>();
+        (libc::sigwaitinfo(mask.as_ref(), &raw mut info), info)
+    };
+    Errno::result(answer).map(|signal| (signal, info.si_code))
+}
+
+/// Sends a signal by its number, real-time ones too, to a process that cannot have gone. Source: kill(2).
+pub fn send_signal(pid: Pid, signal: i32) -> Result<()> {
+    // SAFETY: takes integers.
+    Errno::result(unsafe { libc::kill(pid.as_raw(), signal) }).map(drop)
+}
+
+/// From now on we get SIGIO when there is something to be read. Source: fcntl(2), F_SETOWN and O_ASYNC.
+pub fn signal_on_input(fd: impl AsFd) -> Result<()> {
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: takes integers.
+    unsafe {
+        Errno::result(libc::fcntl(fd, libc::F_SETOWN, libc::getpid()))?;
+        Errno::result(libc::fcntl(fd, libc::F_SETFL, libc::O_RDWR | libc::O_ASYNC)).map(drop)
+    }
+}
+
+/// Takes a descriptor over that was given to us by its number and can be written to: ours is closed on exec, and that one
+/// is too unless it is one of the standard ones. EBADF where it is none. Source: fcntl(2).
+pub fn take_given(fd: RawFd) -> Result<OwnedFd> {
+    // SAFETY: only asks, of any number.
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    if flags & libc::O_ACCMODE == libc::O_RDONLY || flags & libc::O_PATH != 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: makes a descriptor that nothing else knows.
+    let taken = owned(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into())?;
+    if fd > 2 {
+        // SAFETY: it was given to us to be written to and is used by nothing of ours.
+        Errno::result(unsafe { libc::close(fd) })?;
+    }
+    Ok(taken)
+}
+
+/// Writes all of it to what [`take_given`] took. Nobody is left who would be killed by SIGPIPE: that is EPIPE.
+pub fn tell_given(fd: impl AsFd, mut bytes: &[u8]) -> Result<()> {
+    let given = ignore(Signal::SIGPIPE, true)?;
+    let mut written = Ok(());
+    while let (Ok(()), false) = (&written, bytes.is_empty()) {
+        match nix::unistd::write(&fd, bytes) {
+            Ok(length) => bytes = &bytes[length..],
+            Err(Errno::EINTR) => {}
+            Err(e) => written = Err(e),
+        }
+    }
+    ignore(Signal::SIGPIPE, given)?;
+    written
 }
 
 /// Sets what a signal does, to its default or to nothing; answers whether it was ignored before.
@@ -455,6 +529,84 @@ pub fn give_back() -> Result<()> {
         Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
     }
     ignore(Signal::SIGPIPE, given & SIGPIPE_IGNORED != 0).map(drop)
+}
+
+/// Takes every variable out of the environment. For callers with one thread only, as the tools are.
+/// Source: clearenv(3).
+pub fn clear_environment() -> Result<()> {
+    // SAFETY: the tools have one thread, so nobody reads the environment meanwhile.
+    match unsafe { libc::clearenv() } {
+        0 => Ok(()),
+        _ => Err(Errno::ENOMEM),
+    }
+}
+
+/// Puts a variable into the environment. For callers with one thread only. Source: setenv(3).
+pub fn set_variable(name: &OsStr, value: &OsStr) -> Result<()> {
+    let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL);
+    let (name, value) = (text(name)?, text(value)?);
+    // SAFETY: both end with a NUL and are copied; the tools have one thread, so nobody reads the environment meanwhile.
+    Errno::result(unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) }).map(drop)
+}
+
+/// Sets the NIS domain name of our uts namespace. Source: setdomainname(2).
+pub fn set_domain_name(name: &OsStr) -> Result<()> {
+    let name = name.as_bytes();
+    // SAFETY: the kernel reads `len` bytes of the name, which outlives the call.
+    Errno::result(unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) }).map(drop)
+}
+
+/// Brings a network device of our net namespace up. Source: netdevice(7).
+pub fn bring_up(device: &CStr) -> Result<()> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+    // SAFETY: takes three integers and makes a descriptor.
+    let socket = owned(unsafe { libc::socket(libc::AF_INET, kind, 0) }.into())?;
+    // SAFETY: the structure is plain data. The name fits with the NUL that is there already; both requests take a pointer
+    // to such a structure, which outlives the calls, and the member that the first one writes is read after it.
+    unsafe {
+        let mut request = std::mem::zeroed::<libc::ifreq>();
+        let room = request.ifr_name.len() - 1;
+        let name = device.to_bytes().iter().take(room);
+        request.ifr_name.iter_mut().zip(name).for_each(|(to, from)| *to = *from as libc::c_char);
+        Errno::result(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request))?;
+        request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short;
+        Errno::result(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw mut request)).map(drop)
+    }
+}
+
+/// Have permitted capabilities outlive the change from user id 0 to another. Source: PR_SET_KEEPCAPS(2const).
+pub fn keep_capabilities() -> Result<()> {
+    nix::sys::prctl::set_keepcaps(true)
+}
+
+/// Makes all capabilities that we may have effective, inheritable and ambient, so that a program without privileges of
+/// its own gets them. Source: capset(2), PR_CAP_AMBIENT(2const).
+pub fn raise_capabilities() -> Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    // _LINUX_CAPABILITY_VERSION_3: two structures of 32 bits each.
+    let mut header = Header { version: 0x2008_0522, pid: 0 };
+    let mut sets = [[0u32; 3]; 2];
+    // SAFETY: the kernel writes both structures (effective, permitted, inheritable), which outlive the call.
+    let answer = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, &raw mut sets) };
+    Errno::result(answer)?;
+    sets.iter_mut().for_each(|[effective, permitted, inheritable]| {
+        *effective = *permitted;
+        *inheritable = *permitted;
+    });
+    // SAFETY: the kernel only reads both structures, which outlive the call.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, &raw const sets) })?;
+    let permitted = |capability: u32| sets[capability as usize / 32][1] >> (capability % 32) & 1 == 1;
+    for capability in (0..64).filter(|capability| permitted(*capability)) {
+        // SAFETY: takes integers.
+        Errno::result(unsafe {
+            libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+        })?;
+    }
+    Ok(())
 }
 
 /// An extended regular expression of POSIX, in the C locale: a character is a byte. Source: regcomp(3), regex(7).

@@ -112,7 +112,9 @@ pub(super) fn stat_made(bytes: &[u8]) {
     let state = if has_ended { 'Z' } else { 'S' };
     let fields = format!(") {state} {ppid} 7 7 0 -1 {flags} 0 1 2 3 4 5 6 7 20 0 1 0 {start} 8 9");
     let line = [b"7 (", comm, fields.as_bytes()].concat();
-    assert_eq!(Stat::parse(&line), Some(Stat { comm: comm.to_vec(), ppid, has_ended, of_kernel, start }));
+    let is_copy = flags & 0x40 != 0;
+    let stat = Stat { comm: comm.to_vec(), ppid, has_ended, of_kernel, is_copy, start };
+    assert_eq!(Stat::parse(&line), Some(stat));
 }
 
 /// A file of any bytes; and behind a name of any bytes, in which the kernel escapes newlines, the same is read.

@@ -5,6 +5,7 @@ use nix::unistd::{Gid, Uid, getegid, geteuid, setgid, setgroups, setuid};
 use super::Proc;
 use super::idmap::IdMap;
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// Effective user and group id.
 pub fn effective() -> (u32, u32) {
@@ -68,6 +69,17 @@ pub fn set_group(gid: u32) -> Result<()> {
 /// Sets all our user ids, and with them gives up what rights only the old ones had. Source: setuid(2).
 pub fn set_user(uid: u32) -> Result<()> {
     setuid(Uid::from_raw(uid)).map_err(|e| Error::sys("setuid", uid.to_string(), e))
+}
+
+/// Have the capabilities that we may have outlive the change of user ids. Source: PR_SET_KEEPCAPS(2const).
+pub fn keep_caps() -> Result<()> {
+    sys::keep_capabilities().map_err(|e| Error::sys("prctl", "PR_SET_KEEPCAPS", e))
+}
+
+/// Hands all capabilities that we may have on to the program, whatever user it runs as. Source: capabilities(7), ambient
+/// capabilities, Linux 4.3.
+pub fn hand_on_caps() -> Result<()> {
+    sys::raise_capabilities().map_err(|e| Error::sys("capset", "all permitted capabilities", e))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! files can stand in for it.
 
 pub mod binds;
+pub mod binfmt;
 pub mod container;
 pub mod credentials;
 pub mod descriptors;
@@ -151,6 +152,17 @@ impl Proc {
         self.task(pid)
     }
 
+    /// Where we are: what we are called here and inside, and the namespaces that a program we become is in.
+    pub fn whereabouts(&self) -> Result<Whereabouts> {
+        let this = self.this()?;
+        let mut namespaces = this.namespaces(KindSet::all())?;
+        // This one is entered when a program is executed.
+        let kinds = Kind::all().filter(|kind| !kind.row().needs_fork).collect();
+        let made = this.for_children(kinds);
+        made.iter().filter(|(_, ino)| **ino != 0).for_each(|(kind, ino)| namespaces[kind] = *ino);
+        Ok(Whereabouts { outside: this.pid, inside: getpid().as_raw(), namespaces })
+    }
+
     /// The clock by which processes' starts are told. None where this /proc does not tell when the machine started.
     pub fn clock(&self) -> Result<Option<Clock>> {
         let mut text = Vec::new();
@@ -194,6 +206,17 @@ impl Proc {
             Err(e) => Err(Error::sys("open", format!("process {pid}"), e)),
         }
     }
+}
+
+/// Our own place among processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Our PID, as this /proc numbers it.
+    pub outside: i32,
+    /// Our PID in our own pid namespace.
+    pub inside: i32,
+    /// The inode numbers of namespaces; 0 of kinds that this kernel lacks.
+    pub namespaces: KindMap<u64>,
 }
 
 /// When the machine started, and how its ticks are counted. Source: proc_stat(5), sysconf(3).

@@ -13,12 +13,17 @@ pub struct Stat {
     pub has_ended: bool,
     /// Is it a thread of the kernel? No program can make itself look like one.
     pub of_kernel: bool,
+    /// Is it a copy of its parent that has not executed a program since?
+    pub is_copy: bool,
     /// When it started: clock ticks since the machine did, as our time namespace counts; 0 where that is not told.
     pub start: u64,
 }
 
 /// The flag of a kernel thread, PF_KTHREAD of the kernel's sched.h.
 const OF_KERNEL: u64 = 0x0020_0000;
+
+/// The flag of a process that was forked and has executed nothing yet, PF_FORKNOEXEC there.
+const IS_COPY: u64 = 0x40;
 
 impl Stat {
     /// Reads a line of `/proc/PID/stat`. The name may hold any byte, `)` and newline too, so it ends at the
@@ -32,7 +37,8 @@ impl Stat {
         let ppid = digits(fields.next()?.trim_ascii_end())?;
         let flags: u64 = fields.nth(4).and_then(digits).unwrap_or(0);
         let start = fields.nth(12).and_then(|field| digits(field.trim_ascii_end())).unwrap_or(0);
-        Some(Stat { comm, ppid, has_ended, of_kernel: flags & OF_KERNEL != 0, start })
+        let (of_kernel, is_copy) = (flags & OF_KERNEL != 0, flags & IS_COPY != 0);
+        Some(Stat { comm, ppid, has_ended, of_kernel, is_copy, start })
     }
 }
 
@@ -47,10 +53,11 @@ mod tests {
             ppid,
             has_ended: false,
             of_kernel: false,
+            is_copy: false,
             start: 0,
         };
         let stat = |comm: &[u8], ppid| Some(plain(comm, ppid));
-        let kthreadd = Some(Stat { of_kernel: true, ..plain(b"kthreadd", 0) });
+        let kthreadd = Some(Stat { of_kernel: true, is_copy: true, ..plain(b"kthreadd", 0) });
         let started = Some(Stat { start: 815, ..plain(b"sh", 7) });
         let zombie = Some(Stat { has_ended: true, ..plain(b"sh", 7) });
         let cases: [(&[u8], _); 10] = [

@@ -68,6 +68,49 @@ impl Status {
     }
 }
 
+/// What a process does about signals. Source: proc_pid_status(5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signals {
+    blocked: u64,
+    ignored: u64,
+    caught: u64,
+    /// Is it the first process of its pid namespace?
+    pub is_first: bool,
+}
+
+impl Signals {
+    /// Reads a status file. What it does not tell is taken for nothing.
+    pub fn parse(text: &[u8]) -> Signals {
+        let line = |key: &[u8]| text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key));
+        let mask = |key: &[u8]| {
+            let mask = line(key).and_then(|mask| std::str::from_utf8(mask).ok());
+            mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+        };
+        let is_first = line(b"NSpid:")
+            .is_some_and(|pids| pids.split(|b| b.is_ascii_whitespace()).next_back() == Some(b"1"));
+        Signals { blocked: mask(b"SigBlk:"), ignored: mask(b"SigIgn:"), caught: mask(b"SigCgt:"), is_first }
+    }
+
+    /// Does its first thread block this signal?
+    pub fn blocks(&self, signal: i32) -> bool {
+        has(self.blocked, signal)
+    }
+
+    /// Does it ignore this signal?
+    pub fn ignores(&self, signal: i32) -> bool {
+        has(self.ignored, signal)
+    }
+
+    /// Has it a handler for this signal?
+    pub fn catches(&self, signal: i32) -> bool {
+        has(self.caught, signal)
+    }
+}
+
+fn has(mask: u64, signal: i32) -> bool {
+    (1..=64).contains(&signal) && mask >> (signal - 1) & 1 == 1
+}
+
 /// What would end a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
@@ -96,15 +139,9 @@ impl End {
 
     /// Reads a status file, of a process that a signal can end.
     pub fn parse(text: &[u8]) -> End {
-        let line = |key: &[u8]| text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key));
-        let has_term = |key: &[u8]| {
-            let mask = line(key).and_then(|mask| std::str::from_utf8(mask).ok());
-            let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-            mask >> (libc::SIGTERM - 1) & 1 == 1
-        };
-        let is_first = line(b"NSpid:")
-            .is_some_and(|pids| pids.split(|b| b.is_ascii_whitespace()).next_back() == Some(b"1"));
-        match has_term(b"SigIgn:") || has_term(b"SigBlk:") || is_first && !has_term(b"SigCgt:") {
+        let signals = Signals::parse(text);
+        let term = libc::SIGTERM;
+        match signals.ignores(term) || signals.blocks(term) || signals.is_first && !signals.catches(term) {
             true => End::Kill,
             false => End::Term,
         }

@@ -1,0 +1,439 @@
+//! All that runshare does, as a list in the order in which it is done: what is explained is what is carried out.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use common::error::{Error, Result};
+use common::kind::{Kind, KindSet};
+use common::launch::{Gate, Program, Watch};
+use common::ns::create::{self, PROPAGATIONS, Propagation};
+use common::ns::inside::{self, Clocks};
+use common::ns::outside::{Outside, Work};
+use common::ns::pins::Pin;
+use common::ns::root::{Enter, Root};
+use common::proc::idmap::IdMap;
+use common::proc::mapping::{self, Asked, Mapping, SETGROUPS, Setgroups, Single};
+use common::proc::place::{Place, change_directory};
+use common::proc::subids::{Of, Subids};
+use common::proc::{Proc, Whereabouts, binfmt, credentials, users};
+use common::sys;
+use common::text::{Charset, shell_word, show};
+use common::tool::{self, json::Value};
+
+use crate::cli::{As, Ids, Offsets, Request, TOOL};
+
+/// One thing that is done.
+enum Step {
+    /// Become who the user namespace that will be made shall belong to.
+    BecomeOwner(u32, u32),
+    Unshare(KindSet),
+    /// Ids that the helper outside maps.
+    MapOutside,
+    Clocks(Clocks),
+    /// Ids that we map ourselves.
+    Map(Work),
+    Propagate(Propagation),
+    Root(Root),
+    ChangeRoot(Place, PathBuf),
+    ChangeDirectory(PathBuf),
+    MountProc(PathBuf, Propagation),
+    MountBinfmt(PathBuf),
+    Register(PathBuf, Vec<u8>),
+    HostName(OsString),
+    DomainName(OsString),
+    Loopback,
+    DieWithParent(i32),
+    SetGroup(u32),
+    SetUser(u32),
+    KeepCapsOverUser,
+    KeepCaps,
+    Tell(OwnedFd),
+}
+
+/// All of it, with what it needs held open, and nothing of it done yet.
+pub(crate) struct Plan {
+    kinds: KindSet,
+    before: Vec<Step>,
+    /// Is the rest done by a child?
+    forks: bool,
+    outside: Work,
+    inside: Vec<Step>,
+    /// Is the rest done by a child of that, which is the init?
+    init: bool,
+    last: Vec<Step>,
+    proc: Result<Proc>,
+    program: Program,
+}
+
+impl Plan {
+    /// Opens all that has to be there, and puts what is to be done in order. Nothing is changed.
+    pub(crate) fn open(request: Request) -> Result<Plan> {
+        let proc = Proc::system();
+        let new = |kind| request.kinds.contains(kind);
+        let program = Program::within(request.words, request.environment)?;
+
+        let (mut ours, mut outside) = (Work::default(), Work::default());
+        let maps = Maps { proc: &proc, own: credentials::effective() };
+        let (users, groups) = (maps.users(&request.users)?, maps.groups(&request.groups)?);
+        // Who has become the owner may not write maps, and who maps others' ids needs rights outside.
+        let outside_of_us = |ids: &Ids| request.owner.is_some() || !ids.ranges.is_empty();
+        let denied = (groups.is_some() && !outside_of_us(&request.groups)).then_some(Setgroups::Deny);
+        let writer = if outside_of_us(&request.users) { &mut outside } else { &mut ours };
+        writer.users = users;
+        let writer = if outside_of_us(&request.groups) { &mut outside } else { &mut ours };
+        (writer.groups, writer.setgroups) = (groups, request.setgroups.or(denied));
+        for (kind, path) in &request.pins {
+            outside.pins.push(Pin::open(*kind, path)?);
+        }
+
+        let mut before: Vec<Step> = Vec::new();
+        before.extend(request.owner.map(|(uid, gid)| Step::BecomeOwner(uid, gid)));
+        before.extend((!request.kinds.is_empty()).then_some(Step::Unshare(request.kinds)));
+        before.extend(outside.maps().then_some(Step::MapOutside));
+        if request.offsets != Offsets::default() {
+            let Offsets { monotonic, boottime } = request.offsets;
+            before.push(Step::Clocks(Clocks::open(known(&proc)?, monotonic, boottime)?));
+        }
+
+        let mut steps: Vec<Step> = Vec::new();
+        steps.extend(ours.maps().then_some(Step::Map(ours)));
+        let propagates = new(Kind::Mnt) && request.propagation != Propagation::Unchanged;
+        steps.extend(propagates.then_some(Step::Propagate(request.propagation)));
+        let stays = matches!(request.enter, Enter::Stay) && request.overlay.is_none();
+        let mut interpreter = request.interpreter;
+        // The kernel opens it now, so it has to be found where it is outside.
+        let fixed = |text: &Vec<u8>| text.rsplit(|b| *b == text[0]).next().is_some_and(|flags| flags.contains(&b'F'));
+        if let Some(text) = interpreter.take_if(|text| fixed(text) && !stays) {
+            steps.push(Step::MountBinfmt(binfmt::USUAL.into()));
+            steps.push(Step::Register(binfmt::USUAL.into(), text));
+        }
+        // Of a root that goes away a new proc may be the only one to be seen, without which there is no other.
+        let with_root = matches!(request.enter, Enter::Pivot(_)) || request.overlay.is_some();
+        let (of_root, of_its_own) =
+            if with_root { (request.mount_proc, None) } else { (None, request.mount_proc) };
+        match request.enter {
+            Enter::Chroot(dir) if request.overlay.is_none() && request.extras.is_empty() => {
+                steps.push(Step::ChangeRoot(Place::open(&dir)?, dir));
+            }
+            Enter::Stay if request.overlay.is_none() && request.extras.is_empty() => {}
+            enter => {
+                let root = Root {
+                    enter,
+                    overlay: request.overlay,
+                    extras: request.extras,
+                    proc: of_root,
+                    user_ns: new(Kind::User),
+                    propagation: request.propagation,
+                };
+                root.look()?;
+                steps.push(Step::Root(root));
+            }
+        }
+        steps.extend(request.wd.map(Step::ChangeDirectory));
+        steps.extend(of_its_own.map(|dir| Step::MountProc(dir, request.propagation)));
+        if let Some(dir) = request.mount_binfmt {
+            steps.push(Step::MountBinfmt(dir.clone()));
+            steps.extend(interpreter.map(|text| Step::Register(dir, text)));
+        }
+        steps.extend(request.host_name.map(Step::HostName));
+        steps.extend(request.domain_name.map(Step::DomainName));
+        steps.extend(request.loopback.then_some(Step::Loopback));
+
+        let mut last: Vec<Step> = Vec::new();
+        if let Some(gid) = &request.gid {
+            last.push(Step::SetGroup(users::group(gid.as_bytes())?));
+        }
+        if let Some(uid) = &request.uid {
+            last.extend(request.keep_caps.then_some(Step::KeepCapsOverUser));
+            last.push(Step::SetUser(users::user(uid.as_bytes())?));
+        }
+        last.extend(request.keep_caps.then_some(Step::KeepCaps));
+        // An init keeps the ids that it has, so it can ask for the signal; the program gets it after the last change
+        // of them, which would make the kernel forget.
+        let die = request.kill_child.map(Step::DieWithParent);
+        if request.init { steps.extend(die) } else { last.extend(die) }
+        if let Some(fd) = request.info_fd {
+            let given = sys::take_given(fd).map_err(|e| {
+                Error::sys("fcntl", format!("descriptor {fd}"), e).with_hint("--info-fd wants an open descriptor that can be written: 3>FILE")
+            })?;
+            known(&proc)?;
+            last.push(Step::Tell(given));
+        }
+        let (kinds, forks, init) = (request.kinds, request.fork, request.init);
+        Ok(Plan { kinds, before, forks, outside, inside: steps, init, last, proc, program })
+    }
+
+    /// What would be done, a line for each step.
+    pub(crate) fn describe(&self) -> Vec<Vec<u8>> {
+        let mut lines = Vec::new();
+        if !self.outside.is_empty() {
+            lines.push(b"fork a helper, which stays outside of the new namespaces until the program is executed".to_vec());
+        }
+        let tell = |lines: &mut Vec<Vec<u8>>, steps: &[Step]| {
+            steps.iter().for_each(|step| step.describe(&self.outside, lines));
+        };
+        tell(&mut lines, &self.before);
+        if self.forks {
+            lines.push(b"fork, and wait for the child, which does the rest".to_vec());
+        }
+        for pin in &self.outside.pins {
+            let words = [b"outside: bind the ", pin.kind.name().as_bytes(), b" namespace to ", path(&pin.path)];
+            lines.push(words.concat());
+        }
+        tell(&mut lines, &self.inside);
+        if self.init {
+            lines.push(b"fork once more, and be the init of the child, which does the rest".to_vec());
+        }
+        tell(&mut lines, &self.last);
+        if let Some(names) = self.program.environment().names() {
+            let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+            lines.push([b"clear the environment but for: ", &names.join(&b", "[..])[..]].concat());
+        }
+        let words = self.program.words();
+        let quoted = words.into_iter().map(|word| {
+            shell_word(word, Charset::from_env()).unwrap_or_else(|| show(word, Charset::from_env()))
+        });
+        lines.push(format!("exec {}", quoted.collect::<Vec<_>>().join(" ")).into_bytes());
+        lines
+    }
+
+    /// Does it. Answers the status to exit with.
+    pub(crate) fn carry_out(self) -> anyhow::Result<u8> {
+        let Plan { kinds, before, forks, outside: work, inside, init, last, proc, program } = self;
+        let outside = match work.is_empty() {
+            true => None,
+            false => Some(Outside::start(&known(&proc)?.this()?, &work)?),
+        };
+        let pins = !work.pins.is_empty();
+        drop(work);
+        let scene = Scene { kinds, proc: &proc, gate: None };
+        before.into_iter().try_for_each(|step| step.run(&scene, outside.as_ref()))?;
+        if !forks {
+            outside.iter().filter(|_| pins).try_for_each(Outside::pin)?;
+            inside.into_iter().try_for_each(|step| step.run(&scene, None))?;
+            return Err(finish(last, &scene, &program, outside).into());
+        }
+        let kills = |step: &Step| matches!(step, Step::DieWithParent(_));
+        let kills = inside.iter().chain(&last).any(kills);
+        let watch = Watch::begin()?.looking_at(proc.as_ref().ok()).until_death(kills).with_news(init || pins);
+        // Parent and child each have their own: the parent lets go of what it would hold as long as it waits.
+        let held = Cell::new(Some((outside, last)));
+        let ready = || {
+            let (outside, _) = held.take().unwrap_or_default();
+            outside.iter().filter(|_| pins).try_for_each(Outside::pin)
+        };
+        let child = |gate: Result<&Gate>| {
+            let gate = gate?;
+            let scene = Scene { gate: Some(gate), ..scene };
+            let (outside, last) = held.take().unwrap_or_default();
+            inside.into_iter().try_for_each(|step| step.run(&scene, None))?;
+            match init {
+                true => gate.be_init(|ready| {
+                    let done = ready.map(|_| finish(last, &scene, &program, outside));
+                    report(done.unwrap_or_else(|e| e))
+                }),
+                false => Err(finish(last, &scene, &program, outside)),
+            }
+        };
+        let ended = watch.fork_when(ready, |gate| child(gate).unwrap_or_else(report))?;
+        Ok(ended.follow())
+    }
+}
+
+fn report(error: Error) -> u8 {
+    tool::report(&TOOL, &error.into())
+}
+
+/// Takes the last steps and becomes the program; answers why not.
+fn finish(last: Vec<Step>, scene: &Scene, program: &Program, outside: Option<Outside>) -> Error {
+    if let Err(e) = last.into_iter().try_for_each(|step| step.run(scene, None)) {
+        return e;
+    }
+    outside.iter().for_each(Outside::sure);
+    let error = program.exec();
+    outside.iter().for_each(Outside::failed);
+    error
+}
+
+/// Where steps are taken.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    kinds: KindSet,
+    proc: &'a Result<Proc>,
+    gate: Option<&'a Gate>,
+}
+
+impl Step {
+    fn run(self, scene: &Scene, outside: Option<&Outside>) -> Result<()> {
+        match self {
+            Step::BecomeOwner(uid, gid) => {
+                credentials::drop_groups()?;
+                credentials::set_group(gid)?;
+                credentials::set_user(uid)
+            }
+            Step::Unshare(kinds) => create::unshare(scene.proc.as_ref().ok(), kinds),
+            Step::MapOutside => outside.map_or(Ok(()), Outside::map),
+            Step::Clocks(clocks) => clocks.set(),
+            Step::Map(Work { users, groups, setgroups, .. }) => {
+                let this = known(scene.proc)?.this()?;
+                users.map_or(Ok(()), |users| mapping::write_users(&this, &users))?;
+                setgroups.map_or(Ok(()), |word| mapping::write_setgroups(&this, word))?;
+                groups.map_or(Ok(()), |groups| mapping::write_groups(&this, &groups))
+            }
+            Step::Propagate(propagation) => create::propagate(propagation),
+            Step::Root(root) => root.make(&mut |text| {
+                tool::complain(TOOL.name, &show(text, Charset::from_env()), None);
+            }),
+            Step::ChangeRoot(place, _) => place.become_root(),
+            Step::ChangeDirectory(dir) => change_directory(&dir),
+            Step::MountProc(dir, around) => create::mount_proc(&dir, around),
+            Step::MountBinfmt(dir) => binfmt::mount_at(&dir),
+            Step::Register(dir, text) => binfmt::register(&dir, &text),
+            Step::HostName(name) => inside::set_host_name(&name),
+            Step::DomainName(name) => inside::set_domain_name(&name),
+            Step::Loopback => inside::bring_loopback_up(),
+            Step::DieWithParent(signal) => scene.gate.map_or(Ok(()), |gate| gate.die_with_parent(signal)),
+            Step::SetGroup(gid) => {
+                match credentials::drop_groups() {
+                    // In a user namespace that has given setgroups up for good everybody keeps the groups they had.
+                    Err(e) if e.is_denied() && scene.kinds.contains(Kind::User) => {}
+                    answer => answer?,
+                }
+                credentials::set_group(gid)
+            }
+            Step::KeepCapsOverUser => credentials::keep_caps(),
+            Step::SetUser(uid) => credentials::set_user(uid),
+            Step::KeepCaps => credentials::hand_on_caps(),
+            Step::Tell(fd) => {
+                let Whereabouts { outside, inside, namespaces } = known(scene.proc)?.whereabouts()?;
+                let namespaces = namespaces.iter().filter(|(_, ino)| **ino != 0);
+                let namespaces = namespaces.map(|(kind, ino)| (kind.name(), Value::Number(*ino)));
+                let pids = [outside, inside].map(|pid| Value::Number(pid as u64));
+                let [outside, inside] = pids;
+                let told = Value::Object(vec![
+                    ("pid", outside),
+                    ("pid_inside", inside),
+                    ("namespaces", Value::Object(namespaces.collect())),
+                ]);
+                sys::tell_given(&fd, told.document().as_bytes())
+                    .map_err(|e| Error::sys("write", "the descriptor of --info-fd", e))
+            }
+        }
+    }
+
+    /// Says what it does, in lines.
+    fn describe(&self, outside: &Work, lines: &mut Vec<Vec<u8>>) {
+        let mut say = |words: &[&[u8]]| lines.push(words.concat());
+        let text = |text: String| text.into_bytes();
+        match self {
+            Step::BecomeOwner(uid, gid) => {
+                say(&[b"setgroups to none"]);
+                say(&[&text(format!("setgid {gid}"))]);
+                say(&[&text(format!("setuid {uid}"))]);
+            }
+            Step::Unshare(kinds) => say(&[&text(format!("unshare {kinds}"))]),
+            Step::MapOutside => describe_maps(outside, "outside: ", lines),
+            Step::Clocks(clocks) => {
+                clocks.lines().for_each(|line| say(&[&text(format!("write {line:?} to timens_offsets"))]));
+            }
+            Step::Map(work) => describe_maps(work, "", lines),
+            Step::Propagate(propagation) => {
+                let name = PROPAGATIONS.iter().find(|(_, known, _)| known == propagation).map(|(name, ..)| *name);
+                say(&[&text(format!("make all mounts {}", name.unwrap_or_default()))]);
+            }
+            Step::Root(root) => lines.extend(root.describe()),
+            Step::ChangeRoot(_, dir) => say(&[b"chroot ", path(dir)]),
+            Step::ChangeDirectory(dir) => say(&[b"chdir ", path(dir)]),
+            Step::MountProc(dir, _) => say(&[b"mount proc on ", path(dir)]),
+            Step::MountBinfmt(dir) => say(&[b"mount binfmt_misc on ", path(dir)]),
+            Step::Register(dir, text) => say(&[b"write ", text, b" to ", path(dir), b"/register"]),
+            Step::HostName(name) => say(&[b"sethostname ", name.as_bytes()]),
+            Step::DomainName(name) => say(&[b"setdomainname ", name.as_bytes()]),
+            Step::Loopback => say(&[b"bring device lo up"]),
+            Step::DieWithParent(signal) => {
+                say(&[&text(format!("ask for signal {signal} when the parent ends"))]);
+            }
+            Step::SetGroup(gid) => {
+                say(&[b"setgroups to none"]);
+                say(&[&text(format!("setgid {gid}"))]);
+            }
+            Step::KeepCapsOverUser => say(&[b"keep capabilities when the user id changes"]),
+            Step::SetUser(uid) => say(&[&text(format!("setuid {uid}"))]),
+            Step::KeepCaps => say(&[b"raise all permitted capabilities to ambient ones"]),
+            Step::Tell(_) => say(&[b"write PIDs and namespaces to the descriptor of --info-fd"]),
+        }
+    }
+}
+
+fn describe_maps(work: &Work, who: &str, lines: &mut Vec<Vec<u8>>) {
+    let map = |file: &str, mapping: &Option<Mapping>| {
+        let text = mapping.as_ref()?.text().replace('\n', ", ");
+        Some(format!("{who}write {text} to {file}"))
+    };
+    let word = SETGROUPS.iter().find(|(_, known)| Some(*known) == work.setgroups);
+    let word = word.map(|(word, _)| format!("{who}write {word} to setgroups"));
+    let told = [map("uid_map", &work.users), word, map("gid_map", &work.groups)];
+    lines.extend(told.into_iter().flatten().map(String::into_bytes));
+}
+
+fn path(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+/// What needs /proc says why there is none.
+fn known(proc: &Result<Proc>) -> Result<&Proc> {
+    proc.as_ref().map_err(Error::clone)
+}
+
+/// Makes maps of what was asked.
+struct Maps<'a> {
+    proc: &'a Result<Proc>,
+    /// Our user and group id.
+    own: (u32, u32),
+}
+
+impl Maps<'_> {
+    fn users(&self, ids: &Ids) -> Result<Option<Mapping>> {
+        let all = || IdMap::of_users(&known(self.proc)?.this()?);
+        self.map(ids, self.own.0, users::user, Of::Users, all)
+    }
+
+    fn groups(&self, ids: &Ids) -> Result<Option<Mapping>> {
+        let all = || IdMap::of_groups(&known(self.proc)?.this()?);
+        self.map(ids, self.own.1, users::group, Of::Groups, all)
+    }
+
+    fn map(
+        &self,
+        ids: &Ids,
+        own: u32,
+        named: fn(&[u8]) -> Result<u32>,
+        of: Of,
+        all: impl Fn() -> Result<IdMap>,
+    ) -> Result<Option<Mapping>> {
+        if !ids.is_asked() {
+            return Ok(None);
+        }
+        let inside = match &ids.single {
+            None => None,
+            Some(As::Root) => Some(0),
+            Some(As::Itself) => Some(own),
+            Some(As::Id(word)) => Some(named(word.as_bytes())?),
+        };
+        let (uid, _) = self.own;
+        let subordinate = || Subids::read(Path::new("/"), of, users::login(uid)?.as_deref(), uid);
+        let mut extents = Vec::new();
+        for asked in &ids.ranges {
+            match asked {
+                Asked::Range(line) => extents.push((*line).into()),
+                Asked::Auto => extents.push(subordinate()?.auto()),
+                Asked::Subids => extents.push(subordinate()?.same()),
+                Asked::All => extents.extend(mapping::all(&all()?)),
+            }
+        }
+        mapping::plan(inside.map(|inside| Single { inside, outside: own }), &extents).map(Some)
+    }
+}

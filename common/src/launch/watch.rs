@@ -1,0 +1,361 @@
+//! A parent that waits for the program: it passes signals on, stops with it, and learns how it ended.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::unistd::{ForkResult, Pid, getpgid};
+
+use super::Ended;
+use crate::error::{Error, Result};
+use crate::proc::Proc;
+use crate::proc::status::Signals;
+use crate::sys::{self, Change};
+
+/// The signals that we do not pass on while we wait for the program: those that cannot be caught, those about
+/// our own terminal and pipes, and the one about our children. Those of faults are passed on where somebody
+/// sent them; a fault of our own ends us though its signal is blocked.
+#[rustfmt::skip]
+const OUR_OWN: &[Signal] = &[
+    Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGWINCH, Signal::SIGPIPE, Signal::SIGCHLD,
+];
+
+/// Those that the terminal sends to its whole foreground process group.
+const OF_THE_TERMINAL: &[i32] = &[libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
+
+/// Those by which people end or stop a program. The kernel drops them for the first process of a pid namespace that does
+/// not catch them, so we do to that one what they would have done. Source: pid_namespaces(7).
+const DROPPED: &[i32] = &[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
+
+/// Forks; the child runs `child`, which answers only with an exit status where the program could not be
+/// started: it is given the gate, or why the child could not get ready. Waits for the child, passes signals
+/// on to it, stops when it stops, and answers how it ended. On an error no child is left.
+pub fn fork(child: impl FnOnce(Result<&Gate>) -> u8) -> Result<Ended> {
+    Watch::begin()?.fork(child)
+}
+
+/// The child's end of what is between us. The program does not get it.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// The parent: whether it still lives.
+    parent: Option<OwnedFd>,
+    /// By which it says when to start, and hears of what an exit status cannot say.
+    socket: Option<OwnedFd>,
+}
+
+/// What an init tells the parent that waits, each with a number: a signal or a status.
+const LISTENS: u8 = b'L';
+const STOPPED: u8 = b'S';
+const EXITED: u8 = b'E';
+const KILLED: u8 = b'K';
+
+impl Gate {
+    /// Waits until the parent stands ready. False if the parent gave up or ended.
+    fn wait(&self) -> Result<bool> {
+        let Some(socket) = &self.socket else { return Ok(true) };
+        let mut byte = [0];
+        loop {
+            match recv(socket.as_raw_fd(), &mut byte, MsgFlags::empty()) {
+                Ok(length) => return Ok(length == 1),
+                Err(Errno::EINTR) => {}
+                Err(e) => return Err(Error::sys("recv", "the parent's socket", e)),
+            }
+        }
+    }
+
+    /// From now on we get this signal when the parent ends, however it ends. Has to come after the last
+    /// change of credentials, which makes the kernel forget it. An error if the parent has ended already.
+    /// Needs [`Watch::until_death`]. Source: PR_SET_PDEATHSIG(2const).
+    pub fn die_with_parent(&self, signal: i32) -> Result<()> {
+        sys::set_pdeathsig(signal).map_err(|e| Error::sys("prctl", "PR_SET_PDEATHSIG", e))?;
+        let Some(parent) = &self.parent else { return Ok(()) };
+        let mut fds = [PollFd::new(parent.as_fd(), PollFlags::POLLIN)];
+        match nix::poll::poll(&mut fds, PollTimeout::ZERO) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(Error::refused("the waiting parent process ended")),
+            Err(e) => Err(Error::sys("poll", "the parent's pidfd", e)),
+        }
+    }
+
+    /// Becomes the init of the pid namespace that we are the first process of: forks once more for the program,
+    /// passes on to it what signals come, collects every process that ends, and answers the status to exit with when
+    /// the program has ended, by which the kernel ends all others. The parent is told what a status cannot say.
+    /// Of descriptors we keep the standard ones. Needs [`Watch::with_news`]. Source: pid_namespaces(7).
+    pub fn be_init(&self, program: impl FnOnce(Result<&Gate>) -> u8) -> Result<u8> {
+        // What is inside shall not look into us, who have it from outside.
+        sys::set_undumpable()?;
+        let watch = Watch { init_of: Some(self), ..Watch::begin()? };
+        self.tell(LISTENS, 0);
+        let let_go = || sys::close_but(self.socket.as_ref());
+        Ok(match watch.fork_when(let_go, program)? {
+            Ended::Exited(status) => {
+                self.tell(EXITED, status);
+                status
+            }
+            Ended::Killed(signal) => {
+                self.tell(KILLED, signal as u8);
+                128 + signal as u8
+            }
+        })
+    }
+
+    /// A parent that has ended needs no news.
+    fn tell(&self, what: u8, number: u8) {
+        if let Some(socket) = &self.socket {
+            let _ = send(socket.as_raw_fd(), &[what, number], MsgFlags::MSG_NOSIGNAL);
+        }
+    }
+}
+
+/// The state of a parent that waits: signals are blocked and collected, not handled. From its
+/// beginning on no signal that can be caught ends us, so what is to be cleaned up can be made then.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    mask: SigSet,
+    old_mask: SigSet,
+    chld_ignored: bool,
+    /// By which the child can be looked at.
+    proc: Option<&'a Proc>,
+    /// The child will want to know whether we live.
+    until_death: bool,
+    /// The child is to wait for us, and may tell us more than its status.
+    news: bool,
+    /// We are an init, and this leads to the parent.
+    init_of: Option<&'a Gate>,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins to collect signals.
+    pub fn begin() -> Result<Watch<'a>> {
+        let mut mask = SigSet::all();
+        OUR_OWN.iter().for_each(|signal| mask.remove(*signal));
+        mask.add(Signal::SIGCHLD);
+        // Were it ignored, the kernel would reap the child for us and its status would be lost.
+        let chld_ignored =
+            sys::ignore(Signal::SIGCHLD, false).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
+        // Not nix's `thread_swap_mask`, which takes each answer of the C library for a success: unblocked, the
+        // end of the child would never be told.
+        let mut old_mask = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), Some(&mut old_mask))
+            .map_err(|e| Error::sys("sigprocmask", "", e))?;
+        let (until_death, news) = (false, false);
+        Ok(Watch { mask, old_mask, chld_ignored, proc: None, until_death, news, init_of: None })
+    }
+
+    /// The child may become the first process of a pid namespace: by this /proc it will be seen whether it hears what
+    /// it is sent.
+    pub fn looking_at(self, proc: Option<&'a Proc>) -> Watch<'a> {
+        Watch { proc, ..self }
+    }
+
+    /// The child may ask for [`Gate::die_with_parent`].
+    pub fn until_death(self, asked: bool) -> Watch<'a> {
+        Watch { until_death: asked, ..self }
+    }
+
+    /// The child may be an init, [`Gate::be_init`], or has to wait until we are ready, [`Watch::fork_when`].
+    pub fn with_news(self, asked: bool) -> Watch<'a> {
+        Watch { news: asked, ..self }
+    }
+
+    /// See [`fork`].
+    pub fn fork(self, child: impl FnOnce(Result<&Gate>) -> u8) -> Result<Ended> {
+        self.fork_when(|| Ok(()), child)
+    }
+
+    /// The same; `ready` is what the parent does while the child waits, if it does [`Watch::with_news`]. If that fails
+    /// the child ends before it has done anything.
+    pub fn fork_when(
+        self,
+        ready: impl FnOnce() -> Result<()>,
+        child: impl FnOnce(Result<&Gate>) -> u8,
+    ) -> Result<Ended> {
+        let mut gate = Gate::default();
+        if self.until_death {
+            let parent = sys::pidfd_open(Pid::this().as_raw());
+            gate.parent = Some(parent.map_err(|e| Error::sys("pidfd_open", "ourselves", e))?);
+        }
+        let mut ours = None;
+        if self.news {
+            let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+                .map_err(|e| Error::sys("socketpair", "", e))?;
+            sys::signal_on_input(&pair.0).map_err(|e| Error::sys("fcntl", "a socket: O_ASYNC", e))?;
+            (ours, gate.socket) = (Some(pair.0), Some(pair.1));
+        }
+        match sys::fork().map_err(|e| Error::sys("fork", "", e))? {
+            ForkResult::Child => {
+                drop(ours);
+                let status = match self.undo().and_then(|()| gate.wait()) {
+                    Ok(true) => child(Ok(&gate)),
+                    // It has said why, or nobody is left who would read a message.
+                    Ok(false) => 125,
+                    Err(e) => child(Err(e)),
+                };
+                std::process::exit(status.into())
+            }
+            ForkResult::Parent { child } => {
+                drop(gate);
+                let mut child = Child { pid: child, listens: false, killed_for: None, told: None };
+                let released = ready().and_then(|()| {
+                    let Some(socket) = &ours else { return Ok(()) };
+                    match send(socket.as_raw_fd(), &[1], MsgFlags::MSG_NOSIGNAL) {
+                        // The child was killed before it began: waiting tells how.
+                        Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+                        Err(e) => Err(Error::sys("send", "the child's socket", e)),
+                    }
+                });
+                released.and_then(|()| self.until_end(&mut child, ours.as_ref())).inspect_err(|_| {
+                    child.send(libc::SIGKILL);
+                    let _ = nix::sys::wait::waitpid(child.pid, None);
+                })
+            }
+        }
+    }
+
+    /// In the child: gives the program the signals as we got them.
+    fn undo(&self) -> Result<()> {
+        if self.chld_ignored {
+            sys::ignore(Signal::SIGCHLD, true).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
+        }
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.old_mask), None)
+            .map_err(|e| Error::sys("sigprocmask", "", e))
+    }
+
+    fn until_end(&self, child: &mut Child, socket: Option<&OwnedFd>) -> Result<Ended> {
+        let mut ended = None;
+        while ended.is_none() {
+            let (signal, code) = match sys::wait_signal(&self.mask) {
+                Err(Errno::EINTR) => continue,
+                answer => answer.map_err(|e| Error::sys("sigtimedwait", "", e))?,
+            };
+            match (signal, socket) {
+                (libc::SIGCHLD, _) => ended = self.collect(child)?,
+                // The kernel's, not one that somebody sent.
+                (libc::SIGIO, Some(socket)) if code > 0 => child.hear(socket),
+                _ => self.pass_on(child, signal, code),
+            }
+        }
+        // An init that has ended may have told more than its own status does.
+        socket.into_iter().for_each(|socket| child.hear(socket));
+        let ended = ended.ok_or_else(|| Error::sys("waitpid", "", Errno::ECHILD))?;
+        Ok(match (child.told, child.killed_for) {
+            (Some(told), _) => told,
+            (None, Some(signal)) if ended == Ended::Killed(libc::SIGKILL) => Ended::Killed(signal),
+            _ => ended,
+        })
+    }
+
+    /// Passes a signal on, or does what it would have done.
+    fn pass_on(&self, child: &mut Child, signal: i32, code: i32) {
+        let sight = self.proc.filter(|_| DROPPED.contains(&signal)).and_then(|proc| child.sight(proc));
+        let started = child.listens || sight.is_none_or(|sight| sight.started);
+        // The kernel would drop it. What the first process blocks it may still ask for, but before it is the program
+        // that does so it is our own doing.
+        let dropped = sight.map(|sight| sight.signals).is_some_and(|signals| {
+            signals.is_first
+                && !signals.ignores(signal)
+                && !signals.catches(signal)
+                && !(started && signals.blocks(signal))
+        });
+        match dropped {
+            true if signal == libc::SIGTSTP => {
+                child.send(libc::SIGSTOP);
+                self.follow_stop(signal);
+            }
+            true => {
+                child.killed_for.get_or_insert(signal);
+                child.send(libc::SIGKILL);
+            }
+            // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
+            false if started
+                && code == libc::SI_KERNEL
+                && OF_THE_TERMINAL.contains(&signal)
+                && getpgid(Some(child.pid)) == getpgid(None) => {}
+            false => child.send(signal),
+        }
+    }
+
+    /// Collects all children that have changed: one signal can stand for several, orphans that were adopted among
+    /// them. Answers how ours ended, if it has.
+    fn collect(&self, child: &Child) -> Result<Option<Ended>> {
+        loop {
+            match sys::wait_any().map_err(|e| Error::sys("waitpid", "", e))? {
+                Some((pid, Change::Exited(status))) if pid == child.pid => {
+                    return Ok(Some(Ended::Exited(status)));
+                }
+                Some((pid, Change::Killed(signal))) if pid == child.pid => {
+                    return Ok(Some(Ended::Killed(signal)));
+                }
+                Some((pid, Change::Stopped(signal))) if pid == child.pid => self.follow_stop(signal),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The child was stopped: from its terminal, so whoever watches us sees us stopped too; the SIGCONT that wakes
+    /// us is passed on. Who stops it by SIGSTOP will wake it alone as well, and of that nobody would tell us.
+    /// An init cannot be stopped by itself, and lets its parent do it.
+    fn follow_stop(&self, signal: i32) {
+        match self.init_of {
+            _ if ![libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal) => {}
+            Some(parent) => parent.tell(STOPPED, signal as u8),
+            None => drop(nix::sys::signal::raise(Signal::SIGSTOP)),
+        }
+    }
+}
+
+/// The child that is waited for. It is our own and not yet collected, so its PID is no other's.
+struct Child {
+    pid: Pid,
+    /// Is it an init that has begun to listen?
+    listens: bool,
+    /// The signal for which it was ended by SIGKILL.
+    killed_for: Option<i32>,
+    /// What an init told of the program's end.
+    told: Option<Ended>,
+}
+
+/// What is seen of the child in /proc.
+#[derive(Clone, Copy)]
+struct Sight {
+    signals: Signals,
+    /// Has it executed a program? Before that it is a copy of us.
+    started: bool,
+}
+
+impl Child {
+    /// A child that has just ended needs no signal.
+    fn send(&self, signal: i32) {
+        let _ = sys::send_signal(self.pid, signal);
+    }
+
+    /// Looks at it, where this /proc numbers processes as we do.
+    fn sight(&self, proc: &Proc) -> Option<Sight> {
+        proc.numbers_as_we_do(proc.this().ok()?.pid).then_some(())?;
+        let task = proc.task(self.pid.as_raw()).ok()?;
+        let started = !task.stat().ok()?.is_copy;
+        Some(Sight { signals: Signals::parse(&task.read(c"status").ok()?), started })
+    }
+
+    /// Hears all that an init has to say.
+    fn hear(&mut self, socket: &OwnedFd) {
+        let mut news = [0; 2];
+        loop {
+            match recv(socket.as_raw_fd(), &mut news, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EINTR) => {}
+                Ok(2) => match news {
+                    [LISTENS, _] => self.listens = true,
+                    // Whoever watches us shall see us stopped too.
+                    [STOPPED, _] => drop(nix::sys::signal::raise(Signal::SIGSTOP)),
+                    [EXITED, status] => self.told = Some(Ended::Exited(status)),
+                    [KILLED, signal] => self.told = Some(Ended::Killed(signal.into())),
+                    _ => {}
+                },
+                _ => return,
+            }
+        }
+    }
+}

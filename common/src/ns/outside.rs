@@ -1,0 +1,212 @@
+//! A helper that stays outside of the new namespaces, with the rights that we have there: it writes maps of ids, and binds
+//! namespaces to files.
+//!
+//! It is no child of ours: the program that we become must not find one that it did not make. It ends when the program
+//! is executed, and takes back what it bound where that does not come to pass, however we end.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::unistd::{ForkResult, geteuid};
+
+use super::pins::{self, Pin};
+use crate::error::{Error, Result};
+use crate::proc::Task;
+use crate::proc::mapping::{self, Mapping, Setgroups};
+use crate::sys;
+
+/// What is to be done outside.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// The map of user ids.
+    pub users: Option<Mapping>,
+    /// The map of group ids.
+    pub groups: Option<Mapping>,
+    /// Whether setgroups(2) will be allowed: written before the map of groups.
+    pub setgroups: Option<Setgroups>,
+    /// Files to which namespaces are bound, in this order.
+    pub pins: Vec<Pin>,
+}
+
+impl Work {
+    /// Are there ids to be mapped?
+    pub fn maps(&self) -> bool {
+        self.users.is_some() || self.groups.is_some() || self.setgroups.is_some()
+    }
+
+    /// Is there nothing to do?
+    pub fn is_empty(&self) -> bool {
+        !self.maps() && self.pins.is_empty()
+    }
+}
+
+/// How we speak to the helper. Whoever holds this, or executes the program, is who it waits for.
+#[derive(Debug)]
+pub struct Outside {
+    socket: OwnedFd,
+}
+
+const MAP: u8 = b'M';
+const PIN: u8 = b'P';
+const SURE: u8 = b'E';
+const FAILED: u8 = b'F';
+
+impl Outside {
+    /// Starts the helper, before anything changes. `task` is our own entry in the /proc outside.
+    pub fn start(task: &Task, work: &Work) -> Result<Outside> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+                .map_err(|e| Error::sys("socketpair", "", e))?;
+        let fork = || sys::fork().map_err(|e| Error::sys("fork", "", e));
+        match fork()? {
+            ForkResult::Child => {
+                drop(ours);
+                match fork() {
+                    Ok(ForkResult::Child) => serve(&theirs, task, work),
+                    Ok(ForkResult::Parent { .. }) => {}
+                    // It will be read as the answer to whatever is asked first.
+                    Err(e) => answer(&theirs, &Err(e)),
+                }
+                std::process::exit(0)
+            }
+            ForkResult::Parent { child } => {
+                // With SIGCHLD ignored it is collected without us.
+                while nix::sys::wait::waitpid(child, None) == Err(Errno::EINTR) {}
+                Ok(Outside { socket: ours })
+            }
+        }
+    }
+
+    /// Has it write the maps of the user namespace that we have entered.
+    pub fn map(&self) -> Result<()> {
+        self.ask(MAP)
+    }
+
+    /// Has it bind our namespaces to the files. On an error none stays bound.
+    pub fn pin(&self) -> Result<()> {
+        self.ask(PIN)
+    }
+
+    /// The program is about to be executed.
+    pub fn sure(&self) {
+        self.say(SURE);
+    }
+
+    /// It could not be executed.
+    pub fn failed(&self) {
+        self.say(FAILED);
+    }
+
+    fn say(&self, what: u8) {
+        let _ = send(self.socket.as_raw_fd(), &[what], MsgFlags::MSG_NOSIGNAL);
+    }
+
+    fn ask(&self, what: u8) -> Result<()> {
+        self.say(what);
+        let mut text = [0; 4096];
+        let length = loop {
+            match recv(self.socket.as_raw_fd(), &mut text, MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                Err(Errno::ECONNRESET) => break 0,
+                length => break length.map_err(|e| Error::sys("recv", "the helper's socket", e))?,
+            }
+        };
+        match &text[..length] {
+            [b'+', ..] => Ok(()),
+            [b'-', told @ ..] => {
+                let (what, hint) = match told.iter().position(|&b| b == 0) {
+                    Some(at) => (&told[..at], Some(&told[at + 1..])),
+                    None => (told, None),
+                };
+                let error = Error::refused(what);
+                Err(hint.map_or(error.clone(), |hint| error.with_hint(String::from_utf8_lossy(hint))))
+            }
+            _ => Err(Error::refused("the helper process that stays outside of the new namespaces was ended")),
+        }
+    }
+}
+
+/// The answer in one message: a sign, and of an error what failed and the hint, with a zero byte between.
+fn answer(socket: &OwnedFd, done: &Result<()>) {
+    let mut text = match done {
+        Ok(()) => b"+".to_vec(),
+        Err(e) => [b"-", e.to_string().as_bytes()].concat(),
+    };
+    if let Some(hint) = done.as_ref().err().and_then(Error::hint) {
+        text.push(0);
+        text.extend(hint.as_bytes());
+    }
+    text.truncate(4096);
+    let _ = send(socket.as_raw_fd(), &text, MsgFlags::MSG_NOSIGNAL);
+}
+
+/// The life of the helper.
+fn serve(socket: &OwnedFd, task: &Task, work: &Work) {
+    // What the terminal sends is for the program; it ends us by ending that.
+    let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), None);
+    let (mut bound, mut sure) = (Vec::new(), false);
+    loop {
+        let mut order = [0];
+        match recv(socket.as_raw_fd(), &mut order, MsgFlags::empty()).map(|length| (length, order[0])) {
+            Err(Errno::EINTR) => {}
+            Ok((1, MAP)) => answer(socket, &map(task, work)),
+            Ok((1, PIN)) => answer(socket, &pin(task, work, &mut bound)),
+            Ok((1, SURE)) => sure = true,
+            Ok((1, FAILED)) => sure = false,
+            // Nobody holds the other end any more: the program was executed, or nobody is left who could.
+            _ => break,
+        }
+    }
+    if !sure {
+        bound.into_iter().rev().for_each(|mount| drop(pins::unbind(mount)));
+    }
+}
+
+fn pin(task: &Task, work: &Work, bound: &mut Vec<OwnedFd>) -> Result<()> {
+    for pin in &work.pins {
+        match pin.bind(task) {
+            Ok(mount) => bound.push(mount),
+            Err(e) => {
+                bound.drain(..).rev().for_each(|mount| drop(pins::unbind(mount)));
+                return Err(e);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who is root here writes the maps; others have them written by programs that may.
+fn map(task: &Task, work: &Work) -> Result<()> {
+    let root = geteuid().is_root();
+    if let Some(users) = &work.users {
+        match root {
+            true => mapping::write_users(task, users)?,
+            false => run("newuidmap", task, users)?,
+        }
+    }
+    if let Some(setgroups) = work.setgroups {
+        mapping::write_setgroups(task, setgroups)?;
+    }
+    match &work.groups {
+        Some(groups) if root => mapping::write_groups(task, groups),
+        Some(groups) => run("newgidmap", task, groups),
+        None => Ok(()),
+    }
+}
+
+/// Runs a program that is set-user-ID or has capabilities for this: newuidmap(1), newgidmap(1).
+fn run(program: &'static str, task: &Task, mapping: &Mapping) -> Result<()> {
+    let arguments = mapping::arguments(task.pid, mapping);
+    let shown = || format!("{program} {}", arguments.join(" "));
+    let status = Command::new(program)
+        .args(&arguments)
+        .status()
+        .map_err(|e| Error::io("exec", program, &e))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Error::refused(format!("{}: {status}", shown()))),
+    }
+}

@@ -1,0 +1,72 @@
+//! Namespaces that are kept by files: bind mounts of their entries in /proc, by which they outlive their processes.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
+use crate::error::{Error, Result};
+use crate::kind::Kind;
+use crate::proc::Task;
+use crate::sys::mount;
+
+/// A file, held open before the world changes, to which a namespace of this kind will be bound.
+#[derive(Debug)]
+pub struct Pin {
+    /// The kind of namespace.
+    pub kind: Kind,
+    /// The file as it was named.
+    pub path: PathBuf,
+    file: OwnedFd,
+}
+
+impl Pin {
+    /// Takes hold of the file. It has to exist.
+    pub fn open(kind: Kind, path: &Path) -> Result<Pin> {
+        let shown = path.as_os_str().as_bytes();
+        let file = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(|e| {
+            let error = Error::sys("open", shown, e);
+            match e {
+                Errno::ENOENT => error.with_hint("a namespace is bound to a file that exists: make one with touch"),
+                _ => error,
+            }
+        })?;
+        let stat = nix::sys::stat::fstat(&file).map_err(|e| Error::sys("stat", shown, e))?;
+        if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
+            return Err(Error::sys("open", shown, Errno::EISDIR)
+                .with_hint("a namespace is bound to a file, not to a directory: make one with touch"));
+        }
+        Ok(Pin { kind, path: path.to_path_buf(), file })
+    }
+
+    /// Binds the namespace of this kind that the process has, or will give its children where those get another.
+    /// Answers the mount, by which it can be undone. Needs CAP_SYS_ADMIN where the file is. Source: namespaces(7).
+    pub fn bind(&self, task: &Task) -> Result<OwnedFd> {
+        let row = self.kind.row();
+        let on = || [self.kind.name().as_bytes(), b" namespace on ", self.path.as_os_str().as_bytes()].concat();
+        let fail = |e: Errno| {
+            let error = Error::sys("mount", on(), e);
+            match e {
+                Errno::EINVAL if self.kind == Kind::Mnt => error.with_hint(
+                    "a mount namespace cannot be bound where mounts are shared with it: \
+                     make the place private first, mount --bind DIR DIR && mount --make-private DIR",
+                ),
+                Errno::EPERM => error.with_hint(
+                    "binding a namespace to a file needs CAP_SYS_ADMIN outside of the new namespaces, where the file is",
+                ),
+                _ => error,
+            }
+        };
+        let tree = mount::clone_tree(task, row.for_children.unwrap_or(row.path), false).map_err(fail)?;
+        mount::attach(&tree, &self.file).map_err(fail)?;
+        Ok(tree)
+    }
+}
+
+/// Takes a mount that [`Pin::bind`] made away again.
+pub fn unbind(mount: OwnedFd) -> Result<()> {
+    mount::detach(&mount).map_err(|e| Error::sys("umount", "a namespace that was bound to a file", e))
+}
