@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod groups;
 pub mod idmap;
 pub mod list;
+pub mod mapping;
 pub mod mounts;
 pub mod place;
 pub mod stat;
