@@ -15,6 +15,7 @@ pub mod mounts;
 pub mod place;
 pub mod stat;
 pub mod status;
+pub mod subids;
 pub mod target;
 pub mod users;
 
