@@ -13,6 +13,7 @@ mod containers;
 mod docs;
 mod fuzz;
 mod house;
+mod idmap;
 mod kernel;
 mod nsinfo;
 mod parity;

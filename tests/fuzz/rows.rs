@@ -4,6 +4,7 @@
 //! read again, nothing unsafe is shown. Two programs share this: `make fuzz`, and the test that tries what is
 //! stored.
 
+mod ids;
 mod kernel;
 mod output;
 mod words;
@@ -26,12 +27,15 @@ pub(crate) const ROWS: &[Row] = &[
     ("cgroup-path", kernel::cgroup_path),
     ("state", kernel::state),
     ("id-map", kernel::id_map),
+    ("subids", ids::subids),
     ("link", kernel::link),
     ("pids", kernel::pids),
     ("counter", kernel::counter),
     // What a user typed.
     ("limit", words::limit),
     ("signal", words::signal),
+    ("map-spec", ids::spec),
+    ("map-plan", ids::plan),
     ("reference", words::reference),
     ("filter", words::filter),
     ("nsinfo", |bytes| words::lister(&nsinfo::cli::TOOL, nsinfo::cli::request, bytes)),

@@ -1,20 +1,13 @@
-//! Maps of user and group ids of a user namespace: writing single ones, and reading those of a process.
+//! Maps of user and group ids of a user namespace, as they are read of a process; and single ones of our own.
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 
+use super::mapping::{self, Setgroups};
 use super::{Proc, Task};
 use crate::error::{Error, Result};
 use crate::text::digits;
 
-/// One id inside a new user namespace that stands for one outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Single {
-    /// The id inside.
-    pub inside: u32,
-    /// The id outside, in the parent user namespace.
-    pub outside: u32,
-}
+pub use super::mapping::Single;
 
 /// Which ids of ours a new user namespace knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,24 +24,10 @@ impl Maps {
     /// group map. Source: user_namespaces(7).
     pub fn write(&self, proc: &Proc) -> Result<()> {
         let this = proc.this()?;
-        write(&this, c"uid_map", &self.user.line())?;
-        write(&this, c"setgroups", "deny")?;
-        write(&this, c"gid_map", &self.group.line())
+        mapping::write_users(&this, &self.user.into())?;
+        mapping::write_setgroups(&this, Setgroups::Deny)?;
+        mapping::write_groups(&this, &self.group.into())
     }
-}
-
-impl Single {
-    fn line(self) -> String {
-        format!("{} {} 1", self.inside, self.outside)
-    }
-}
-
-fn write(task: &Task, name: &std::ffi::CStr, text: &str) -> Result<()> {
-    let on = name.to_string_lossy();
-    let file = task.open(name, OFlag::O_WRONLY, &on)?;
-    nix::unistd::write(&file, text.as_bytes())
-        .map(drop)
-        .map_err(|e| Error::sys("write", format!("{text:?} to {on}"), e))
 }
 
 /// Which ids of a user namespace stand for which outside it. Source: user_namespaces(7).
@@ -73,7 +52,7 @@ pub struct Range {
 }
 
 /// What the kernel writes for an id that has no number; no valid id (setresuid(2)).
-const NO_ID: u32 = u32::MAX;
+pub(super) const NO_ID: u32 = u32::MAX;
 
 impl IdMap {
     /// The map of user ids of a process's user namespace.

@@ -11,10 +11,12 @@ pub mod descriptors;
 pub mod groups;
 pub mod idmap;
 pub mod list;
+pub mod mapping;
 pub mod mounts;
 pub mod place;
 pub mod stat;
 pub mod status;
+pub mod subids;
 pub mod target;
 pub mod users;
 
