@@ -6,5 +6,6 @@ pub mod initial;
 pub mod join;
 mod netnsid;
 pub mod refer;
+pub mod root;
 pub mod scan;
 pub mod visit;
