@@ -52,7 +52,8 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    fn is_asked(&self) -> bool {
+    /// Is any id to be known inside?
+    pub(crate) fn is_asked(&self) -> bool {
         self.single.is_some() || !self.ranges.is_empty()
     }
 }
@@ -415,11 +416,11 @@ fn extras(matches: &ArgMatches) -> Result<Vec<Extra>> {
         let values = matches.get_many::<OsString>(name).into_iter().flatten();
         matches.indices_of(name).into_iter().flatten().zip(values).collect::<Vec<_>>()
     };
-    let mut extras = Vec::new();
-    for (at, text) in given("bind") {
-        extras.push((at, Extra::parse_bind(text.as_bytes())?));
-    }
-    extras.extend(given("tmpfs").into_iter().map(|(at, dir)| (at, Extra::Tmpfs(dir.into()))));
+    let parse = |name, parse: fn(&[u8]) -> Result<Extra>| {
+        given(name).into_iter().map(move |(at, text)| Ok((at, parse(text.as_bytes())?)))
+    };
+    let both = parse("bind", Extra::bind).chain(parse("tmpfs", Extra::tmpfs));
+    let mut extras = both.collect::<Result<Vec<_>>>()?;
     extras.sort_by_key(|(at, _)| *at);
     Ok(extras.into_iter().map(|(_, extra)| extra).collect())
 }

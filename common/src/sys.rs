@@ -3,6 +3,8 @@
 
 #![allow(unsafe_code)]
 
+pub mod mount;
+
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;

@@ -3,8 +3,12 @@
 pub mod create;
 pub mod fd;
 pub mod initial;
+pub mod inside;
 pub mod join;
 mod netnsid;
+pub mod outside;
+pub mod pins;
 pub mod refer;
+pub mod root;
 pub mod scan;
 pub mod visit;

@@ -1,11 +1,12 @@
 //! Namespaces that are kept by files: bind mounts of their entries in /proc, by which they outlive their processes.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::Mode;
 
 use crate::error::{Error, Result};
@@ -46,6 +47,7 @@ impl Pin {
     /// Answers the mount, by which it can be undone. Needs CAP_SYS_ADMIN where the file is. Source: namespaces(7).
     pub fn bind(&self, task: &Task) -> Result<OwnedFd> {
         let row = self.kind.row();
+        let on_text = format!("{} namespace", self.kind);
         let on = || [self.kind.name().as_bytes(), b" namespace on ", self.path.as_os_str().as_bytes()].concat();
         let fail = |e: Errno| {
             let error = Error::sys("mount", on(), e);
@@ -60,13 +62,16 @@ impl Pin {
                 _ => error,
             }
         };
-        let tree = mount::clone_tree(task, row.for_children.unwrap_or(row.path), false).map_err(fail)?;
-        mount::attach(&tree, &self.file).map_err(fail)?;
+        let namespace = task.open(row.for_children.unwrap_or(row.path), OFlag::O_PATH, &on_text)?;
+        let tree = mount::open_tree(&namespace, false).map_err(fail)?;
+        mount::move_mount(&tree, &self.file).map_err(fail)?;
         Ok(tree)
     }
 }
 
 /// Takes a mount that [`Pin::bind`] made away again.
 pub fn unbind(mount: OwnedFd) -> Result<()> {
-    mount::detach(&mount).map_err(|e| Error::sys("umount", "a namespace that was bound to a file", e))
+    let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
+    umount2(path.as_str(), MntFlags::MNT_DETACH)
+        .map_err(|e| Error::sys("umount", "a namespace that was bound to a file", e))
 }

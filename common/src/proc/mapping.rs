@@ -70,6 +70,9 @@ pub enum Setgroups {
     Deny,
 }
 
+/// Both by their words.
+pub const SETGROUPS: &[(&str, Setgroups)] = &[("allow", Setgroups::Allow), ("deny", Setgroups::Deny)];
+
 /// How many lines the kernel takes, since Linux 4.15. Source: user_namespaces(7).
 const LINES: usize = 340;
 
@@ -253,11 +256,8 @@ pub fn write_groups(task: &Task, mapping: &Mapping) -> Result<()> {
 /// Allows or denies setgroups(2) in this process's user namespace. It can be denied until the map of groups is written,
 /// and not be allowed again. Source: user_namespaces(7), Linux 3.19.
 pub fn write_setgroups(task: &Task, setgroups: Setgroups) -> Result<()> {
-    let word = match setgroups {
-        Setgroups::Allow => "allow",
-        Setgroups::Deny => "deny",
-    };
-    write(task, c"setgroups", word)
+    let word = SETGROUPS.iter().find(|(_, known)| *known == setgroups).map(|(word, _)| *word);
+    write(task, c"setgroups", word.unwrap_or_default())
 }
 
 /// Writes in one piece: the kernel takes the first write alone.

@@ -1,9 +1,9 @@
 //! Our root and working directory.
 
 use std::ffi::CStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
@@ -59,4 +59,9 @@ impl Place {
 /// Makes the directory with this path our working directory.
 pub fn change_directory(path: &Path) -> Result<()> {
     nix::unistd::chdir(path).map_err(|e| Error::sys("chdir", path.as_os_str().as_bytes(), e))
+}
+
+/// A path that leads to just what a descriptor of ours leads to, for calls that take none. Source: proc_pid_fd(5).
+pub fn of_descriptor(fd: impl AsFd) -> PathBuf {
+    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()).into()
 }
