@@ -37,7 +37,7 @@ enum Step {
     Map(Work),
     Propagate(Propagation),
     Root(Root),
-    ChangeRoot(Place, PathBuf),
+    ChangeRoot(PathBuf),
     ChangeDirectory(PathBuf),
     MountProc(PathBuf, Propagation),
     MountBinfmt(PathBuf),
@@ -116,7 +116,9 @@ impl Plan {
             if with_root { (request.mount_proc, None) } else { (None, request.mount_proc) };
         match request.enter {
             Enter::Chroot(dir) if request.overlay.is_none() && request.extras.is_empty() => {
-                steps.push(Step::ChangeRoot(Place::open(&dir)?, dir));
+                // To be opened again: what is open now stays in the mount namespace that we leave.
+                Place::open(&dir)?;
+                steps.push(Step::ChangeRoot(dir));
             }
             Enter::Stay if request.overlay.is_none() && request.extras.is_empty() => {}
             enter => {
@@ -287,7 +289,7 @@ impl Step {
             Step::Root(root) => root.make(&mut |text| {
                 tool::complain(TOOL.name, &show(text, Charset::from_env()), None);
             }),
-            Step::ChangeRoot(place, _) => place.become_root(),
+            Step::ChangeRoot(dir) => Place::open(&dir)?.become_root(),
             Step::ChangeDirectory(dir) => change_directory(&dir),
             Step::MountProc(dir, around) => create::mount_proc(&dir, around),
             Step::MountBinfmt(dir) => binfmt::mount_at(&dir),
@@ -345,7 +347,7 @@ impl Step {
                 say(&[&text(format!("make all mounts {}", name.unwrap_or_default()))]);
             }
             Step::Root(root) => lines.extend(root.describe()),
-            Step::ChangeRoot(_, dir) => say(&[b"chroot ", path(dir)]),
+            Step::ChangeRoot(dir) => say(&[b"chroot ", path(dir)]),
             Step::ChangeDirectory(dir) => say(&[b"chdir ", path(dir)]),
             Step::MountProc(dir, _) => say(&[b"mount proc on ", path(dir)]),
             Step::MountBinfmt(dir) => say(&[b"mount binfmt_misc on ", path(dir)]),
