@@ -1,8 +1,8 @@
 //! runshare: runs a program in new namespaces.
 
-mod cli;
+#![no_main]
 
-use std::process::ExitCode;
+mod cli;
 
 use cli::{Map, Request, TOOL};
 use common::error::{Error, Result};
@@ -14,9 +14,7 @@ use common::proc::place::{Place, change_directory};
 use common::proc::{Proc, credentials};
 use common::tool;
 
-fn main() -> ExitCode {
-    tool::main(&TOOL, cli::request, run)
-}
+common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(mut request: Request) -> anyhow::Result<u8> {
     let program = Program::new(std::mem::take(&mut request.words))?;

@@ -52,9 +52,6 @@ impl Program {
 
     /// Becomes the program, looked for in PATH. Answers only by what went wrong.
     pub fn exec(&self) -> Error {
-        if let Err(e) = sys::give_back() {
-            return Error::sys("fcntl", "what we were given", e);
-        }
         let Err(errno) = nix::unistd::execvp(&self.file, &self.args);
         let error = Error::sys("exec", self.file.to_bytes(), errno);
         match errno {
@@ -181,6 +178,8 @@ impl Watch {
         // Not nix's `thread_swap_mask`, which takes each answer of the C library for a success: unblocked, the
         // end of the child would never be told.
         let mut old_mask = SigSet::empty();
+        // That the child ended before it began is no end of ours; for the program SIGPIPE is as we were given it.
+        mask.add(Signal::SIGPIPE);
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), Some(&mut old_mask))
             .map_err(|e| Error::sys("sigprocmask", "", e))?;
         Ok(Watch { signals, old_mask, chld_ignored })
