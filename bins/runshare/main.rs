@@ -5,25 +5,23 @@
 mod cli;
 
 use cli::{Map, Request, TOOL};
-use common::error::{Error, Result};
+use common::error::Result;
 use common::kind::Kind;
 use common::launch::{self, Gate, Program};
 use common::ns::create;
+use common::proc::credentials;
 use common::proc::idmap::{Maps, Single};
 use common::proc::place::{Place, change_directory};
-use common::proc::{Proc, credentials};
 use common::tool;
 
 common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(mut request: Request) -> anyhow::Result<u8> {
     let program = Program::new(std::mem::take(&mut request.words))?;
-    // Only maps need it.
-    let proc = Proc::system();
     // The ids are asked now: in a new user namespace we have none until the map is written.
     let maps = request.map.map(maps);
-    create::unshare(proc.as_ref().ok(), request.kinds)?;
-    let start = |gate: Option<&Gate>| match prepare(&request, &proc, maps, gate) {
+    create::unshare(request.kinds)?;
+    let start = |gate: Option<&Gate>| match prepare(&request, maps, gate) {
         Ok(()) => program.exec(),
         Err(e) => e,
     };
@@ -42,9 +40,9 @@ fn maps(map: Map) -> Maps {
 }
 
 /// Makes the world inside as it was asked, in the process that will be the program.
-fn prepare(request: &Request, proc: &Result<Proc>, maps: Option<Maps>, gate: Option<&Gate>) -> Result<()> {
+fn prepare(request: &Request, maps: Option<Maps>, gate: Option<&Gate>) -> Result<()> {
     if let Some(maps) = maps {
-        maps.write(proc.as_ref().map_err(Error::clone)?)?;
+        maps.write()?;
     }
     if request.kinds.contains(Kind::Mnt) {
         create::propagate(request.propagation)?;

@@ -2,8 +2,9 @@
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 
-use super::{Proc, Task};
+use super::{NOT_MOUNTED, Task};
 use crate::error::{Error, Result};
 use crate::text::digits;
 
@@ -29,11 +30,10 @@ impl Maps {
     /// Writes the maps of the user namespace that we have just entered by unshare(2), without privilege: the
     /// outside ids must be our own, and setgroups(2) is given up for good, as the kernel demands before the
     /// group map. Source: user_namespaces(7).
-    pub fn write(&self, proc: &Proc) -> Result<()> {
-        let this = proc.this()?;
-        write(&this, c"uid_map", &self.user.line())?;
-        write(&this, c"setgroups", "deny")?;
-        write(&this, c"gid_map", &self.group.line())
+    pub fn write(&self) -> Result<()> {
+        write("uid_map", &self.user.line())?;
+        write("setgroups", "deny")?;
+        write("gid_map", &self.group.line())
     }
 }
 
@@ -43,12 +43,17 @@ impl Single {
     }
 }
 
-fn write(task: &Task, name: &std::ffi::CStr, text: &str) -> Result<()> {
-    let on = name.to_string_lossy();
-    let file = task.open(name, OFlag::O_WRONLY, &on)?;
+/// Writes a file of our own in the machine's /proc.
+fn write(name: &str, text: &str) -> Result<()> {
+    let path = format!("/proc/self/{name}");
+    let file = nix::fcntl::open(path.as_str(), OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
+    let file = file.map_err(|e| match e {
+        Errno::ENOENT => Error::sys("open", &path, e).with_hint(NOT_MOUNTED),
+        _ => Error::sys("open", &path, e),
+    })?;
     nix::unistd::write(&file, text.as_bytes())
         .map(drop)
-        .map_err(|e| Error::sys("write", format!("{text:?} to {on}"), e))
+        .map_err(|e| Error::sys("write", format!("{text:?} to {name}"), e))
 }
 
 /// Which ids of a user namespace stand for which outside it. Source: user_namespaces(7).
