@@ -8,6 +8,7 @@ pub mod table;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
+use std::mem::ManuallyDrop;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Command};
@@ -46,7 +47,10 @@ pub fn main<R>(
     if let Some(status) = complete::answered(tool, &argv) {
         return status;
     }
-    match read(tool, request, argv) {
+    // To free these would take a third of the time that reading takes, and we end soon or become another program.
+    let mut command = ManuallyDrop::new((tool.command)());
+    let request = |matches| request(&ManuallyDrop::new(matches));
+    match read_by(tool, &mut command, request, argv) {
         Ok(request) => match run(request) {
             Ok(status) => status,
             Err(error) => report(tool, &error),
@@ -82,21 +86,29 @@ pub fn read<R>(
     request: fn(&ArgMatches) -> Result<R>,
     argv: Vec<OsString>,
 ) -> std::result::Result<R, Stop> {
+    read_by(tool, &mut (tool.command)(), |matches| request(&matches), argv)
+}
+
+fn read_by<R>(
+    tool: &Tool,
+    command: &mut Command,
+    request: impl FnOnce(ArgMatches) -> Result<R>,
+    argv: Vec<OsString>,
+) -> std::result::Result<R, Stop> {
     let refused = |line, hint: Option<String>| Stop::Refused {
         line,
         hint: hint.unwrap_or_else(|| format!("`{} --help` shows what can be asked", tool.name)),
     };
     let failed = |error: Error| refused(error.to_string(), error.hint().map(str::to_string));
-    let mut command = (tool.command)();
-    let argv = args::canonical(&mut command, &tool.dialect, argv).map_err(failed)?;
-    let matches = command.try_get_matches_from(argv).map_err(|error| match error.use_stderr() {
+    let argv = args::canonical(command, &tool.dialect, argv).map_err(failed)?;
+    let matches = command.try_get_matches_from_mut(argv).map_err(|error| match error.use_stderr() {
         false => Stop::Told(error.render().to_string()),
         true => {
             let (line, hint) = usage(&error);
             refused(line, hint)
         }
     })?;
-    request(&matches).map_err(failed)
+    request(matches).map_err(failed)
 }
 
 /// Says on stderr what failed and what to do, and answers the exit status for it.
