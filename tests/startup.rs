@@ -16,9 +16,11 @@ fn calls(t: &Test, launcher: &Path, options: &[&str]) -> usize {
     strace.args(options).arg(PROGRAM).env("LC_ALL", "C").run().ok();
     let log = std::fs::read_to_string(log.path()).unwrap();
     let is_call = |line: &&str| {
-        let ours = line.split_once(' ').unwrap().1.trim_start();
-        // Nor what the standard library asks of a descriptor before it closes it in a debug build only.
-        !ours.starts_with(['<', '-', '+']) && !(ours.starts_with("fcntl(") && ours.contains("F_GETFD"))
+        let call = line.split_once(' ').unwrap().1.trim_start();
+        // In a debug build the standard library asks something of each descriptor before it closes it.
+        let of_debug = call.starts_with("fcntl(") && call.contains("F_GETFD");
+        // A call that goes on, a signal, an end.
+        !(of_debug || call.starts_with(['<', '-', '+']))
     };
     // The first is the one that executes the launcher.
     let begun = log.lines().skip(1).filter(is_call);
@@ -52,6 +54,24 @@ fn a_launcher_makes_no_more_system_calls_than_its_original() {
 }
 
 #[test]
+fn entering_takes_no_more_system_calls_than_the_original_makes() {
+    let t = rings!(Host, User);
+    if !t.has("strace") {
+        return;
+    }
+    let (make, enter) = match crate::harness::Ring::here().is_root() {
+        true => (&["-n"][..], &["-n"][..]),
+        false => (&["-Urn"][..], &["-U", "--preserve-credentials", "-n"][..]),
+    };
+    let held = t.hold("runshare", make);
+    let pid = held.pid().to_string();
+    let options = [&["-t", pid.as_str()], enter].concat();
+    let theirs = calls(&t, &find("nsenter").unwrap(), &options);
+    let ours = calls(&t, tool_path("rnsenter"), &options);
+    assert!(ours <= theirs, "{ours} calls, of nsenter {theirs}");
+}
+
+#[test]
 fn a_launcher_loads_the_c_library_and_no_other() {
     let t = rings!(Host, User);
     if !t.has("strace") {
@@ -77,9 +97,8 @@ fn a_launcher_loads_the_c_library_and_no_other() {
 fn the_program_has_the_signal_of_a_closed_pipe_as_we_were_given_it() {
     let t = rings!(Host, User);
     // Killed by the signal, the status is 141; where it is ignored seq tells of the error.
-    let script = "trap '' PIPE; \"$@\"; echo $? >&3";
-    let script_default = "\"$@\"; echo $? >&3";
-    for (script, expected) in [(script, "1\n"), (script_default, "141\n")] {
+    let given = [("trap '' PIPE; \"$@\"; echo $? >&3", "1\n"), ("\"$@\"; echo $? >&3", "141\n")];
+    for (script, expected) in given {
         for options in [&["-Ur"][..], &["-Ur", "-f"]] {
             let line = format!("exec 3>&1; {{ {script}; }} | true");
             let run = t.program("env").args(["--default-signal=PIPE", "bash", "-c", &line, "-"]);
@@ -92,7 +111,6 @@ fn the_program_has_the_signal_of_a_closed_pipe_as_we_were_given_it() {
 #[test]
 fn a_closed_pipe_ends_no_tool_before_its_own_status() {
     let t = rings!(Host, User);
-    // What they print of others needs no right.
     let cases: &[(&str, &[&str], &str)] = &[
         ("rlsns", &["--help"], "0\n"),
         ("rlsns", &["-n"], "0\n"),
