@@ -219,12 +219,44 @@ fn launches(wanted: &Wanted) {
         let both = || [Contender::new("unshare", &args), Contender::new(RUNSHARE, &args), alone()];
         wanted.row(&format!("`unshare {args}`"), both, OFTEN);
     }
+    let args = format!("{} {PROGRAM}", MAKE[0]);
+    let job = format!("`unshare {args}`, ours a static build");
+    if let Some(tool) = wanted.has(&job).then(static_runshare).flatten() {
+        let ours = Contender::new(tool.to_str().unwrap(), &args);
+        wanted.row(&job, || [Contender::new("unshare", &args), ours, alone()], OFTEN);
+    }
     let target = Target::start();
     for options in ENTER {
         let args = format!("-t {} {options} {PROGRAM}", target.pid);
         let both = || [Contender::new("nsenter", &args), Contender::new(RNSENTER, &args), alone()];
         wanted.row(&format!("`nsenter -t PID {options} {PROGRAM}`"), both, OFTEN);
     }
+}
+
+/// runshare without a shared library, built where Rust has its library for musl.
+fn static_runshare() -> Option<PathBuf> {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let rustc = |args: &[&str]| Command::new("rustc").args(args).output().ok();
+    let there = rustc(&["--print", "target-libdir", "--target", &target])?;
+    if !Path::new(String::from_utf8(there.stdout).unwrap().trim()).is_dir() {
+        eprintln!("a static build is not measured: rustup target add {target}");
+        return None;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("static");
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--release",
+        "--bin",
+        "runshare",
+        "--target",
+        &target,
+        "--target-dir",
+    ]);
+    let built = cargo.arg(&folder).current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
+    built.success().then(|| folder.join(&target).join("release/runshare"))
 }
 
 /// A process in new namespaces of most kinds, which ends with us.

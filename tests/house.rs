@@ -131,6 +131,10 @@ fn every_test_says_in_which_rings_it_runs() {
         }
     }
     assert!(count > 20);
+    // Cargo.toml says that the tools have none: without Rust's runtime they could not be run.
+    for (file, text) in sources("bins") {
+        assert!(!text.contains("#[test]"), "{file}: tests stand in tests/");
+    }
 }
 
 #[test]

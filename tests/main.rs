@@ -22,6 +22,7 @@ mod refer;
 mod rlsns;
 mod rnsenter;
 mod runshare;
+mod startup;
 #[allow(dead_code, unused_imports)]
 #[path = "tools.rs"]
 mod tools;

@@ -1,10 +1,10 @@
 //! nsinfo: shows the world of one process.
 
+#![no_main]
+
 mod cli;
 mod report;
 mod world;
-
-use std::process::ExitCode;
 
 use cli::{Request, TOOL};
 use common::ns::refer::{self, Ref};
@@ -13,9 +13,7 @@ use common::text::Charset;
 use common::tool::{self, print};
 use world::World;
 
-fn main() -> ExitCode {
-    tool::main(&TOOL, cli::request, run)
-}
+common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let proc = Proc::open(&request.proc)?;

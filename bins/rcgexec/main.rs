@@ -1,8 +1,8 @@
 //! rcgexec: runs a program in control groups.
 
-mod cli;
+#![no_main]
 
-use std::process::ExitCode;
+mod cli;
 
 use cli::{Controllers, Request, Spec, TOOL, What};
 use common::cgroup::group::Group;
@@ -14,9 +14,7 @@ use common::proc::Proc;
 use common::text::{Charset, show};
 use common::tool::{self, complain, print};
 
-fn main() -> ExitCode {
-    tool::main(&TOOL, cli::request, run)
-}
+common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let layout = Layout::take(&Proc::system()?)?;

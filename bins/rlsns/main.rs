@@ -1,5 +1,7 @@
 //! rlsns: lists namespaces.
 
+#![no_main]
+
 mod cli;
 mod columns;
 mod filter;
@@ -11,7 +13,6 @@ mod why;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
-use std::process::ExitCode;
 
 use cli::{Relation, Request, TOOL};
 use columns::COLUMNS;
@@ -34,9 +35,7 @@ use picture::{Beside, Picture, Row};
 /// The version of the JSON: one more when a key changes its meaning or goes away.
 const SCHEMA: u64 = 1;
 
-fn main() -> ExitCode {
-    tool::main(&TOOL, cli::request, run)
-}
+common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     if request.explain {

@@ -1,8 +1,8 @@
 //! rnsenter: runs a program in namespaces of other processes.
 
-mod cli;
+#![no_main]
 
-use std::process::ExitCode;
+mod cli;
 
 use cli::{Dir, Given, PassFds, Request, TOOL};
 use common::error::{Error, Result};
@@ -15,9 +15,7 @@ use common::proc::place::Place;
 use common::proc::{Proc, Task, credentials};
 use common::{sys, tool};
 
-fn main() -> ExitCode {
-    tool::main(&TOOL, cli::request, run)
-}
+common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let entry = Entry::open(request)?;

@@ -1,18 +1,16 @@
 //! runshare: runs a program in new namespaces.
 
+#![no_main]
+
 mod cli;
 mod steps;
-
-use std::process::ExitCode;
 
 use cli::{Request, TOOL};
 use common::text::{Charset, show};
 use common::tool::{self, print};
 use steps::Plan;
 
-fn main() -> ExitCode {
-    tool::main(&TOOL, cli::request, run)
-}
+common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let explain = request.explain;

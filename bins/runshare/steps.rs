@@ -18,7 +18,7 @@ use common::proc::idmap::IdMap;
 use common::proc::mapping::{self, Asked, Mapping, SETGROUPS, Setgroups, Single};
 use common::proc::place::{Place, change_directory};
 use common::proc::subids::{Of, Subids};
-use common::proc::{Proc, Whereabouts, binfmt, credentials, users};
+use common::proc::{Proc, Task, Whereabouts, binfmt, credentials, users};
 use common::sys;
 use common::text::{Charset, shell_word, show};
 use common::tool::{self, json::Value};
@@ -64,20 +64,20 @@ pub(crate) struct Plan {
     /// Is the rest done by a child of that, which is the init?
     init: bool,
     last: Vec<Step>,
-    proc: Result<Proc>,
+    proc: Option<Proc>,
     program: Program,
 }
 
 impl Plan {
     /// Opens all that has to be there, and puts what is to be done in order. Nothing is changed.
     pub(crate) fn open(request: Request) -> Result<Plan> {
-        let proc = Proc::system();
         let new = |kind| request.kinds.contains(kind);
         let program = Program::within(request.words, request.environment)?;
 
         let (mut ours, mut outside) = (Work::default(), Work::default());
-        let maps = Maps { proc: &proc, own: credentials::effective() };
-        let (users, groups) = (maps.users(&request.users)?, maps.groups(&request.groups)?);
+        let own = credentials::effective();
+        let users = map(&request.users, own, own.0, (users::user, Of::Users, IdMap::of_users))?;
+        let groups = map(&request.groups, own, own.1, (users::group, Of::Groups, IdMap::of_groups))?;
         // Who has become the owner may not write maps, and who maps others' ids needs rights outside.
         let outside_of_us = |ids: &Ids| request.owner.is_some() || !ids.ranges.is_empty();
         let denied = (groups.is_some() && !outside_of_us(&request.groups)).then_some(Setgroups::Deny);
@@ -89,13 +89,21 @@ impl Plan {
             outside.pins.push(Pin::open(*kind, path)?);
         }
 
+        let offsets = request.offsets != Offsets::default();
+        let proc = match !outside.is_empty() || offsets || request.info_fd.is_some() {
+            true => Some(Proc::system()?),
+            // Before it is covered: by it we see whether the program hears what it is sent.
+            false if request.fork && (new(Kind::Pid) || new(Kind::Mnt)) => Proc::system().ok(),
+            false => None,
+        };
+
         let mut before: Vec<Step> = Vec::new();
         before.extend(request.owner.map(|(uid, gid)| Step::BecomeOwner(uid, gid)));
         before.extend((!request.kinds.is_empty()).then_some(Step::Unshare(request.kinds)));
         before.extend(outside.maps().then_some(Step::MapOutside));
-        if request.offsets != Offsets::default() {
+        if let (true, Some(proc)) = (offsets, &proc) {
             let Offsets { monotonic, boottime } = request.offsets;
-            before.push(Step::Clocks(Clocks::open(known(&proc)?, monotonic, boottime)?));
+            before.push(Step::Clocks(Clocks::open(proc, monotonic, boottime)?));
         }
 
         let mut steps: Vec<Step> = Vec::new();
@@ -161,7 +169,6 @@ impl Plan {
             let given = sys::take_given(fd).map_err(|e| {
                 Error::sys("fcntl", format!("descriptor {fd}"), e).with_hint("--info-fd wants an open descriptor that can be written: 3>FILE")
             })?;
-            known(&proc)?;
             last.push(Step::Tell(given));
         }
         let (kinds, forks, init) = (request.kinds, request.fork, request.init);
@@ -205,13 +212,13 @@ impl Plan {
     /// Does it. Answers the status to exit with.
     pub(crate) fn carry_out(self) -> anyhow::Result<u8> {
         let Plan { kinds, before, forks, outside: work, inside, init, last, proc, program } = self;
-        let outside = match work.is_empty() {
-            true => None,
-            false => Some(Outside::start(&known(&proc)?.this()?, &work)?),
+        let outside = match &proc {
+            Some(proc) if !work.is_empty() => Some(Outside::start(&proc.this()?, &work)?),
+            _ => None,
         };
         let pins = !work.pins.is_empty();
         drop(work);
-        let scene = Scene { kinds, proc: &proc, gate: None };
+        let scene = Scene { kinds, proc: proc.as_ref(), gate: None };
         before.into_iter().try_for_each(|step| step.run(&scene, outside.as_ref()))?;
         if !forks {
             outside.iter().filter(|_| pins).try_for_each(Outside::pin)?;
@@ -220,7 +227,7 @@ impl Plan {
         }
         let kills = |step: &Step| matches!(step, Step::DieWithParent(_));
         let kills = inside.iter().chain(&last).any(kills);
-        let watch = Watch::begin()?.looking_at(proc.as_ref().ok()).until_death(kills).with_news(init || pins);
+        let watch = Watch::begin()?.looking_at(proc.as_ref()).until_death(kills).with_news(init || pins);
         // Parent and child each have their own: the parent lets go of what it would hold as long as it waits.
         let held = Cell::new(Some((outside, last)));
         let ready = || {
@@ -264,7 +271,7 @@ fn finish(last: Vec<Step>, scene: &Scene, program: &Program, outside: Option<Out
 #[derive(Clone, Copy)]
 struct Scene<'a> {
     kinds: KindSet,
-    proc: &'a Result<Proc>,
+    proc: Option<&'a Proc>,
     gate: Option<&'a Gate>,
 }
 
@@ -276,14 +283,13 @@ impl Step {
                 credentials::set_group(gid)?;
                 credentials::set_user(uid)
             }
-            Step::Unshare(kinds) => create::unshare(scene.proc.as_ref().ok(), kinds),
+            Step::Unshare(kinds) => create::unshare(kinds),
             Step::MapOutside => outside.map_or(Ok(()), Outside::map),
             Step::Clocks(clocks) => clocks.set(),
             Step::Map(Work { users, groups, setgroups, .. }) => {
-                let this = known(scene.proc)?.this()?;
-                users.map_or(Ok(()), |users| mapping::write_users(&this, &users))?;
-                setgroups.map_or(Ok(()), |word| mapping::write_setgroups(&this, word))?;
-                groups.map_or(Ok(()), |groups| mapping::write_groups(&this, &groups))
+                users.map_or(Ok(()), |users| mapping::write_users(None, &users))?;
+                setgroups.map_or(Ok(()), |word| mapping::write_setgroups(None, word))?;
+                groups.map_or(Ok(()), |groups| mapping::write_groups(None, &groups))
             }
             Step::Propagate(propagation) => create::propagate(propagation),
             Step::Root(root) => root.make(&mut |text| {
@@ -310,7 +316,8 @@ impl Step {
             Step::SetUser(uid) => credentials::set_user(uid),
             Step::KeepCaps => credentials::hand_on_caps(),
             Step::Tell(fd) => {
-                let Whereabouts { outside, inside, namespaces } = known(scene.proc)?.whereabouts()?;
+                let Some(proc) = scene.proc else { return Ok(()) };
+                let Whereabouts { outside, inside, namespaces } = proc.whereabouts()?;
                 let namespaces = namespaces.iter().filter(|(_, ino)| **ino != 0);
                 let namespaces = namespaces.map(|(kind, ino)| (kind.name(), Value::Number(*ino)));
                 let pids = [outside, inside].map(|pid| Value::Number(pid as u64));
@@ -385,57 +392,30 @@ fn path(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
-/// What needs /proc says why there is none.
-fn known(proc: &Result<Proc>) -> Result<&Proc> {
-    proc.as_ref().map_err(Error::clone)
-}
+/// How ids of a sort are looked up: by their names, among subordinate ones, and all that there are.
+type Sort = (fn(&[u8]) -> Result<u32>, Of, fn(&Task) -> Result<IdMap>);
 
-/// Makes maps of what was asked.
-struct Maps<'a> {
-    proc: &'a Result<Proc>,
-    /// Our user and group id.
-    own: (u32, u32),
-}
-
-impl Maps<'_> {
-    fn users(&self, ids: &Ids) -> Result<Option<Mapping>> {
-        let all = || IdMap::of_users(&known(self.proc)?.this()?);
-        self.map(ids, self.own.0, users::user, Of::Users, all)
+/// Makes a map of what was asked. `us` is the user we are, `own` the id of ours of that sort.
+fn map(ids: &Ids, (us, _): (u32, u32), own: u32, (named, of, all): Sort) -> Result<Option<Mapping>> {
+    if !ids.is_asked() {
+        return Ok(None);
     }
-
-    fn groups(&self, ids: &Ids) -> Result<Option<Mapping>> {
-        let all = || IdMap::of_groups(&known(self.proc)?.this()?);
-        self.map(ids, self.own.1, users::group, Of::Groups, all)
-    }
-
-    fn map(
-        &self,
-        ids: &Ids,
-        own: u32,
-        named: fn(&[u8]) -> Result<u32>,
-        of: Of,
-        all: impl Fn() -> Result<IdMap>,
-    ) -> Result<Option<Mapping>> {
-        if !ids.is_asked() {
-            return Ok(None);
+    let inside = match &ids.single {
+        None => None,
+        Some(As::Root) => Some(0),
+        Some(As::Itself) => Some(own),
+        Some(As::Id(word)) => Some(named(word.as_bytes())?),
+    };
+    // Of groups too, they are the user's.
+    let subordinate = || Subids::read(Path::new("/"), of, users::login(us)?.as_deref(), us);
+    let mut extents = Vec::new();
+    for asked in &ids.ranges {
+        match asked {
+            Asked::Range(line) => extents.push((*line).into()),
+            Asked::Auto => extents.push(subordinate()?.auto()),
+            Asked::Subids => extents.push(subordinate()?.same()),
+            Asked::All => extents.extend(mapping::all(&all(&Proc::system()?.this()?)?)),
         }
-        let inside = match &ids.single {
-            None => None,
-            Some(As::Root) => Some(0),
-            Some(As::Itself) => Some(own),
-            Some(As::Id(word)) => Some(named(word.as_bytes())?),
-        };
-        let (uid, _) = self.own;
-        let subordinate = || Subids::read(Path::new("/"), of, users::login(uid)?.as_deref(), uid);
-        let mut extents = Vec::new();
-        for asked in &ids.ranges {
-            match asked {
-                Asked::Range(line) => extents.push((*line).into()),
-                Asked::Auto => extents.push(subordinate()?.auto()),
-                Asked::Subids => extents.push(subordinate()?.same()),
-                Asked::All => extents.extend(mapping::all(&all()?)),
-            }
-        }
-        mapping::plan(inside.map(|inside| Single { inside, outside: own }), &extents).map(Some)
     }
+    mapping::plan(inside.map(|inside| Single { inside, outside: own }), &extents).map(Some)
 }

@@ -5,13 +5,14 @@
 
 pub mod mount;
 
-use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
+use nix::sys::stat::Mode;
 use nix::unistd::{ForkResult, Pid};
 
 type Result<T> = std::result::Result<T, Errno>;
@@ -432,17 +433,14 @@ pub fn take_given(fd: RawFd) -> Result<OwnedFd> {
 
 /// Writes all of it to what [`take_given`] took. Nobody is left who would be killed by SIGPIPE: that is EPIPE.
 pub fn tell_given(fd: impl AsFd, mut bytes: &[u8]) -> Result<()> {
-    let given = ignore(Signal::SIGPIPE, true)?;
-    let mut written = Ok(());
-    while let (Ok(()), false) = (&written, bytes.is_empty()) {
-        match nix::unistd::write(&fd, bytes) {
+    while !bytes.is_empty() {
+        match without_sigpipe(|| nix::unistd::write(&fd, bytes)) {
             Ok(length) => bytes = &bytes[length..],
             Err(Errno::EINTR) => {}
-            Err(e) => written = Err(e),
+            Err(e) => return Err(e),
         }
     }
-    ignore(Signal::SIGPIPE, given)?;
-    written
+    Ok(())
 }
 
 /// Sets what a signal does, to its default or to nothing; answers whether it was ignored before.
@@ -483,6 +481,14 @@ pub fn realtime_signals() -> (i32, i32) {
     (libc::SIGRTMIN(), libc::SIGRTMAX())
 }
 
+/// The effective user and group id that we were started with. The kernel has left them in our memory, so nothing is asked.
+/// Source: AT_EUID and AT_EGID, getauxval(3).
+pub fn started_as() -> (u32, u32) {
+    // SAFETY: takes an integer and reads what never changes.
+    let id = |which| unsafe { libc::getauxval(which) } as u32;
+    (id(libc::AT_EUID), id(libc::AT_EGID))
+}
+
 /// How many columns the terminal behind this descriptor has, if it is one and knows.
 /// Source: TIOCGWINSZ(2const).
 pub fn terminal_columns(fd: impl AsFd) -> Option<usize> {
@@ -492,45 +498,70 @@ pub fn terminal_columns(fd: impl AsFd) -> Option<usize> {
     (answer == 0 && size.ws_col > 0).then_some(size.ws_col.into())
 }
 
-/// What the runtime of Rust changes before `main`: it ignores SIGPIPE, and opens `/dev/null` where standard
-/// input, output or error is closed. So it is looked up earlier, and the program that we start gets back what
-/// we were given. Bits 0 to 2: that descriptor was closed; bit 3: SIGPIPE was ignored.
-static GIVEN: AtomicU8 = AtomicU8::new(0);
-const SIGPIPE_IGNORED: u8 = 8;
-
-extern "C" fn look_at_given() {
-    let mut given = 0;
-    for fd in 0..3 {
-        // SAFETY: only asks.
-        given |= u8::from(unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1) << fd;
-    }
-    // SAFETY: only asks; the structure is plain data and outlives the call.
-    unsafe {
-        let mut old = std::mem::zeroed::<libc::sigaction>();
-        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut old) == 0
-            && old.sa_sigaction == libc::SIG_IGN
-        {
-            given |= SIGPIPE_IGNORED;
+/// Defines the function that the C library calls as `main`: it hands the command line to the given function, and ends
+/// us with the status that this answers. For a binary with `#![no_main]`.
+///
+/// So Rust's runtime does not begin, whose thirty system calls are more than the rest of a start: it ignores SIGPIPE,
+/// which the program that we start would have to be given back, and reads `/proc/self/maps` to know our stack.
+#[macro_export]
+macro_rules! entry {
+    ($main:expr) => {
+        // SAFETY: nothing else in the binary bears this name, and the C library calls it with the words that exec was
+        // given.
+        #[allow(unsafe_code)]
+        #[unsafe(export_name = "main")]
+        extern "C" fn entry(
+            count: std::ffi::c_int,
+            words: *const *const std::ffi::c_char,
+        ) -> std::ffi::c_int {
+            let main: fn(Vec<std::ffi::OsString>) -> u8 = $main;
+            // SAFETY: as above.
+            main(unsafe { $crate::sys::words(count, words) }).into()
         }
-    }
-    GIVEN.store(given, Ordering::Relaxed);
+    };
 }
 
-// SAFETY: the linker gathers such pointers and the C library calls them before main (ELF, System V ABI);
-// the function has the right signature for being called without arguments.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static LOOK_AT_GIVEN: extern "C" fn() = look_at_given;
+/// The words of a command line.
+///
+/// # Safety
+///
+/// There are so many, each of them ends with a NUL, and they stay as they are.
+pub unsafe fn words(count: libc::c_int, words: *const *const libc::c_char) -> Vec<OsString> {
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: the caller says so.
+    let word = |at| unsafe { CStr::from_ptr(*words.add(at)) };
+    (0..count).map(|at| OsString::from_vec(word(at).to_bytes().to_vec())).collect()
+}
 
-/// Undoes what the runtime of Rust changed: SIGPIPE is as we were given it, and standard descriptors that were
-/// closed will be so in the program. To be called just before exec.
-pub fn give_back() -> Result<()> {
-    let given = GIVEN.load(Ordering::Relaxed);
-    for fd in (0..3).filter(|fd| given & (1 << fd) != 0) {
-        // SAFETY: takes integers; the descriptor is the runtime's /dev/null.
-        Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+/// Takes hold of the numbers of standard input, output and error where they are closed, so that nothing that we open
+/// gets one of them: a message would be written into it. In the program that we start they are closed again.
+pub fn hold_standard_descriptors() -> crate::Result<()> {
+    let mut fds = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
+    // SAFETY: the kernel writes only into the three structures, which outlive the call.
+    let polled = unsafe { libc::poll(fds.as_mut_ptr(), 3, 0) } != -1;
+    for libc::pollfd { fd, revents, .. } in fds {
+        // Who may have no three descriptors may not poll them either.
+        // SAFETY: only asks.
+        let closed = || unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1;
+        if if polled { revents & libc::POLLNVAL != 0 } else { closed() } {
+            // The lowest number that is free is this one. Where there are no devices the root directory serves as well: it
+            // can be neither read nor written.
+            let open = |path: &CStr, flags| nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::empty());
+            let held = open(c"/dev/null", OFlag::O_RDWR).or_else(|_| open(c"/", OFlag::O_PATH));
+            let _ = held.map_err(|e| crate::Error::sys("open", "/dev/null", e))?.into_raw_fd();
+        }
     }
-    ignore(Signal::SIGPIPE, given & SIGPIPE_IGNORED != 0).map(drop)
+    Ok(())
+}
+
+/// Writes where nobody may be left to read: that is an error then, EPIPE, and no signal that ends us.
+pub fn without_sigpipe<T>(write: impl FnOnce() -> T) -> T {
+    let ignored = ignore(Signal::SIGPIPE, true);
+    let answer = write();
+    if let Ok(false) = ignored {
+        let _ = ignore(Signal::SIGPIPE, false);
+    }
+    answer
 }
 
 /// Takes every variable out of the environment. For callers with one thread only, as the tools are.
@@ -610,6 +641,11 @@ pub fn raise_capabilities() -> Result<()> {
     }
     Ok(())
 }
+// The unwinder of the library itself, as for a static binary: to look for and load the shared one takes the C library
+// ten system calls. Whoever links for the GNU C library by gcc or clang has both.
+#[cfg(all(target_env = "gnu", not(target_feature = "crt-static")))]
+#[link(name = "gcc_eh", kind = "static", modifiers = "-bundle")]
+unsafe extern "C" {}
 
 /// An extended regular expression of POSIX, in the C locale: a character is a byte. Source: regcomp(3), regex(7).
 pub struct Regex(Box<libc::regex_t>);

@@ -63,9 +63,6 @@ impl Program {
         if let Err(e) = self.environment.enter() {
             return e;
         }
-        if let Err(e) = sys::give_back() {
-            return Error::sys("fcntl", "what we were given", e);
-        }
         let Err(errno) = nix::unistd::execvp(&self.file, &self.args);
         let error = Error::sys("exec", self.file.to_bytes(), errno);
         match errno {

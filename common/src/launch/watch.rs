@@ -116,7 +116,7 @@ pub struct Watch<'a> {
     mask: SigSet,
     old_mask: SigSet,
     chld_ignored: bool,
-    /// By which the child can be looked at.
+    /// By which the child can be looked at, where the usual one may be covered.
     proc: Option<&'a Proc>,
     /// The child will want to know whether we live.
     until_death: bool,
@@ -144,8 +144,7 @@ impl<'a> Watch<'a> {
         Ok(Watch { mask, old_mask, chld_ignored, proc: None, until_death, news, init_of: None })
     }
 
-    /// The child may become the first process of a pid namespace: by this /proc it will be seen whether it hears what
-    /// it is sent.
+    /// By this /proc it will be seen whether the child hears what it is sent; without, by what is mounted on `/proc` then.
     pub fn looking_at(self, proc: Option<&'a Proc>) -> Watch<'a> {
         Watch { proc, ..self }
     }
@@ -247,9 +246,17 @@ impl<'a> Watch<'a> {
         })
     }
 
+    /// Looks at the child by what was opened for it, or by what is there now.
+    fn sight(&self, child: &Child) -> Option<Sight> {
+        match self.proc {
+            Some(proc) => child.sight(proc),
+            None => child.sight(&Proc::system().ok()?),
+        }
+    }
+
     /// Passes a signal on, or does what it would have done.
     fn pass_on(&self, child: &mut Child, signal: i32, code: i32) {
-        let sight = self.proc.filter(|_| DROPPED.contains(&signal)).and_then(|proc| child.sight(proc));
+        let sight = DROPPED.contains(&signal).then(|| self.sight(child)).flatten();
         let started = child.listens || sight.is_none_or(|sight| sight.started);
         // The kernel would drop it. What the first process blocks it may still ask for, but before it is the program
         // that does so it is our own doing.

@@ -35,14 +35,14 @@ pub const PROPAGATIONS: &[(&str, Propagation, &str)] = &[
 ];
 
 /// Moves us into new namespaces of these kinds, all or none. Source: unshare(2).
-pub fn unshare(proc: Option<&Proc>, kinds: KindSet) -> Result<()> {
+pub fn unshare(kinds: KindSet) -> Result<()> {
     if kinds.is_empty() {
         return Ok(());
     }
     sys::unshare(kinds.flags()).map_err(|e| {
         let error = Error::sys("unshare", kinds.to_string(), e);
         match e {
-            Errno::ENOSPC => error.with_hint(limits(proc, kinds)),
+            Errno::ENOSPC => error.with_hint(limits(kinds)),
             Errno::EINVAL => error.with_hint(ages(kinds)),
             _ => error,
         }
@@ -50,10 +50,11 @@ pub fn unshare(proc: Option<&Proc>, kinds: KindSet) -> Result<()> {
 }
 
 /// Why there is no room for another namespace. Source: namespaces(7), user_namespaces(7).
-fn limits(proc: Option<&Proc>, kinds: KindSet) -> String {
+fn limits(kinds: KindSet) -> String {
+    let proc = Proc::system().ok();
     let limit = |kind| {
         let name = format!("user/max_{kind}_namespaces");
-        proc?.sysctl(&name).map(|limit| format!("{} is {limit}", name.replace('/', ".")))
+        proc.as_ref()?.sysctl(&name).map(|limit| format!("{} is {limit}", name.replace('/', ".")))
     };
     let limits: Vec<_> = kinds.iter().filter_map(limit).collect();
     format!(

@@ -183,15 +183,15 @@ fn map(task: &Task, work: &Work) -> Result<()> {
     let root = geteuid().is_root();
     if let Some(users) = &work.users {
         match root {
-            true => mapping::write_users(task, users)?,
+            true => mapping::write_users(Some(task), users)?,
             false => run("newuidmap", task, users)?,
         }
     }
     if let Some(setgroups) = work.setgroups {
-        mapping::write_setgroups(task, setgroups)?;
+        mapping::write_setgroups(Some(task), setgroups)?;
     }
     match &work.groups {
-        Some(groups) if root => mapping::write_groups(task, groups),
+        Some(groups) if root => mapping::write_groups(Some(task), groups),
         Some(groups) => run("newgidmap", task, groups),
         None => Ok(()),
     }

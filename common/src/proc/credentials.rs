@@ -1,15 +1,15 @@
 //! Our own user and group ids.
 
-use nix::unistd::{Gid, Uid, getegid, geteuid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 
 use super::Proc;
 use super::idmap::IdMap;
 use crate::error::{Error, Result};
 use crate::sys;
 
-/// Effective user and group id.
+/// Effective user and group id, as we were started.
 pub fn effective() -> (u32, u32) {
-    (geteuid().as_raw(), getegid().as_raw())
+    sys::started_as()
 }
 
 /// Our effective user id, where no other user can look like us: in a user namespace those who have no id there bear

@@ -1,34 +1,10 @@
-//! Maps of user and group ids of a user namespace, as they are read of a process; and single ones of our own.
+//! Maps of user and group ids of a user namespace, as they are read of a process.
 
 use nix::errno::Errno;
 
-use super::mapping::{self, Setgroups};
-use super::{Proc, Task};
+use super::Task;
 use crate::error::{Error, Result};
 use crate::text::digits;
-
-pub use super::mapping::Single;
-
-/// Which ids of ours a new user namespace knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Maps {
-    /// The user.
-    pub user: Single,
-    /// The group.
-    pub group: Single,
-}
-
-impl Maps {
-    /// Writes the maps of the user namespace that we have just entered by unshare(2), without privilege: the
-    /// outside ids must be our own, and setgroups(2) is given up for good, as the kernel demands before the
-    /// group map. Source: user_namespaces(7).
-    pub fn write(&self, proc: &Proc) -> Result<()> {
-        let this = proc.this()?;
-        mapping::write_users(&this, &self.user.into())?;
-        mapping::write_setgroups(&this, Setgroups::Deny)?;
-        mapping::write_groups(&this, &self.group.into())
-    }
-}
 
 /// Which ids of a user namespace stand for which outside it. Source: user_namespaces(7).
 ///

@@ -3,7 +3,9 @@
 use std::ffi::CStr;
 use std::fmt;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 
 use super::Task;
 use super::idmap::{IdMap, NO_ID};
@@ -242,35 +244,43 @@ pub fn arguments(pid: i32, mapping: &Mapping) -> Vec<String> {
     std::iter::once(pid.to_string()).chain(mapping.lines.iter().flat_map(line)).collect()
 }
 
-/// Writes the map of user ids of this process's user namespace, once and for all. Without privilege in the parent user
-/// namespace it can be a [`Single`] that stands for our own effective id. Source: user_namespaces(7).
-pub fn write_users(task: &Task, mapping: &Mapping) -> Result<()> {
+/// Writes the map of user ids of the user namespace of this process, or of ourselves, once and for all. Without privilege
+/// in the parent user namespace it can be a [`Single`] that stands for our own effective id.
+/// Source: user_namespaces(7).
+pub fn write_users(task: Option<&Task>, mapping: &Mapping) -> Result<()> {
     write(task, c"uid_map", &mapping.text())
 }
 
 /// The same of group ids. Without privilege, setgroups(2) has to be denied before.
-pub fn write_groups(task: &Task, mapping: &Mapping) -> Result<()> {
+pub fn write_groups(task: Option<&Task>, mapping: &Mapping) -> Result<()> {
     write(task, c"gid_map", &mapping.text())
 }
 
-/// Allows or denies setgroups(2) in this process's user namespace. It can be denied until the map of groups is written,
-/// and not be allowed again. Source: user_namespaces(7), Linux 3.19.
-pub fn write_setgroups(task: &Task, setgroups: Setgroups) -> Result<()> {
+/// Allows or denies setgroups(2) in the user namespace of this process, or in ours. It can be denied until the map of
+/// groups is written, and not be allowed again. Source: user_namespaces(7), Linux 3.19.
+pub fn write_setgroups(task: Option<&Task>, setgroups: Setgroups) -> Result<()> {
     let word = SETGROUPS.iter().find(|(_, known)| *known == setgroups).map(|(word, _)| *word);
     write(task, c"setgroups", word.unwrap_or_default())
 }
 
 /// Writes in one piece: the kernel takes the first write alone.
-fn write(task: &Task, name: &CStr, text: &str) -> Result<()> {
+fn write(task: Option<&Task>, name: &CStr, text: &str) -> Result<()> {
     let on = name.to_string_lossy();
-    let file = task.open(name, OFlag::O_WRONLY, &on)?;
+    let file = match task {
+        Some(task) => task.open(name, OFlag::O_WRONLY, &on)?,
+        None => {
+            let path = format!("/proc/self/{on}");
+            let opened = nix::fcntl::open(path.as_str(), OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
+            opened.map_err(|e| Error::sys("open", &path, e))?
+        }
+    };
     let what = || match text.lines().count() {
         0 | 1 => format!("{text:?} to {on}"),
         lines => format!("{lines} lines to {on}"),
     };
     match nix::unistd::write(&file, text.as_bytes()) {
         Ok(length) if length == text.len() => Ok(()),
-        Ok(_) => Err(Error::sys("write", what(), nix::errno::Errno::EIO)),
+        Ok(_) => Err(Error::sys("write", what(), Errno::EIO)),
         Err(e) => Err(Error::sys("write", what(), e)),
     }
 }

@@ -44,6 +44,9 @@ pub use target::Target;
 /// A file of /proc that we read whole is never larger than this: 16 MiB.
 const LIMIT: u64 = 16 << 20;
 
+/// Advice where the machine's own /proc is not there.
+const NOT_MOUNTED: &str = "mount one: mount -t proc proc /proc";
+
 /// A /proc file system, or a directory that looks like one.
 #[derive(Debug)]
 pub struct Proc {
@@ -63,7 +66,7 @@ impl Proc {
     /// Opens the machine's own.
     pub fn system() -> Result<Proc> {
         Proc::open(Path::new("/proc")).map_err(|e| match e.is_gone() {
-            true => e.with_hint("mount one: mount -t proc proc /proc"),
+            true => e.with_hint(NOT_MOUNTED),
             false => e,
         })
     }

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 
 use nix::dir::Dir;
 use nix::fcntl::OFlag;
@@ -67,7 +66,7 @@ const PATIENCE: u32 = 5;
 
 /// Does this command line ask for words? Then they are printed, and this is the exit status. Only as the first
 /// word of three it is that question; else it is an option that is not known.
-pub fn answered(tool: &Tool, argv: &[OsString]) -> Option<ExitCode> {
+pub fn answered(tool: &Tool, argv: &[OsString]) -> Option<u8> {
     let [_, option, kind, typed] = argv else { return None };
     if option != "--complete" {
         return None;
@@ -79,8 +78,8 @@ pub fn answered(tool: &Tool, argv: &[OsString]) -> Option<ExitCode> {
     let typed = typed.as_bytes();
     let offers = ANSWERS.iter().find(|(name, _)| kind == name).map(|(_, offers)| offers(tool, typed));
     Some(match offers {
-        Some(Ok(offers)) if print(&lines(&offers, typed, Charset::from_env())).is_ok() => ExitCode::SUCCESS,
-        _ => tool.failure.into(),
+        Some(Ok(offers)) if print(&lines(&offers, typed, Charset::from_env())).is_ok() => 0,
+        _ => tool.failure,
     })
 }
 

@@ -8,12 +8,13 @@ pub mod table;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
-use std::process::ExitCode;
+use std::mem::ManuallyDrop;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Command};
 
 use crate::error::{Error, Result};
+use crate::sys;
 use crate::text::{Charset, show};
 use args::Dialect;
 
@@ -36,25 +37,31 @@ pub struct Tool {
 /// status.
 pub fn main<R>(
     tool: &Tool,
+    argv: Vec<OsString>,
     request: fn(&ArgMatches) -> Result<R>,
     run: fn(R) -> anyhow::Result<u8>,
-) -> ExitCode {
-    let argv: Vec<OsString> = std::env::args_os().collect();
+) -> u8 {
+    if let Err(error) = sys::hold_standard_descriptors() {
+        return report(tool, &error.into());
+    }
     if let Some(status) = complete::answered(tool, &argv) {
         return status;
     }
-    match read(tool, request, argv) {
+    // To free these would take a third of the time that reading takes, and we end soon or become another program.
+    let mut command = ManuallyDrop::new((tool.command)());
+    let request = |matches| request(&ManuallyDrop::new(matches));
+    match read_by(tool, &mut command, request, argv) {
         Ok(request) => match run(request) {
-            Ok(status) => status.into(),
-            Err(error) => report(tool, &error).into(),
+            Ok(status) => status,
+            Err(error) => report(tool, &error),
         },
         Err(Stop::Told(text)) => match print(&text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => report(tool, &error.into()).into(),
+            Ok(()) => 0,
+            Err(error) => report(tool, &error.into()),
         },
         Err(Stop::Refused { line, hint }) => {
             complain(tool.name, &line, Some(&hint));
-            tool.failure.into()
+            tool.failure
         }
     }
 }
@@ -79,21 +86,29 @@ pub fn read<R>(
     request: fn(&ArgMatches) -> Result<R>,
     argv: Vec<OsString>,
 ) -> std::result::Result<R, Stop> {
+    read_by(tool, &mut (tool.command)(), |matches| request(&matches), argv)
+}
+
+fn read_by<R>(
+    tool: &Tool,
+    command: &mut Command,
+    request: impl FnOnce(ArgMatches) -> Result<R>,
+    argv: Vec<OsString>,
+) -> std::result::Result<R, Stop> {
     let refused = |line, hint: Option<String>| Stop::Refused {
         line,
         hint: hint.unwrap_or_else(|| format!("`{} --help` shows what can be asked", tool.name)),
     };
     let failed = |error: Error| refused(error.to_string(), error.hint().map(str::to_string));
-    let mut command = (tool.command)();
-    let argv = args::canonical(&mut command, &tool.dialect, argv).map_err(failed)?;
-    let matches = command.try_get_matches_from(argv).map_err(|error| match error.use_stderr() {
+    let argv = args::canonical(command, &tool.dialect, argv).map_err(failed)?;
+    let matches = command.try_get_matches_from_mut(argv).map_err(|error| match error.use_stderr() {
         false => Stop::Told(error.render().to_string()),
         true => {
             let (line, hint) = usage(&error);
             refused(line, hint)
         }
     })?;
-    request(&matches).map_err(failed)
+    request(matches).map_err(failed)
 }
 
 /// Says on stderr what failed and what to do, and answers the exit status for it.
@@ -118,13 +133,13 @@ pub fn complain(name: &str, line: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         text.push_str(&format!("hint: {}\n", show(hint.as_bytes(), Charset::from_env())));
     }
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let _ = sys::without_sigpipe(|| std::io::stderr().write_all(text.as_bytes()));
 }
 
 /// Writes to stdout. A reader who has seen enough and closed the pipe is no failure.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match sys::without_sigpipe(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", "standard output", &e)),
         _ => Ok(()),
     }
