@@ -92,8 +92,8 @@ impl Plan {
         let offsets = request.offsets != Offsets::default();
         let proc = match !outside.is_empty() || offsets || request.info_fd.is_some() {
             true => Some(Proc::system()?),
-            // Before it is covered: by it we see whether the program hears what it is sent.
-            false if request.fork && (new(Kind::Pid) || new(Kind::Mnt)) => Proc::system().ok(),
+            // Before it can be covered: by it we see whether the program hears what it is sent.
+            false if request.fork && new(Kind::Pid) && new(Kind::Mnt) => Proc::system().ok(),
             false => None,
         };
 

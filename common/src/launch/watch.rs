@@ -195,7 +195,7 @@ impl<'a> Watch<'a> {
                 std::process::exit(status.into())
             }
             ForkResult::Parent { child } => {
-                drop(gate);
+                drop(gate.socket.take());
                 let mut child = Child { pid: child, listens: false, killed_for: None, told: None };
                 let released = ready().and_then(|()| {
                     let Some(socket) = &ours else { return Ok(()) };
