@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_line_is_found_by_its_key_and_a_mask_is_hexadecimal() {
         let text = b"Name:\t\xff\\nCapEff:\t1\nCapEff:\t00000000a80425fb\nSeccomp:\t2\nNSpid:\t9\t3 \nSigIgn:\t+1\nSigBlk:\n";
-        let cases: [(&[u8], Option<&[u8]>, Option<u64>); 7] = [
+        let cases: [(&[u8], Option<&[u8]>, _); 7] = [
             (b"CapEff:", Some(b"00000000a80425fb"), Some(0xa804_25fb)),
             (b"Seccomp:", Some(b"2"), Some(2)),
             (b"NSpid:", Some(b"9\t3"), None),

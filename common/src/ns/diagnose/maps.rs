@@ -158,8 +158,8 @@ fn refused(write: &Write<'_>, facts: &Facts) -> Option<String> {
         && caller.user == 0
     {
         return Some(
-            "since Linux 5.12 who maps root, user 0 outside, needs CAP_SETFCAP there, which we had not, as in some \
-                containers: give it to them (--cap-add SETFCAP), map other users, or run it as another user"
+            "who maps root, user 0 outside, needs CAP_SETFCAP there, which we had not, as in some containers: give it \
+                to them (--cap-add SETFCAP), map other users, or run it as another user"
                 .into(),
         );
     }

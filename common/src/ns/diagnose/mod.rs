@@ -432,6 +432,9 @@ mod tests {
 
     const ALL: u64 = 0x1ff_ffff_ffff;
 
+    /// What a hint has, or has not.
+    type Parts<'a> = &'a [&'a str];
+
     fn told(errno: Errno, kinds: &[Kind], facts: &Facts) -> String {
         advice(errno, set(kinds), facts).unwrap_or_default()
     }
@@ -440,7 +443,7 @@ mod tests {
     fn a_user_namespace_is_refused_for_what_was_found() {
         let base = || Facts { rights: rights(0, ALL, false), first: true, ..Facts::default() };
         #[rustfmt::skip]
-        let cases: &[(Facts, &[&str], &[&str])] = &[
+        let cases: &[(Facts, Parts<'_>, Parts<'_>)] = &[
             (base(), &["nothing was found", "security module"], &[]),
             (Facts { forbidden: true, ..base() }, &["kernel.unprivileged_userns_clone is 0", "sysctl -w"], &["chroot"]),
             (Facts { forbidden: true, rights: rights(ALL, ALL, false), ..base() }, &["nothing was found"], &["clone"]),
@@ -465,7 +468,7 @@ mod tests {
     fn who_lacks_a_right_is_told_which_and_whether_r_will_do() {
         let base = || Facts { rights: rights(0, ALL, false), first: true, ..Facts::default() };
         #[rustfmt::skip]
-        let cases: &[(Facts, &[&str], &[&str])] = &[
+        let cases: &[(Facts, Parts<'_>, Parts<'_>)] = &[
             (base(), &["CAP_SYS_ADMIN, which we have not: add -r to be root of a new user namespace"], &["bounding"]),
             (Facts { rights: rights(0, 0, false), ..base() }, &["bounding set leaves out", "containers", ": add -r"], &[]),
             (Facts { rights: rights(0, 0, true), ..base() }, &["containers", "add -r", "in the way: a seccomp filter"], &[]),
@@ -492,7 +495,7 @@ mod tests {
         };
         let none = UNLIMITED;
         #[rustfmt::skip]
-        let cases: &[(&[Kind], Facts, &[&str], &[&str])] = &[
+        let cases: &[(&[Kind], Facts, Parts<'_>, Parts<'_>)] = &[
             (&[Net, Uts], with(false, &[(User, 0), (Net, 0), (Uts, 5)], 1), &["user.max_net_namespaces is 0"], &["uts", "user_"]),
             (&[Net, Uts], with(true, &[(Net, 0), (Uts, 0)], 1), &["user.max_uts_namespaces and user.max_net_namespaces are 0"], &[]),
             (&[Net], with(true, &[(Net, 7)], 1), &["user.max_net_namespaces is 7, and this user has made that many"], &["above"]),

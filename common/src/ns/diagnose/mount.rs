@@ -74,7 +74,7 @@ fn refused(kinds: KindSet, forked: bool, facts: Option<&Facts>) -> String {
     {
         return "this needs CAP_SYS_ADMIN, which we have not: add -r -p -f".into();
     }
-    if !first && !(kinds.contains(Kind::Pid) && forked) {
+    if !(first || kinds.contains(Kind::Pid) && forked) {
         return format!(
             "in a user namespace only the proc of a pid namespace that it owns can be mounted, and ours is not such a \
                 one: {}",
@@ -179,9 +179,7 @@ mod tests {
 
     #[test]
     fn a_new_pid_namespace_and_a_fork_are_asked_for_as_they_are_missing() {
-        let with = |of: &[Kind], forked, facts: Option<&Facts>| {
-            refused(kinds(of), forked, facts).unwrap_or_default()
-        };
+        let with = |of: &[Kind], forked, facts: Option<&Facts>| refused(kinds(of), forked, facts);
         let whole = facts("20 10 0:6 / /proc rw,relatime - proc proc rw\n");
         assert!(with(&[Kind::User, Kind::Mnt], true, Some(&whole)).ends_with(": add -p -f"));
         assert!(with(&[Kind::User, Kind::Pid], false, Some(&whole)).ends_with(": add -f"));
