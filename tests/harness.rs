@@ -12,6 +12,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -70,18 +71,51 @@ pub const NOBODY: u32 = 65534;
 /// How long anything may take. Generous: it ends what hangs, it measures nothing.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Which tests run at once: how many do, and whether one waits to be alone or is.
+static RUNNING: Mutex<(usize, bool)> = Mutex::new((0, false));
+static CHANGED: Condvar = Condvar::new();
+
+/// A test's place among those that run.
+struct Turn {
+    alone: bool,
+}
+
+impl Turn {
+    /// Waits until no test is alone, or until this one is.
+    fn take(alone: bool) -> Turn {
+        let mut running = CHANGED.wait_while(RUNNING.lock().unwrap(), |(_, alone)| *alone).unwrap();
+        running.1 = alone;
+        if alone {
+            running = CHANGED.wait_while(running, |(count, _)| *count > 0).unwrap();
+        }
+        running.0 += 1;
+        Turn { alone }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut running = RUNNING.lock().unwrap();
+        running.0 -= 1;
+        running.1 &= !self.alone;
+        CHANGED.notify_all();
+    }
+}
+
 /// A running test. When it ends, no process that it started may be left.
 pub struct Test {
     name: String,
     marker: String,
+    turn: Option<Turn>,
 }
 
 impl Test {
     pub fn begin(rings: &[Ring]) -> Option<Test> {
         let name = std::thread::current().name().unwrap_or("main").to_string();
         let marker = format!("NSKIT_TEST_MARK={name}.{}", std::process::id());
-        let test = Test { name, marker };
+        let mut test = Test { name, marker, turn: None };
         if rings.contains(&Ring::here()) {
+            test.turn = Some(Turn::take(false));
             // Whoever runs the tests in the background may have these ignored, and so would all that we start.
             for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
                 common::sys::ignore(signal, false).unwrap();
@@ -134,6 +168,12 @@ impl Test {
             self.log(&format!("skipped: is for {to}"));
         }
         here
+    }
+
+    /// Waits until no other test runs; none begins before this one ends. For what changes the whole machine.
+    pub fn be_alone(&mut self) {
+        self.turn = None;
+        self.turn = Some(Turn::take(true));
     }
 
     /// One of our tools.

@@ -10,14 +10,16 @@ use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
 use common::launch::{Gate, Program, Watch};
 use common::ns::create::{self, PROPAGATIONS, Propagation};
+use common::ns::diagnose;
 use common::ns::inside::{self, Clocks};
 use common::ns::outside::{Outside, Work};
 use common::ns::pins::Pin;
 use common::ns::root::{Enter, Root};
 use common::proc::idmap::IdMap;
-use common::proc::mapping::{self, Asked, Mapping, SETGROUPS, Setgroups, Single};
+use common::proc::mapping::{self, Asked, Mapping, Setgroups, Single};
 use common::proc::place::{Place, change_directory};
 use common::proc::subids::{Of, Subids};
+use common::proc::credentials::Caller;
 use common::proc::{Proc, Task, Whereabouts, binfmt, credentials, users};
 use common::sys;
 use common::text::{Charset, shell_word, show};
@@ -85,6 +87,9 @@ impl Plan {
         writer.users = users;
         let writer = if outside_of_us(&request.groups) { &mut outside } else { &mut ours };
         (writer.groups, writer.setgroups) = (groups, request.setgroups.or(denied));
+        for work in [&mut ours, &mut outside] {
+            work.caller = work.maps().then(Caller::now);
+        }
         for (kind, path) in &request.pins {
             outside.pins.push(Pin::open(*kind, path)?);
         }
@@ -247,7 +252,8 @@ impl Plan {
                 false => Err(finish(last, &scene, &program, outside)),
             }
         };
-        let ended = watch.fork_when(ready, |gate| child(gate).unwrap_or_else(report))?;
+        let ended = watch.fork_when(ready, |gate| child(gate).unwrap_or_else(report));
+        let ended = ended.map_err(|e| diagnose::fork(e, Proc::system().ok().as_ref()))?;
         Ok(ended.follow())
     }
 }
@@ -286,18 +292,15 @@ impl Step {
             Step::Unshare(kinds) => create::unshare(kinds),
             Step::MapOutside => outside.map_or(Ok(()), Outside::map),
             Step::Clocks(clocks) => clocks.set(),
-            Step::Map(Work { users, groups, setgroups, .. }) => {
-                users.map_or(Ok(()), |users| mapping::write_users(None, &users))?;
-                setgroups.map_or(Ok(()), |word| mapping::write_setgroups(None, word))?;
-                groups.map_or(Ok(()), |groups| mapping::write_groups(None, &groups))
-            }
+            Step::Map(work) => work.map_ourselves(),
             Step::Propagate(propagation) => create::propagate(propagation),
             Step::Root(root) => root.make(&mut |text| {
                 tool::complain(TOOL.name, &show(text, Charset::from_env()), None);
             }),
             Step::ChangeRoot(dir) => Place::open(&dir)?.become_root(),
             Step::ChangeDirectory(dir) => change_directory(&dir),
-            Step::MountProc(dir, around) => create::mount_proc(&dir, around),
+            Step::MountProc(dir, around) => create::mount_proc(&dir, around)
+                .map_err(|e| diagnose::new_proc(e, scene.proc, scene.kinds, scene.gate.is_some())),
             Step::MountBinfmt(dir) => binfmt::mount_at(&dir),
             Step::Register(dir, text) => binfmt::register(&dir, &text),
             Step::HostName(name) => inside::set_host_name(&name),
@@ -382,8 +385,7 @@ fn describe_maps(work: &Work, who: &str, lines: &mut Vec<Vec<u8>>) {
         let text = mapping.as_ref()?.text().replace('\n', ", ");
         Some(format!("{who}write {text} to {file}"))
     };
-    let word = SETGROUPS.iter().find(|(_, known)| Some(*known) == work.setgroups);
-    let word = word.map(|(word, _)| format!("{who}write {word} to setgroups"));
+    let word = work.setgroups.map(|word| format!("{who}write {} to setgroups", word.word()));
     let told = [map("uid_map", &work.users), word, map("gid_map", &work.groups)];
     lines.extend(told.into_iter().flatten().map(String::into_bytes));
 }

@@ -476,6 +476,18 @@ pub fn set_pdeathsig(signal: i32) -> Result<()> {
     Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
 }
 
+/// Our effective capabilities, a bit each. Source: capget(2).
+pub fn capabilities() -> u64 {
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = [VERSION_3, 0];
+    // Effective, permitted and inheritable: the lower 32 bits of each, then the higher.
+    let mut data = [[0u32; 3]; 2];
+    // SAFETY: the header is a version and the number of no process, ours; of this version the kernel writes two
+    // structures of three numbers, and both outlive the call, which cannot fail for them.
+    unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
+    u64::from(data[1][0]) << 32 | u64::from(data[0][0])
+}
+
 /// The lowest and highest real-time signal that programs may use. Source: signal(7).
 pub fn realtime_signals() -> (i32, i32) {
     (libc::SIGRTMIN(), libc::SIGRTMAX())

@@ -8,6 +8,7 @@ use nix::mount::{MsFlags, mount};
 
 use crate::error::{Error, Result};
 use crate::kind::KindSet;
+use crate::ns::diagnose;
 use crate::proc::Proc;
 use crate::sys;
 
@@ -34,41 +35,14 @@ pub const PROPAGATIONS: &[(&str, Propagation, &str)] = &[
     ("unchanged", Propagation::Unchanged, "leave it as it is"),
 ];
 
-/// Moves us into new namespaces of these kinds, all or none. Source: unshare(2).
+/// Moves us into new namespaces of these kinds, all or none; says why where the kernel refuses. Source: unshare(2).
 pub fn unshare(kinds: KindSet) -> Result<()> {
     if kinds.is_empty() {
         return Ok(());
     }
     sys::unshare(kinds.flags()).map_err(|e| {
-        let error = Error::sys("unshare", kinds.to_string(), e);
-        match e {
-            Errno::ENOSPC => error.with_hint(limits(kinds)),
-            Errno::EINVAL => error.with_hint(ages(kinds)),
-            _ => error,
-        }
+        diagnose::unshare(Error::sys("unshare", kinds.to_string(), e), Proc::system().ok().as_ref(), kinds)
     })
-}
-
-/// Why there is no room for another namespace. Source: namespaces(7), user_namespaces(7).
-fn limits(kinds: KindSet) -> String {
-    let proc = Proc::system().ok();
-    let limit = |kind| {
-        let name = format!("user/max_{kind}_namespaces");
-        proc.as_ref()?.sysctl(&name).map(|limit| format!("{} is {limit}", name.replace('/', ".")))
-    };
-    let limits: Vec<_> = kinds.iter().filter_map(limit).collect();
-    format!(
-        "a limit is reached here or in a user namespace above ({}), or user or pid namespaces are nested 32 deep",
-        limits.join(", ")
-    )
-}
-
-/// Which kernel has these kinds.
-fn ages(kinds: KindSet) -> String {
-    let needs: Vec<_> = kinds.iter().map(|kind| format!("{kind} {}", kind.row().since)).collect();
-    let ours = procfs::sys::kernel::Version::current()
-        .map_or("of an unknown version".into(), |v| format!("{}.{}", v.major, v.minor));
-    format!("this kernel is {ours}; kinds came with: {} (and can be left out of a kernel)", needs.join(", "))
 }
 
 /// Sets the propagation of all mounts.

@@ -1,6 +1,7 @@
 //! Namespaces: holding one, finding them all, entering and creating them.
 
 pub mod create;
+pub mod diagnose;
 pub mod fd;
 pub mod initial;
 pub mod inside;

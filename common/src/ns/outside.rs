@@ -5,6 +5,7 @@
 //! is executed, and takes back what it bound where that does not come to pass, however we end.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::process::Command;
 
 use nix::errno::Errno;
@@ -12,10 +13,13 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use nix::unistd::{ForkResult, geteuid};
 
+use super::diagnose::{self, File, Helper};
 use super::pins::{self, Pin};
 use crate::error::{Error, Result};
-use crate::proc::Task;
+use crate::proc::credentials::{self, Caller};
 use crate::proc::mapping::{self, Mapping, Setgroups};
+use crate::proc::subids::{Of, Subids};
+use crate::proc::{Proc, Task, users};
 use crate::sys;
 
 /// What is to be done outside.
@@ -27,6 +31,8 @@ pub struct Work {
     pub groups: Option<Mapping>,
     /// Whether setgroups(2) will be allowed: written before the map of groups.
     pub setgroups: Option<Setgroups>,
+    /// Who we are, to say why ids could not be mapped.
+    pub caller: Option<Caller>,
     /// Files to which namespaces are bound, in this order.
     pub pins: Vec<Pin>,
 }
@@ -183,30 +189,77 @@ fn map(task: &Task, work: &Work) -> Result<()> {
     let root = geteuid().is_root();
     if let Some(users) = &work.users {
         match root {
-            true => mapping::write_users(Some(task), users)?,
-            false => run("newuidmap", task, users)?,
+            true => work.write_users(Some(task))?,
+            false => run(File::Users, task, users)?,
         }
     }
-    if let Some(setgroups) = work.setgroups {
-        mapping::write_setgroups(Some(task), setgroups)?;
-    }
+    work.write_setgroups(Some(task))?;
     match &work.groups {
-        Some(groups) if root => mapping::write_groups(Some(task), groups),
-        Some(groups) => run("newgidmap", task, groups),
-        None => Ok(()),
+        Some(groups) if !root => run(File::Groups, task, groups),
+        _ => work.write_groups(Some(task)),
+    }
+}
+
+impl Work {
+    /// Maps the ids of our own user namespace, which we have just made.
+    pub fn map_ourselves(&self) -> Result<()> {
+        self.write_users(None)?;
+        self.write_setgroups(None)?;
+        self.write_groups(None)
+    }
+
+    fn write_users(&self, task: Option<&Task>) -> Result<()> {
+        let users = self.users.as_ref().map_or(Ok(()), |users| mapping::write_users(task, users));
+        users.map_err(|e| self.explain(e, task))
+    }
+
+    fn write_setgroups(&self, task: Option<&Task>) -> Result<()> {
+        let word = self.setgroups.map_or(Ok(()), |word| mapping::write_setgroups(task, word));
+        word.map_err(|e| self.explain(e, task))
+    }
+
+    fn write_groups(&self, task: Option<&Task>) -> Result<()> {
+        let groups = self.groups.as_ref().map_or(Ok(()), |groups| mapping::write_groups(task, groups));
+        groups.map_err(|e| self.explain(e, task))
+    }
+
+    fn explain(&self, error: Error, task: Option<&Task>) -> Error {
+        let Some(caller) = self.caller else { return error };
+        let text = |file| match file {
+            File::Users => self.users.as_ref().map(Mapping::text).unwrap_or_default(),
+            File::Groups => self.groups.as_ref().map(Mapping::text).unwrap_or_default(),
+            File::Setgroups => self.setgroups.map(|word| word.word().to_string()).unwrap_or_default(),
+        };
+        diagnose::maps(error, Proc::system().ok().as_ref(), task, caller, text)
     }
 }
 
 /// Runs a program that is set-user-ID or has capabilities for this: newuidmap(1), newgidmap(1).
-fn run(program: &'static str, task: &Task, mapping: &Mapping) -> Result<()> {
+fn run(file: File, task: &Task, mapping: &Mapping) -> Result<()> {
+    let (program, of) = match file {
+        File::Users => ("newuidmap", Of::Users),
+        _ => ("newgidmap", Of::Groups),
+    };
     let arguments = mapping::arguments(task.pid, mapping);
-    let shown = || format!("{program} {}", arguments.join(" "));
-    let status = Command::new(program)
-        .args(&arguments)
-        .status()
-        .map_err(|e| Error::io("exec", program, &e))?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(Error::refused(format!("{}: {status}", shown()))),
-    }
+    let error = match Command::new(program).args(&arguments).status() {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(status) => Error::refused(format!("{program} {}: {status}", arguments.join(" "))),
+        Err(e) => Error::io("exec", program, &e),
+    };
+    let (uid, gid) = credentials::effective();
+    let name = users::login(uid).ok().flatten();
+    let granted: Vec<_> = Subids::all(Path::new("/"), of, name.as_deref(), uid)
+        .iter()
+        .map(|ids| (ids.start, ids.count))
+        .collect();
+    let own = if of == Of::Users { uid } else { gid };
+    let asked = mapping.lines.iter().map(|line| (line.outside, line.count)).filter(|ids| *ids != (own, 1));
+    let helper = Helper {
+        file,
+        found: !error.is_gone(),
+        user: &name.unwrap_or_else(|| uid.to_string().into_bytes()),
+        granted: &granted,
+        asked: &asked.collect::<Vec<_>>(),
+    };
+    Err(diagnose::helper(error, Proc::system().ok().as_ref(), &helper))
 }

@@ -1,6 +1,7 @@
 //! Looking at something from inside a namespace, by a helper process: we ourselves stay where we are.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::ns::fd::NsFd;
 use crate::ns::join::Join;
+use crate::proc::place::Place;
 use crate::proc::{Proc, Task};
 use crate::sys;
 
@@ -35,6 +37,21 @@ pub fn host_name(proc: &Proc, task: &Task) -> Result<Vec<u8>> {
         Stop::Look(errno) => Error::sys("read", format!("host name of {}", task.pid), errno),
         Stop::Helper(call, errno) => Error::sys(call, "the helper process", errno),
     })
+}
+
+/// Is our root another than that of our mount namespace, to which those are brought who enter it? None where we have
+/// not the right to enter it, CAP_SYS_ADMIN and CAP_SYS_CHROOT. For callers with one thread, which from then on do not
+/// ignore SIGCHLD. Source: setns(2).
+pub fn is_root_changed(task: &Task) -> Option<bool> {
+    let join = Join { files: vec![NsFd::of(task, Kind::Mnt).ok()?], ..Join::default() };
+    let root = || Place::open(Path::new("/")).ok()?.identity();
+    let look = || {
+        let root = root().ok_or_else(|| Error::sys("statx", "/", Errno::ENOSYS))?;
+        Ok(root.iter().flat_map(|number| number.to_ne_bytes()).collect())
+    };
+    let theirs = from_inside(|| join.enter(), look).ok()?;
+    let ours: Vec<u8> = root()?.iter().flat_map(|number| number.to_ne_bytes()).collect();
+    Some(ours != theirs)
 }
 
 /// Why the helper brought nothing.

@@ -2,8 +2,9 @@
 
 use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 
-use super::Proc;
 use super::idmap::IdMap;
+use super::status::mask;
+use super::{Proc, Task};
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -38,21 +39,93 @@ pub enum Tracing {
 /// Have we CAP_SYS_PTRACE? Source: capabilities(7), proc_pid_status(5).
 pub fn tracing() -> Tracing {
     let status = Proc::system().and_then(|proc| proc.this()?.read(c"status")).unwrap_or_default();
-    tracing_by(&status)
+    tracing_by(&Rights::parse(&status))
 }
 
-fn tracing_by(status: &[u8]) -> Tracing {
-    const SYS_PTRACE: u32 = 19;
-    let has = |key: &[u8]| {
-        let mask = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key));
-        let mask = mask.and_then(|mask| std::str::from_utf8(mask).ok());
-        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-            .map(|mask| mask >> SYS_PTRACE & 1 == 1)
-    };
-    match (has(b"CapEff:"), has(b"CapBnd:")) {
+fn tracing_by(rights: &Rights) -> Tracing {
+    match (rights.has(Capability::SysPtrace), rights.could_have(Capability::SysPtrace)) {
         (Some(true), _) => Tracing::Allowed,
         (_, Some(false)) => Tracing::Bounded,
         _ => Tracing::Lacking,
+    }
+}
+
+/// Rights that namespaces need, by their numbers. Source: linux/capability.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Capability {
+    SetGid = 6,
+    SetUid = 7,
+    SysPtrace = 19,
+    SysAdmin = 21,
+    SetFcap = 31,
+}
+
+impl Capability {
+    /// Is it in this set?
+    pub fn is_in(self, set: u64) -> bool {
+        set >> self as u32 & 1 == 1
+    }
+}
+
+/// What a process may do, and what is refused to it whatever it may: lines of its status. None where that does not
+/// tell. Source: capabilities(7), proc_pid_status(5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// The capabilities that it has in its user namespace.
+    pub effective: Option<u64>,
+    /// Those that it and the programs it starts can have.
+    pub bounding: Option<u64>,
+    /// Does a filter look at each of its system calls? Source: seccomp(2).
+    pub filtered: Option<bool>,
+    /// Does a program give it no more rights, though it is set-user-ID? Source: PR_SET_NO_NEW_PRIVS(2const).
+    pub no_new_privs: Option<bool>,
+}
+
+impl Rights {
+    /// Those of a process.
+    pub fn of(task: &Task) -> Result<Rights> {
+        Ok(Rights::parse(&task.read(c"status")?))
+    }
+
+    /// Reads a status file.
+    pub fn parse(status: &[u8]) -> Rights {
+        Rights {
+            effective: mask(status, b"CapEff:"),
+            bounding: mask(status, b"CapBnd:"),
+            filtered: mask(status, b"Seccomp:").map(|mode| mode == 2),
+            no_new_privs: mask(status, b"NoNewPrivs:").map(|set| set == 1),
+        }
+    }
+
+    /// Has it this capability?
+    pub fn has(&self, capability: Capability) -> Option<bool> {
+        self.effective.map(|set| capability.is_in(set))
+    }
+
+    /// Can it have this capability?
+    pub fn could_have(&self, capability: Capability) -> Option<bool> {
+        self.bounding.map(|set| capability.is_in(set))
+    }
+}
+
+/// Who we are and what we may do, for those who will be in another user namespace when they want to know what they
+/// were. Three system calls that cannot fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Our effective user id.
+    pub user: u32,
+    /// Our effective group id.
+    pub group: u32,
+    /// Our effective capabilities.
+    pub capabilities: u64,
+}
+
+impl Caller {
+    /// Asks the kernel.
+    pub fn now() -> Caller {
+        let (user, group) = effective();
+        Caller { user, group, capabilities: sys::capabilities() }
     }
 }
 
@@ -96,7 +169,20 @@ mod tests {
             (b"", Tracing::Lacking),
         ];
         for (status, expected) in cases {
-            assert_eq!(tracing_by(status), expected, "{}", String::from_utf8_lossy(status));
+            assert_eq!(tracing_by(&Rights::parse(status)), expected, "{}", String::from_utf8_lossy(status));
         }
+    }
+
+    #[test]
+    fn rights_are_lines_of_a_status_file() {
+        let rights = Rights::parse(b"CapEff:\t0000000000200000\nCapBnd:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+        assert_eq!((rights.filtered, rights.no_new_privs), (Some(true), Some(true)));
+        assert_eq!(rights.has(Capability::SysAdmin), Some(true));
+        assert_eq!(rights.could_have(Capability::SysAdmin), Some(false));
+        let rights = Rights::parse(b"NoNewPrivs:\t0\nSeccomp:\t1\n");
+        assert_eq!((rights.filtered, rights.no_new_privs), (Some(false), Some(false)));
+        assert_eq!(Rights::parse(b""), Rights::default());
+        let status = std::fs::read("/proc/thread-self/status").unwrap_or_default();
+        assert_eq!(Rights::parse(&status).effective, Some(Caller::now().capabilities));
     }
 }

@@ -75,6 +75,13 @@ pub enum Setgroups {
 /// Both by their words.
 pub const SETGROUPS: &[(&str, Setgroups)] = &[("allow", Setgroups::Allow), ("deny", Setgroups::Deny)];
 
+impl Setgroups {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        SETGROUPS.iter().find(|(_, known)| *known == self).map_or("", |(word, _)| word)
+    }
+}
+
 /// How many lines the kernel takes, since Linux 4.15. Source: user_namespaces(7).
 const LINES: usize = 340;
 
@@ -259,8 +266,7 @@ pub fn write_groups(task: Option<&Task>, mapping: &Mapping) -> Result<()> {
 /// Allows or denies setgroups(2) in the user namespace of this process, or in ours. It can be denied until the map of
 /// groups is written, and not be allowed again. Source: user_namespaces(7), Linux 3.19.
 pub fn write_setgroups(task: Option<&Task>, setgroups: Setgroups) -> Result<()> {
-    let word = SETGROUPS.iter().find(|(_, known)| *known == setgroups).map(|(word, _)| *word);
-    write(task, c"setgroups", word.unwrap_or_default())
+    write(task, c"setgroups", setgroups.word())
 }
 
 /// Writes in one piece: the kernel takes the first write alone.

@@ -76,6 +76,13 @@ impl Proc {
         Path::new(std::ffi::OsStr::from_bytes(&self.path)) == Path::new("/proc")
     }
 
+    /// Does the kernel write it, so that what it says of us is so? A directory that looks like one can be mounted on
+    /// `/proc` as well, as can that of another machine. Source: PROC_SUPER_MAGIC of linux/magic.h.
+    pub fn is_the_kernels(&self) -> bool {
+        nix::sys::statfs::fstatfs(&self.root)
+            .is_ok_and(|stat| stat.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+    }
+
     /// The PIDs of all processes (thread groups), ascending, as this /proc numbers them. An error if there is
     /// none: we are one ourselves.
     pub fn pids(&self) -> Result<Vec<i32>> {

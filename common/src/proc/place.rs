@@ -10,6 +10,7 @@ use nix::sys::stat::Mode;
 
 use super::Task;
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// A directory that is held open, so that it can be gone to after its path means something else.
 #[derive(Debug)]
@@ -40,6 +41,12 @@ impl Place {
 
     fn of(task: &Task, link: &CStr, what: &str) -> Result<Place> {
         Ok(Place { dir: task.open(link, FLAGS, what)?, name: format!("{what} of {}", task.pid).into() })
+    }
+
+    /// What makes it the same place in one mount namespace: mount, device and inode number. None before Linux 5.8.
+    pub fn identity(&self) -> Option<[u64; 3]> {
+        let stat = nix::sys::stat::fstat(&self.dir).ok()?;
+        Some([sys::mount_id(&self.dir)?, stat.st_dev, stat.st_ino])
     }
 
     /// Makes it our working directory.

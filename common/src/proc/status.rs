@@ -6,6 +6,21 @@ use super::Task;
 use crate::error::{Error, Result};
 use crate::text::digits;
 
+/// What a line of a status file says behind this key, colon and all. The name in the first line has its newlines
+/// escaped, so it can forge no other.
+pub fn value<'a>(status: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let line = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key))?;
+    Some(line.trim_ascii())
+}
+
+/// The set of bits in such a line: signals, capabilities.
+pub fn mask(status: &[u8], key: &[u8]) -> Option<u64> {
+    let text = value(status, key)?;
+    // The kernel writes no sign.
+    let text = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    u64::from_str_radix(text, 16).ok()
+}
+
 /// Ids and PIDs of a process. Source: proc_pid_status(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -47,11 +62,10 @@ impl Status {
             .ok_or_else(|| Error::sys("parse", format!("status of {}", task.pid), Errno::EINVAL))
     }
 
-    /// Reads a status file. The name in its first line has its newlines escaped, so it can forge no other.
+    /// Reads a status file.
     pub fn parse(text: &[u8]) -> Option<Status> {
         let values = |key: &[u8]| {
-            let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key))?;
-            Some(line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()))
+            Some(value(text, key)?.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()))
         };
         let ids = |key| {
             let mut numbers = values(key)?.map(digits);
@@ -81,12 +95,8 @@ pub struct Signals {
 impl Signals {
     /// Reads a status file. What it does not tell is taken for nothing.
     pub fn parse(text: &[u8]) -> Signals {
-        let line = |key: &[u8]| text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key));
-        let mask = |key: &[u8]| {
-            let mask = line(key).and_then(|mask| std::str::from_utf8(mask).ok());
-            mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-        };
-        let is_first = line(b"NSpid:")
+        let mask = |key| mask(text, key).unwrap_or(0);
+        let is_first = value(text, b"NSpid:")
             .is_some_and(|pids| pids.split(|b| b.is_ascii_whitespace()).next_back() == Some(b"1"));
         Signals { blocked: mask(b"SigBlk:"), ignored: mask(b"SigIgn:"), caught: mask(b"SigCgt:"), is_first }
     }
@@ -177,6 +187,29 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(Status::parse(text), expected, "{}", String::from_utf8_lossy(text));
         }
+    }
+
+    #[test]
+    fn a_line_is_found_by_its_key_and_a_mask_is_hexadecimal() {
+        let text = b"Name:\t\xff\\nCapEff:\t1\nCapEff:\t00000000a80425fb\nSeccomp:\t2\nNSpid:\t9\t3 \nSigIgn:\t+1\nSigBlk:\n";
+        let cases: [(&[u8], Option<&[u8]>, _); 7] = [
+            (b"CapEff:", Some(b"00000000a80425fb"), Some(0xa804_25fb)),
+            (b"Seccomp:", Some(b"2"), Some(2)),
+            (b"NSpid:", Some(b"9\t3"), None),
+            (b"SigIgn:", Some(b"+1"), None),
+            (b"SigBlk:", Some(b""), None),
+            (b"SigCgt:", None, None),
+            (b"nCapEff:", None, None),
+        ];
+        for (key, found, number) in cases {
+            assert_eq!(
+                (value(text, key), mask(text, key)),
+                (found, number),
+                "{}",
+                String::from_utf8_lossy(key)
+            );
+        }
+        assert_eq!(mask(b"CapEff:\t10000000000000000\n", b"CapEff:"), None);
     }
 
     #[test]

@@ -57,16 +57,10 @@ impl Subids {
             Some(name) => format!("give the user some: usermod {} 100000-165535 {name}", of.option()),
             None => format!("give the user some, by a line there: {uid}:100000:65536"),
         };
-        let mut text = Vec::new();
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(&path)
-            .and_then(|file| file.take(LIMIT).read_to_end(&mut text))
-            .map_err(|e| match fail(&e) {
-                e if e.is_gone() => e.with_hint(&advice),
-                e => e,
-            })?;
+        let text = text(&path).map_err(|e| match fail(&e) {
+            e if e.is_gone() => e.with_hint(&advice),
+            e => e,
+        })?;
         match Subids::find(&text, name, uid) {
             Found::Ids(ids) => Ok(ids),
             Found::Nothing => {
@@ -101,6 +95,16 @@ impl Subids {
         Found::Nothing
     }
 
+    /// All that a file gives a user, as newuidmap(1) looks at it: nothing where it cannot be read.
+    pub fn all(root: &Path, of: Of, name: Option<&[u8]>, uid: u32) -> Vec<Subids> {
+        let text = text(&root.join(of.path())).unwrap_or_default();
+        let line = |line| match Subids::find(line, name, uid) {
+            Found::Ids(ids) => Some(ids),
+            _ => None,
+        };
+        text.split(|&b| b == b'\n').filter_map(line).collect()
+    }
+
     /// What `auto` asks for: ids from 0 on inside.
     pub fn auto(self) -> Extent {
         Extent { inside: None, outside: self.start, count: self.count }
@@ -110,6 +114,13 @@ impl Subids {
     pub fn same(self) -> Extent {
         Extent { inside: Some(self.start), ..self.auto() }
     }
+}
+
+fn text(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    file.take(LIMIT).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// What was found of a user in the text of a file.
