@@ -14,20 +14,20 @@ fn a_map_is_written_once_for_another_process() {
     let task = Proc::system().unwrap().task(held.pid()).unwrap();
     let (uid, gid) = effective();
     let single = |outside| Mapping::from(Single { inside: 5, outside });
-    write_setgroups(&task, Setgroups::Deny).unwrap();
-    write_setgroups(&task, Setgroups::Deny).unwrap();
-    write_users(&task, &single(uid)).unwrap();
-    write_groups(&task, &single(gid)).unwrap();
+    write_setgroups(Some(&task), Setgroups::Deny).unwrap();
+    write_setgroups(Some(&task), Setgroups::Deny).unwrap();
+    write_users(Some(&task), &single(uid)).unwrap();
+    write_groups(Some(&task), &single(gid)).unwrap();
     assert_eq!(setgroups(&task).unwrap(), b"deny");
     for (map, outside) in [(IdMap::of_users(&task), uid), (IdMap::of_groups(&task), gid)] {
         let map = map.unwrap();
         assert_eq!((map.inside(outside), map.outside(5), map.ranges.len()), (Some(5), Some(outside), 1));
     }
-    let again = write_users(&task, &single(uid)).unwrap_err();
+    let again = write_users(Some(&task), &single(uid)).unwrap_err();
     assert_eq!(again.to_string(), format!("write \"5 {uid} 1\" to uid_map: Operation not permitted"));
     // No more where the groups are mapped; and it was never allowed again.
     for word in [Setgroups::Deny, Setgroups::Allow] {
-        assert!(write_setgroups(&task, word).unwrap_err().is_denied(), "{word:?}");
+        assert!(write_setgroups(Some(&task), word).unwrap_err().is_denied(), "{word:?}");
     }
 }
 
@@ -56,8 +56,8 @@ fn every_map_that_is_planned_is_one_that_the_kernel_takes() {
         let mapping = plan(single, &extents).unwrap();
         let held = t.hold("unshare", &["-U"]);
         let task = Proc::system().unwrap().task(held.pid()).unwrap();
-        write_users(&task, &mapping).unwrap();
-        write_groups(&task, &mapping).unwrap();
+        write_users(Some(&task), &mapping).unwrap();
+        write_groups(Some(&task), &mapping).unwrap();
         assert_eq!(setgroups(&task).unwrap(), b"allow");
         for map in [IdMap::of_users(&task), IdMap::of_groups(&task)] {
             let mut found: Vec<_> =

@@ -9,6 +9,7 @@ use std::io::Write;
 use clap::{Arg, ArgAction, Command};
 use clap_complete::Generator;
 use common::ns::create::PROPAGATIONS;
+use common::proc::mapping::SETGROUPS;
 use common::tool::paint::COLORS;
 use nix::sys::signal::Signal;
 
@@ -47,6 +48,14 @@ pub fn values(name: &str) -> Values {
         "TYPE" => Values::List("kind"),
         "LIST" => Values::List("column"),
         "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "EXPR" | "CONTROLLERS:PATH" => Values::Unknown,
+        "UID|NAME" | "GID|NAME" | "UID:GID" | "NAME" | "NAMES" | "OFFSET" | "STRING" | "FD" => Values::Unknown,
+        "SRC:DST[:ro]" => Values::Files,
+        "RANGE" => Values::Words(vec![
+            word("auto", "subordinate ids, from 0 on inside"),
+            word("subids", "subordinate ids, the same inside"),
+            word("all", "all ids, the same inside"),
+        ]),
+        "allow|deny" => Values::Words(SETGROUPS.iter().map(|(name, _)| word(name, "")).collect()),
         "N|all" => Values::Words(vec![word("all", "every descriptor")]),
         "DEPTH" => Values::Words(DEPTHS.iter().map(|(name, _)| word(name, "")).collect()),
         "WHEN" => Values::Words(COLORS.iter().map(|(name, _)| word(name, "")).collect()),
