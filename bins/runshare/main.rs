@@ -8,7 +8,7 @@ use cli::{Map, Request, TOOL};
 use common::error::{Error, Result};
 use common::kind::Kind;
 use common::launch::{self, Gate, Program};
-use common::ns::diagnose::{File, Write};
+use common::ns::diagnose::{IdTable, Write};
 use common::ns::{create, diagnose};
 use common::proc::credentials::Caller;
 use common::proc::idmap::{Maps, Single};
@@ -49,12 +49,12 @@ fn maps(map: Map) -> Maps {
 
 /// Why a map could not be written.
 fn unmapped(error: Error, proc: &Proc, maps: &Maps, caller: Caller) -> Error {
-    let Some(file) = File::of(&error) else { return error };
+    let Some(file) = IdTable::of(&error) else { return error };
     let line = |Single { inside, outside }| format!("{inside} {outside} 1");
     let text = match file {
-        File::Users => line(maps.user),
-        File::Groups => line(maps.group),
-        File::Setgroups => "deny".into(),
+        IdTable::Users => line(maps.user),
+        IdTable::Groups => line(maps.group),
+        IdTable::Setgroups => "deny".into(),
     };
     diagnose::map(error, Some(proc), &Write { file, text: text.as_bytes(), of: None, caller })
 }
