@@ -285,7 +285,7 @@ impl Step {
     fn run(self, scene: &Scene, outside: Option<&Outside>) -> Result<()> {
         match self {
             Step::BecomeOwner(uid, gid) => {
-                credentials::drop_groups()?;
+                credentials::drop_groups().map_err(|e| diagnose::setgroups(e, Proc::system().ok().as_ref()))?;
                 credentials::set_group(gid)?;
                 credentials::set_user(uid)
             }
@@ -311,7 +311,7 @@ impl Step {
                 match credentials::drop_groups() {
                     // In a user namespace that has given setgroups up for good everybody keeps the groups they had.
                     Err(e) if e.is_denied() && scene.kinds.contains(Kind::User) => {}
-                    answer => answer?,
+                    answer => answer.map_err(|e| diagnose::setgroups(e, Proc::system().ok().as_ref()))?,
                 }
                 credentials::set_group(gid)
             }

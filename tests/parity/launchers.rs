@@ -74,7 +74,7 @@ const DIFFERENCES: &[(&str, &[Peer], &str)] = &[
     ("-t % --us", NEWEST, "--user-parent came later, and --us goes on to mean --user"),
     ("-t % --user --ne", NEWEST, "the same of --net-socket"),
     ("-r -R/ -w usr", BOTH, "a relative --wd is looked for below the new root"),
-    ("--user --fo", NEWEST, "--forward-signals came later"),
+    ("--user --fo", MACHINE, "--forward-signals came later"),
 ];
 
 /// Namespaces by whose they are: the numbers of new ones differ from run to run.

@@ -106,9 +106,9 @@ fn who_has_no_id_is_told_to_map_one() {
     let t = rings!(Host, User, Uml, Qemu);
     let run =
         |options: &[&str]| t.program("unshare").args(["-U", runshare()]).args(options).arg("true").run();
-    let parts = ["our user has no id in the user namespace we are in", "-r or -c"];
+    let parts = ["our user id is not mapped in the user namespace we are in", "-r or -c"];
     told(&run(&["-U"]), "unshare user: Operation not permitted", &parts);
-    let parts = ["CAP_SYS_ADMIN, which we have not", "in the way: our user has no id"];
+    let parts = ["CAP_SYS_ADMIN, which we have not", "in the way: our user id is not mapped"];
     told(&run(&["-n"]), "unshare net: Operation not permitted", &parts);
 }
 
@@ -177,7 +177,7 @@ fn a_filter_of_system_calls_is_named() {
     // One that lets it pass is not blamed.
     let other = t.program("unshare").args(["-U", runshare(), "-U", "true"]);
     let other = other.with(|command| refusing(command, libc::SYS_personality)).run();
-    assert!(other.errors().contains("our user has no id"), "{}", other.errors());
+    assert!(other.errors().contains("our user id is not mapped"), "{}", other.errors());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use nix::unistd::{ForkResult, geteuid};
 
-use super::diagnose::{self, File, Helper};
+use super::diagnose::{self, Helper, IdTable};
 use super::pins::{self, Pin};
 use crate::error::{Error, Result};
 use crate::proc::credentials::{self, Caller};
@@ -190,12 +190,12 @@ fn map(task: &Task, work: &Work) -> Result<()> {
     if let Some(users) = &work.users {
         match root {
             true => work.write_users(Some(task))?,
-            false => run(File::Users, task, users)?,
+            false => run(IdTable::Users, task, users)?,
         }
     }
     work.write_setgroups(Some(task))?;
     match &work.groups {
-        Some(groups) if !root => run(File::Groups, task, groups),
+        Some(groups) if !root => run(IdTable::Groups, task, groups),
         _ => work.write_groups(Some(task)),
     }
 }
@@ -226,18 +226,18 @@ impl Work {
     fn explain(&self, error: Error, task: Option<&Task>) -> Error {
         let Some(caller) = self.caller else { return error };
         let text = |file| match file {
-            File::Users => self.users.as_ref().map(Mapping::text).unwrap_or_default(),
-            File::Groups => self.groups.as_ref().map(Mapping::text).unwrap_or_default(),
-            File::Setgroups => self.setgroups.map(|word| word.word().to_string()).unwrap_or_default(),
+            IdTable::Users => self.users.as_ref().map(Mapping::text).unwrap_or_default(),
+            IdTable::Groups => self.groups.as_ref().map(Mapping::text).unwrap_or_default(),
+            IdTable::Setgroups => self.setgroups.map(|word| word.word().to_string()).unwrap_or_default(),
         };
         diagnose::maps(error, Proc::system().ok().as_ref(), task, caller, text)
     }
 }
 
 /// Runs a program that is set-user-ID or has capabilities for this: newuidmap(1), newgidmap(1).
-fn run(file: File, task: &Task, mapping: &Mapping) -> Result<()> {
+fn run(file: IdTable, task: &Task, mapping: &Mapping) -> Result<()> {
     let (program, of) = match file {
-        File::Users => ("newuidmap", Of::Users),
+        IdTable::Users => ("newuidmap", Of::Users),
         _ => ("newgidmap", Of::Groups),
     };
     let arguments = mapping::arguments(task.pid, mapping);

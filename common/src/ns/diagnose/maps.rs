@@ -15,7 +15,7 @@ const BYTES: usize = 4096;
 
 /// A file of /proc by which a user namespace gets its ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum File {
+pub enum IdTable {
     /// `uid_map`
     Users,
     /// `gid_map`
@@ -24,19 +24,19 @@ pub enum File {
     Setgroups,
 }
 
-impl File {
+impl IdTable {
     /// The one that an error is about, by its name in what was tried.
-    pub fn of(error: &Error) -> Option<File> {
+    pub fn of(error: &Error) -> Option<IdTable> {
         let Error::Sys { on, .. } = error else { return None };
-        let named = |file: &File| on.windows(file.name().len()).any(|part| part == file.name().as_bytes());
-        [File::Users, File::Groups, File::Setgroups].into_iter().find(named)
+        let named = |file: &IdTable| on.windows(file.name().len()).any(|part| part == file.name().as_bytes());
+        [IdTable::Users, IdTable::Groups, IdTable::Setgroups].into_iter().find(named)
     }
 
     fn name(self) -> &'static str {
         match self {
-            File::Users => "uid_map",
-            File::Groups => "gid_map",
-            File::Setgroups => "setgroups",
+            IdTable::Users => "uid_map",
+            IdTable::Groups => "gid_map",
+            IdTable::Setgroups => "setgroups",
         }
     }
 }
@@ -48,9 +48,9 @@ pub fn maps(
     proc: Option<&Proc>,
     of: Option<&Task>,
     caller: Caller,
-    text: impl Fn(File) -> String,
+    text: impl Fn(IdTable) -> String,
 ) -> Error {
-    let Some(file) = File::of(&error) else { return error };
+    let Some(file) = IdTable::of(&error) else { return error };
     let text = text(file);
     map(error, proc, &Write { file, text: text.as_bytes(), of, caller })
 }
@@ -59,7 +59,7 @@ pub fn maps(
 #[derive(Clone, Copy, Debug)]
 struct Write<'a> {
     /// The file.
-    pub file: File,
+    pub file: IdTable,
     /// What should have been written.
     pub text: &'a [u8],
     /// The process whose user namespace it is about; none where that is our own, which we have just made.
@@ -78,8 +78,8 @@ fn map(error: Error, proc: Option<&Proc>, write: &Write<'_>) -> Error {
         groups: IdMap::of_groups(of).unwrap_or_default().ranges,
         denied: idmap::setgroups(of).is_ok_and(|word| word == b"deny"),
         above: match (write.of, write.file) {
-            (Some(_), File::Users) => IdMap::of_users(&this).ok(),
-            (Some(_), File::Groups) => IdMap::of_groups(&this).ok(),
+            (Some(_), IdTable::Users) => IdMap::of_users(&this).ok(),
+            (Some(_), IdTable::Groups) => IdMap::of_groups(&this).ok(),
             _ => None,
         },
         closed: write.of.is_none() && nix::sys::prctl::get_dumpable() == Ok(false),
@@ -114,9 +114,9 @@ fn advice(errno: Errno, write: &Write<'_>, facts: &Facts) -> Option<String> {
             "our files in /proc are root's, as we may not read the program that we run: make the file of the command \
                 readable (chmod +r), or nobody may write its {name}"
         )),
-        Errno::EPERM | Errno::EACCES if write.file == File::Setgroups => refused_setgroups(write, facts),
+        Errno::EPERM | Errno::EACCES if write.file == IdTable::Setgroups => refused_setgroups(write, facts),
         Errno::EPERM | Errno::EACCES => refused(write, facts),
-        Errno::EINVAL if write.file != File::Setgroups => invalid(write.text),
+        Errno::EINVAL if write.file != IdTable::Setgroups => invalid(write.text),
         Errno::EROFS => Some("proc is mounted read-only here: mount -o remount,rw /proc".into()),
         Errno::ENOENT => Some(format!(
             "the process has ended, or what is mounted on /proc is no proc, that of another pid namespace, or of a \
@@ -147,8 +147,8 @@ fn refused(write: &Write<'_>, facts: &Facts) -> Option<String> {
     let Write { file, caller, .. } = write;
     let name = file.name();
     let (written, own, capability, right, what) = match file {
-        File::Users => (&facts.users, caller.user, Capability::SetUid, "CAP_SETUID", "user"),
-        _ => (&facts.groups, caller.group, Capability::SetGid, "CAP_SETGID", "group"),
+        IdTable::Users => (&facts.users, caller.user, Capability::SetUid, "CAP_SETUID", "user id"),
+        _ => (&facts.groups, caller.group, Capability::SetGid, "CAP_SETGID", "group id"),
     };
     if !written.is_empty() {
         return Some(format!("this {name} is written already, and that can be done only once"));
@@ -160,13 +160,13 @@ fn refused(write: &Write<'_>, facts: &Facts) -> Option<String> {
     {
         let ids: Vec<_> = above.ranges.iter().map(|range| span(range.inside, range.count)).collect();
         return Some(format!(
-            "not every one of the {what} ids {} is one of our own user namespace, in one line of its {name}, which has \
+            "not every one of the {what}s {} is one of our own user namespace, in one line of its {name}, which has \
                 {}: choose among those",
             span(outside(range), range.count),
             if ids.is_empty() { "none".into() } else { ids.join(", ") }
         ));
     }
-    if *file == File::Users
+    if *file == IdTable::Users
         && ranges.iter().any(|range| outside(range) == 0)
         && !Capability::SetFcap.is_in(caller.capabilities)
         && caller.user == 0
@@ -180,14 +180,14 @@ fn refused(write: &Write<'_>, facts: &Facts) -> Option<String> {
     let single = matches!(&ranges[..], [range] if range.count == 1 && outside(range) == own);
     let capable = write.of.is_some() && capability.is_in(caller.capabilities);
     if !single && !capable {
-        let option = if *file == File::Users { "--map-users" } else { "--map-groups" };
+        let option = if *file == IdTable::Users { "--map-users" } else { "--map-groups" };
         return Some(format!(
             "of ids outside we may map by ourselves only our own {what}, {own}; more needs {right} there, or a range in \
                 /etc/sub{}, and newuidmap: {option}=auto",
-            if *file == File::Users { "uid" } else { "gid" }
+            if *file == IdTable::Users { "uid" } else { "gid" }
         ));
     }
-    if *file == File::Groups && !capable && !facts.denied {
+    if *file == IdTable::Groups && !capable && !facts.denied {
         return Some(
             "without CAP_SETGID outside, setgroups has to be denied before the gid_map is written: add --setgroups=deny"
                 .into(),
@@ -292,7 +292,7 @@ fn no_groups(denied: bool, unwritten: bool, lacks: bool) -> Option<String> {
 #[derive(Clone, Copy, Debug)]
 pub struct Helper<'a> {
     /// The map that it was to write.
-    pub file: File,
+    pub file: IdTable,
     /// Is the program installed?
     pub found: bool,
     /// The user's name, or number where there is no name; any bytes.
@@ -314,8 +314,8 @@ pub fn helper(error: Error, proc: Option<&Proc>, helper: &Helper<'_>) -> Error {
 
 fn unhelped(helper: &Helper<'_>, rights: &Rights) -> Option<String> {
     let (program, file, option, what) = match helper.file {
-        File::Users => ("newuidmap", "/etc/subuid", "--add-subuids", "user"),
-        _ => ("newgidmap", "/etc/subgid", "--add-subgids", "group"),
+        IdTable::Users => ("newuidmap", "/etc/subuid", "--add-subuids", "user id"),
+        _ => ("newgidmap", "/etc/subgid", "--add-subgids", "group id"),
     };
     let user = show(helper.user, Charset::from_env());
     let spans = |ranges: &[(u32, u32)]| {
@@ -335,7 +335,7 @@ fn unhelped(helper: &Helper<'_>, rights: &Rights) -> Option<String> {
     }
     if helper.granted.is_empty() {
         return Some(format!(
-            "{file} grants {user} no {what} ids: as root, usermod {option} 100000-165535 {user}, with ids that no other \
+            "{file} grants {user} no {what}s: as root, usermod {option} 100000-165535 {user}, with ids that no other \
                 user has there"
         ));
     }
@@ -346,7 +346,7 @@ fn unhelped(helper: &Helper<'_>, rights: &Rights) -> Option<String> {
     let out: Vec<_> = helper.asked.iter().filter(|range| !granted(range)).copied().collect();
     if !out.is_empty() {
         return Some(format!(
-            "{file} grants {user} the {what} ids {}, and {} are not all among them: ask for those, or have more granted \
+            "{file} grants {user} the {what}s {}, and {} are not all among them: ask for those, or have more granted \
                 (usermod {option})",
             spans(helper.granted),
             spans(&out)
@@ -368,7 +368,7 @@ mod tests {
         Caller { user, group: user, capabilities }
     }
 
-    fn told(errno: Errno, file: File, text: &str, caller: Caller, facts: &Facts) -> String {
+    fn told(errno: Errno, file: IdTable, text: &str, caller: Caller, facts: &Facts) -> String {
         let write = Write { file, text: text.as_bytes(), of: None, caller };
         advice(errno, &write, facts).unwrap_or_default()
     }
@@ -385,28 +385,28 @@ mod tests {
         let written = Facts { users: one(), ..Facts::default() };
         let closed = Facts { closed: true, ..Facts::default() };
         #[rustfmt::skip]
-        let cases: &[(Errno, File, &str, Caller, &Facts, &str)] = &[
-            (Errno::EPERM, File::Users, "0 5 1", caller(5, 0), &none, ""),
-            (Errno::EPERM, File::Users, "0 5 1", caller(5, 0), &written, "is written already"),
-            (Errno::EPERM, File::Users, "0 6 1", caller(5, 0), &none, "only our own user, 5; more needs CAP_SETUID"),
-            (Errno::EPERM, File::Users, "0 5 2", caller(5, ALL), &none, "only our own user, 5"),
-            (Errno::EPERM, File::Groups, "0 5 2", caller(5, 0), &denied, "/etc/subgid"),
-            (Errno::EPERM, File::Groups, "0 5 1", caller(5, 0), &none, "--setgroups=deny"),
-            (Errno::EPERM, File::Groups, "0 5 1", caller(5, 0), &denied, ""),
-            (Errno::EPERM, File::Groups, "0 5 1", caller(5, 0), &confined, "AppArmor"),
-            (Errno::EPERM, File::Users, "0 0 1", caller(0, ALL & !(1 << 31)), &none, "CAP_SETFCAP"),
-            (Errno::EPERM, File::Users, "0 0 1", caller(0, ALL), &none, ""),
-            (Errno::EPERM, File::Users, "0 0 1", caller(5, 0), &none, "only our own user, 5"),
-            (Errno::EACCES, File::Users, "0 5 1", caller(5, 0), &closed, "readable (chmod +r)"),
-            (Errno::EROFS, File::Users, "0 5 1", caller(5, 0), &none, "remount,rw"),
-            (Errno::ENOENT, File::Users, "0 5 1", caller(5, 0), &none, "another pid namespace"),
-            (Errno::EIO, File::Users, "0 5 1", caller(5, 0), &none, ""),
-            (Errno::EPERM, File::Setgroups, "allow", caller(5, 0), &denied, "given that up for good"),
-            (Errno::EPERM, File::Setgroups, "deny", caller(5, 0), &Facts { groups: one(), ..none.clone() }, "only before the gid_map"),
-            (Errno::EPERM, File::Setgroups, "deny", caller(5, 0), &Facts { groups: one(), ..denied.clone() }, "denied already"),
-            (Errno::EPERM, File::Setgroups, "deny", caller(5, 0), &none, ""),
-            (Errno::EPERM, File::Setgroups, "deny", caller(5, 0), &confined, "AppArmor"),
-            (Errno::EINVAL, File::Setgroups, "what", caller(5, 0), &none, ""),
+        let cases: &[(Errno, IdTable, &str, Caller, &Facts, &str)] = &[
+            (Errno::EPERM, IdTable::Users, "0 5 1", caller(5, 0), &none, ""),
+            (Errno::EPERM, IdTable::Users, "0 5 1", caller(5, 0), &written, "is written already"),
+            (Errno::EPERM, IdTable::Users, "0 6 1", caller(5, 0), &none, "only our own user id, 5; more needs CAP_SETUID"),
+            (Errno::EPERM, IdTable::Users, "0 5 2", caller(5, ALL), &none, "only our own user id, 5"),
+            (Errno::EPERM, IdTable::Groups, "0 5 2", caller(5, 0), &denied, "/etc/subgid"),
+            (Errno::EPERM, IdTable::Groups, "0 5 1", caller(5, 0), &none, "--setgroups=deny"),
+            (Errno::EPERM, IdTable::Groups, "0 5 1", caller(5, 0), &denied, ""),
+            (Errno::EPERM, IdTable::Groups, "0 5 1", caller(5, 0), &confined, "AppArmor"),
+            (Errno::EPERM, IdTable::Users, "0 0 1", caller(0, ALL & !(1 << 31)), &none, "CAP_SETFCAP"),
+            (Errno::EPERM, IdTable::Users, "0 0 1", caller(0, ALL), &none, ""),
+            (Errno::EPERM, IdTable::Users, "0 0 1", caller(5, 0), &none, "only our own user id, 5"),
+            (Errno::EACCES, IdTable::Users, "0 5 1", caller(5, 0), &closed, "readable (chmod +r)"),
+            (Errno::EROFS, IdTable::Users, "0 5 1", caller(5, 0), &none, "remount,rw"),
+            (Errno::ENOENT, IdTable::Users, "0 5 1", caller(5, 0), &none, "another pid namespace"),
+            (Errno::EIO, IdTable::Users, "0 5 1", caller(5, 0), &none, ""),
+            (Errno::EPERM, IdTable::Setgroups, "allow", caller(5, 0), &denied, "given that up for good"),
+            (Errno::EPERM, IdTable::Setgroups, "deny", caller(5, 0), &Facts { groups: one(), ..none.clone() }, "only before the gid_map"),
+            (Errno::EPERM, IdTable::Setgroups, "deny", caller(5, 0), &Facts { groups: one(), ..denied.clone() }, "denied already"),
+            (Errno::EPERM, IdTable::Setgroups, "deny", caller(5, 0), &none, ""),
+            (Errno::EPERM, IdTable::Setgroups, "deny", caller(5, 0), &confined, "AppArmor"),
+            (Errno::EINVAL, IdTable::Setgroups, "what", caller(5, 0), &none, ""),
         ];
         for (errno, file, text, caller, facts, has) in cases {
             let hint = told(*errno, *file, text, *caller, facts);
@@ -421,7 +421,7 @@ mod tests {
     fn ids_that_the_user_namespace_above_lacks_are_named_with_those_it_has() {
         let above = IdMap::parse(b"0 1000 1\n1 100000 65536\n").expect("a map");
         let facts = Facts { above: Some(above), ..Facts::default() };
-        let hint = |text| told(Errno::EPERM, File::Users, text, caller(0, ALL), &facts);
+        let hint = |text| told(Errno::EPERM, IdTable::Users, text, caller(0, ALL), &facts);
         assert!(
             hint("0 1 1\n1 65537 2").contains("user ids 65537-65538")
                 && hint("0 65537 1").contains("0, 1-65536")
@@ -465,7 +465,7 @@ mod tests {
     #[test]
     fn a_helper_that_did_not_help_is_explained() {
         let base = Helper {
-            file: File::Users,
+            file: IdTable::Users,
             found: true,
             user: b"joe\x1b",
             granted: &[(100_000, 65536)],
@@ -481,7 +481,7 @@ mod tests {
             (base, bound, "no_new_privs"),
             (Helper { found: false, ..base }, bound, "newuidmap is not in PATH"),
             (Helper { granted: &[], ..base }, rights, "/etc/subuid grants joe\\x1b no user ids: as root, usermod --add-subuids 100000-165535 joe"),
-            (Helper { granted: &[], file: File::Groups, ..base }, rights, "--add-subgids"),
+            (Helper { granted: &[], file: IdTable::Groups, ..base }, rights, "--add-subgids"),
             (Helper { asked: &[(5, 1), (100_000, 65537)], ..base }, rights, "100000-165535, and 5, 100000-165536 are not all"),
         ];
         for (helper, rights, has) in cases {

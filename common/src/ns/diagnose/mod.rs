@@ -22,7 +22,7 @@ use crate::proc::status::Status;
 use crate::proc::{Proc, Task, mounts};
 use crate::text::{Charset, show};
 
-pub use maps::{File, Helper, helper, maps, setgroups};
+pub use maps::{Helper, IdTable, helper, maps, setgroups};
 pub use mount::new_proc;
 
 /// What a limit of a user namespace is where nobody has set one. Source: user_namespaces of Linux (INT_MAX).
@@ -82,7 +82,7 @@ struct Facts {
     forbidden: bool,
     /// Ubuntu's switch confines them to what AppArmor knows.
     confined: bool,
-    /// What of us has no id in our user namespace: user, group.
+    /// What of us is not mapped in our user namespace: user id, group id.
     unmapped: Option<&'static str>,
     /// How we know that our root is not that of the mount namespace.
     chroot: Option<Chroot>,
@@ -147,8 +147,8 @@ fn unmapped(this: &Task) -> Option<&'static str> {
     let (uid, gid) = credentials::effective();
     let lacks = |map: Result<IdMap>, id| map.is_ok_and(|map| !map.knows(id));
     match (lacks(IdMap::of_users(this), uid), lacks(IdMap::of_groups(this), gid)) {
-        (true, _) => Some("user"),
-        (_, true) => Some("group"),
+        (true, _) => Some("user id"),
+        (_, true) => Some("group id"),
         _ => None,
     }
 }
@@ -225,8 +225,8 @@ fn against_users(facts: &Facts) -> Vec<String> {
     }
     if let Some(what) = facts.unmapped {
         found.push(format!(
-            "our {what} has no id in the user namespace we are in, and only who has one may make another: make that \
-                one with ids (-r or -c of runshare)"
+            "our {what} is not mapped in the user namespace we are in, and only whose ids are may make another: make \
+                that one with a map (-r or -c of runshare)"
         ));
     }
     match &facts.chroot {
@@ -450,7 +450,7 @@ mod tests {
             (Facts { forbidden: true, first: false, rights: rights(ALL, ALL, false), ..base() }, &["userns_clone is 0"], &[]),
             (Facts { confined: true, ..base() }, &["apparmor_restrict_unprivileged_userns is 1", "profile"], &[]),
             (Facts { confined: true, rights: rights(ALL, ALL, false), ..base() }, &["nothing was found"], &[]),
-            (Facts { unmapped: Some("group"), ..base() }, &["our group has no id", "-r or -c"], &[]),
+            (Facts { unmapped: Some("group id"), ..base() }, &["our group id is not mapped", "-r or -c"], &[]),
             (Facts { chroot: Some(Chroot::NoMount), ..base() }, &["no mount point", "--pivot-root"], &["seccomp"]),
             (Facts { chroot: Some(Chroot::SeenAt(b"/srv/\x1b".to_vec(), 7)), ..base() }, &["process 7 sees our root at /srv/\\x1b)"], &[]),
             (Facts { chroot: Some(Chroot::Other), rights: rights(0, ALL, true), ..base() },
