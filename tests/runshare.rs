@@ -808,7 +808,7 @@ fn a_command_line_that_makes_no_sense_is_refused_in_one_line() {
         (&["-Z", "true"], "unexpected argument '-Z' found", help),
         (&["-fZ", "true"], "unexpected argument '-Z' found", help),
         (&["--nope", "true"], "unexpected argument '--nope' found", help),
-        (&["--m", "true"], "option --m is ambiguous", "one of: --mount --map-root-user --map-current-user --mount-proc"),
+        (&["--m", "true"], "option --m is ambiguous", "one of: --mount --map-user --map-group --map-root-user --map-current-user --map-users --map-groups --map-auto --map-subids --mount-proc --mount-binfmt --monotonic"),
         (&["--kill-child=NOPE", "true"], "unknown signal: NOPE", signals),
         (&["--kill-child=0", "true"], "unknown signal: 0", signals),
         (&["--kill-child=65", "true"], "unknown signal: 65", signals),
