@@ -55,17 +55,14 @@ fn a_launcher_makes_no_more_system_calls_than_its_original() {
 
 #[test]
 fn entering_takes_no_more_system_calls_than_the_original_makes() {
-    let t = rings!(Host, User);
+    // Of another user's launcher strace may not read the words, once it has shut itself off from those inside.
+    let t = rings!(Host);
     if !t.has("strace") {
         return;
     }
-    let (make, enter) = match crate::harness::Ring::here().is_root() {
-        true => (&["-n"][..], &["-n"][..]),
-        false => (&["-Urn"][..], &["-U", "--preserve-credentials", "-n"][..]),
-    };
-    let held = t.hold("runshare", make);
+    let held = t.hold("runshare", &["-n"]);
     let pid = held.pid().to_string();
-    let options = [&["-t", pid.as_str()], enter].concat();
+    let options = ["-t", pid.as_str(), "-n"];
     let theirs = calls(&t, &find("nsenter").unwrap(), &options);
     let ours = calls(&t, tool_path("rnsenter"), &options);
     assert!(ours <= theirs, "{ours} calls, of nsenter {theirs}");
