@@ -66,7 +66,8 @@ impl<'a> Inside<'a> {
         let made = if dir {
             mkdirat(&parent, name, Mode::from_bits_truncate(0o755))
         } else {
-            let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            let flags =
+                OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             openat(&parent, name, flags, Mode::from_bits_truncate(0o644)).map(drop)
         };
         match made {

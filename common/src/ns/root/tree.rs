@@ -26,12 +26,14 @@ impl Tree {
     /// A copy of what is mounted at this file or directory and below. All of it, since in a user namespace what is below
     /// may not be left out (mount_namespaces(7), "Restrictions").
     pub(super) fn copy(of: impl AsFd, name: &[u8]) -> Result<Tree> {
-        call::open_tree(of, true).map(Tree).map_err(|e| Error::sys("open_tree", name, e))
+        call::open_tree(of, true).map(Tree).map_err(|e| uncopied(name, e, "it is unbindable"))
     }
 
     /// The same without what is mounted below.
     pub(super) fn copy_alone(of: impl AsFd, name: &[u8]) -> Result<Tree> {
-        call::open_tree(of, false).map(Tree).map_err(|e| Error::sys("open_tree", name, e))
+        let why = "it is unbindable, or what is mounted below came from another user namespace, and then hides what is \
+                   under it";
+        call::open_tree(of, false).map(Tree).map_err(|e| uncopied(name, e, why))
     }
 
     /// A new file system of this type, with these options, all that have no value last. `on` is how an error names it.
@@ -93,6 +95,12 @@ impl Tree {
         }
         Ok(())
     }
+}
+
+/// Why a mount cannot be copied, where the kernel finds it unfit. Source: mount_namespaces(7).
+fn uncopied(name: &[u8], errno: Errno, unfit: &str) -> Error {
+    let error = Error::sys("open_tree", name, errno);
+    if errno == Errno::EINVAL { error.with_hint(unfit) } else { error }
 }
 
 /// A mount and all below it.
@@ -158,6 +166,7 @@ fn advise(error: Error, told: &[u8]) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
