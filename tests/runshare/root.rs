@@ -519,7 +519,10 @@ fn no_descriptor_of_the_new_root_reaches_the_program() {
     };
     // Some may be inherited.
     let expected = ask(&[&"-R", &root.path()]);
-    assert_eq!(ask(&[&"--pivot-root", &root.path(), &"--tmpfs", &"/sub", &"--bind", &"/:/sub/x:ro"]), expected);
+    assert_eq!(
+        ask(&[&"--pivot-root", &root.path(), &"--tmpfs", &"/sub", &"--bind", &"/:/sub/x:ro"]),
+        expected
+    );
     if overlays(rights()) {
         assert_eq!(ask(&[&"--pivot-root", &root.path(), &"--overlay"]), expected);
     }

@@ -94,8 +94,8 @@ impl Root {
         }
     }
 
-    /// Are we, or shall we be, in another user namespace than the initial one? Only there `trusted.` attributes can be
-    /// written.
+    /// Are we, or shall we be, in another user namespace than the initial one, in which alone `trusted.` attributes can be
+    /// written?
     pub(super) fn in_user_ns(&self) -> Result<bool> {
         let kinds = [Kind::User].into_iter().collect();
         let ours = || Proc::system()?.this()?.namespaces(kinds);
@@ -117,6 +117,14 @@ impl Root {
         let all = mounts::of(&Proc::system()?.this()?)?;
         let lower = sys::mount_id(dir).ok_or_else(|| fail(Errno::ENOSYS))?;
         let inside = Inside::at(dir);
+        // The kernel would let nobody see what it hides.
+        let refuse = |place: &[u8]| {
+            let what = b" cannot be overlaid in a user namespace: ";
+            let what = [bytes(self.dir()), what, place, b" is mounted below it"].concat();
+            Err(Error::refused(what).with_hint(
+                "choose a directory with nothing mounted below it, or do without a user namespace",
+            ))
+        };
         let mut found = Vec::new();
         for mount in all.iter().filter(|mount| mount.parent == lower && mount.id != lower) {
             let Some(rest) = strip(&mount.point, bytes(&real)) else { continue };
@@ -124,19 +132,15 @@ impl Root {
                 Ok(held) => held,
                 // Something else is mounted over it.
                 Err(Errno::ENOENT | Errno::ENOTDIR) => continue,
+                Err(Errno::EACCES) if self.user_ns => return refuse(rest),
                 Err(e) => return Err(Error::sys("open", &mount.point, e)),
             };
             if leads_to(&all, sys::mount_id(&held), mount) {
+                if self.user_ns {
+                    return refuse(rest);
+                }
                 found.push((rest.to_vec(), held));
             }
-        }
-        // The kernel would not let anybody see what it hides.
-        if let (true, Some((first, _))) = (self.user_ns, found.first()) {
-            let what = [bytes(self.dir()), b" cannot be overlaid in a user namespace: "].concat();
-            let what = [&what[..], first, b" is mounted below it"].concat();
-            return Err(Error::refused(what).with_hint(
-                "choose a directory with nothing mounted below it, or do without a user namespace",
-            ));
         }
         let hidden = |place: &[u8]| {
             let places = self.proc.iter().map(PathBuf::as_path).chain(self.extras.iter().map(Extra::place));
