@@ -158,7 +158,7 @@ impl Root {
         let new = tree.as_ref().map_or(opened.dir.as_fd(), AsFd::as_fd);
         let mut inside = Inside::at(&new);
         if self.overlay.is_some() {
-            inside.owns(new);
+            inside.owns(new)?;
         }
         for (place, copy, dir) in &mounted {
             copy.attach_read_only(inside.place(&path(place.to_vec()), *dir)?, place)?;
@@ -179,7 +179,7 @@ impl Root {
                 Extra::Bind { .. } => copy.attach(place, on)?,
                 Extra::Tmpfs(_) => {
                     copy.attach(place, on)?;
-                    inside.owns(copy);
+                    inside.owns(copy)?;
                 }
             }
         }

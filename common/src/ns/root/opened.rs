@@ -115,7 +115,7 @@ impl Root {
         let real =
             self.dir().canonicalize().map_err(|e| fail(Errno::from_raw(e.raw_os_error().unwrap_or(0))))?;
         let all = mounts::of(&Proc::system()?.this()?)?;
-        let lower = sys::mount_id(dir).ok_or_else(|| fail(Errno::ENOSYS))?;
+        let lower = sys::mount_id_of(dir).map_err(|e| Error::sys("statx", bytes(self.dir()), e))?;
         let inside = Inside::at(dir);
         // The kernel would let nobody see what it hides.
         let refuse = |place: &[u8]| {
@@ -135,7 +135,8 @@ impl Root {
                 Err(Errno::EACCES) if self.user_ns => return refuse(rest),
                 Err(e) => return Err(Error::sys("open", &mount.point, e)),
             };
-            if leads_to(&all, sys::mount_id(&held), mount) {
+            let led = sys::mount_id_of(&held).map_err(|e| Error::sys("statx", &mount.point, e))?;
+            if leads_to(&all, led, mount) {
                 if self.user_ns {
                     return refuse(rest);
                 }
@@ -216,11 +217,11 @@ fn strip<'a>(point: &'a [u8], dir: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Is this the mount that a path led to, or is that mounted on its root?
-fn leads_to(all: &[Mount], mut led: Option<u64>, mount: &Mount) -> bool {
+fn leads_to(all: &[Mount], mut led: u64, mount: &Mount) -> bool {
     for _ in all {
-        match all.iter().find(|other| Some(other.id) == led) {
+        match all.iter().find(|other| other.id == led) {
             Some(top) if top.id == mount.id => return true,
-            Some(top) if top.point == mount.point => led = Some(top.parent),
+            Some(top) if top.point == mount.point => led = top.parent,
             _ => return false,
         }
     }

@@ -43,7 +43,8 @@ impl Kept {
         let parent = openat(AT_FDCWD, parent, flags, Mode::empty()).map_err(|e| fail("open", e))?;
         let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
         let dir = openat2(&parent, name, how).map_err(|e| fail("open", e))?;
-        if sys::mount_id(&dir) != sys::mount_id(&parent) {
+        let mount = |fd| sys::mount_id_of(fd).map_err(|e| fail("statx", e));
+        if mount(&dir)? != mount(&parent)? {
             return Err(Error::refused([b"--overlay=", &path[..], b": something is mounted on it"].concat())
                 .with_hint(
                     "name a directory in it: its work directory is made beside it, on the same mount",

@@ -76,7 +76,8 @@ impl Tree {
     /// Makes each mount of it read-only, as older kernels can: one by one, when they are mounted.
     fn remount_read_only(&self, name: &[u8]) -> Result<()> {
         let all = mounts::of(&Proc::system()?.this()?)?;
-        let Some(root) = all.iter().find(|mount| Some(mount.id) == sys::mount_id(self)) else {
+        let id = sys::mount_id_of(self).map_err(|e| Error::sys("statx", name, e))?;
+        let Some(root) = all.iter().find(|mount| mount.id == id) else {
             return Err(Error::sys("remount", name, Errno::ENOENT));
         };
         for mount in below(&all, root) {
@@ -89,7 +90,8 @@ impl Tree {
                 held.as_fd()
             };
             // What another is mounted over cannot be reached, by the program neither.
-            if sys::mount_id(at) == Some(mount.id) {
+            let found = sys::mount_id_of(at).map_err(|e| Error::sys("statx", &mount.point, e))?;
+            if found == mount.id {
                 remount_read_only(at, mount).map_err(|e| Error::sys("remount", &mount.point, e))?;
             }
         }
