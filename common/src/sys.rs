@@ -310,6 +310,11 @@ pub fn set_undumpable() -> crate::Result<()> {
 /// The id of the mount that a descriptor was opened through, as the first field of mountinfo has it. Not
 /// known before Linux 5.8. Source: statx(2).
 pub fn mount_id(fd: impl AsFd) -> Option<u64> {
+    mount_id_of(fd).ok()
+}
+
+/// The same, and why it is not known; ENOSYS before Linux 5.8.
+pub fn mount_id_of(fd: impl AsFd) -> Result<u64> {
     // SAFETY: the structure is plain data, the path is empty and ends with a NUL, and the kernel writes one
     // statx through the pointer, which outlives the call.
     let (answer, stat) = unsafe {
@@ -318,7 +323,8 @@ pub fn mount_id(fd: impl AsFd) -> Option<u64> {
         let answer = libc::statx(fd, c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID, &raw mut stat);
         (answer, stat)
     };
-    (answer == 0 && stat.stx_mask & libc::STATX_MNT_ID != 0).then_some(stat.stx_mnt_id)
+    Errno::result(answer)?;
+    if stat.stx_mask & libc::STATX_MNT_ID != 0 { Ok(stat.stx_mnt_id) } else { Err(Errno::ENOSYS) }
 }
 
 /// Marks every descriptor from this number on to be closed on exec. Source: close_range(2), Linux 5.9;

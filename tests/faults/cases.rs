@@ -46,6 +46,8 @@ pub(crate) const CASES: &[Case] = &[
     root("runshare --mount-proc", "runshare", "-fp --mount-proc /bin/echo ran",                "ran\n"),
     root("runshare -Ur",          "runshare", "-Ur /bin/echo ran",                             "ran\n"),
     root("runshare --kill-child", "runshare", "-fp --kill-child --wd / /bin/echo ran",         "ran\n"),
+    root("runshare --pivot-root", "runshare", "-fp --pivot-root / --mount-proc --bind /usr:/mnt:ro --tmpfs /media /bin/echo ran", "ran\n"),
+    root("runshare --overlay",    "runshare", "--pivot-root /usr --overlay --bind /:/new /new/bin/echo ran", "ran\n"),
     root("rcgexec limits",        "rcgexec",  "--parent PARENT --pids-limit 50 --cpu-quota 50000 /bin/echo ran", "ran\n"),
     root("rcgexec -g",            "rcgexec",  "-g cpu,pids:GROUP /bin/echo ran",               "ran\n"),
     root("rcgexec --dry-run",     "rcgexec",  "--parent PARENT --pids-limit 50 --dry-run /bin/echo ran", "write 50 to "),
@@ -57,6 +59,7 @@ pub(crate) const CASES: &[Case] = &[
     user("rnsenter -U",           "rnsenter", "-t USERS -U --preserve-credentials -n /bin/echo ran", "ran\n"),
     user("runshare -Ur",          "runshare", "-Ur /bin/echo ran",                             "ran\n"),
     user("runshare -Urfp",        "runshare", "-Urfp --mount-proc /bin/echo ran",              "ran\n"),
+    user("runshare --pivot-root", "runshare", "-rfp --pivot-root / --mount-proc --bind /usr:/mnt:ro --tmpfs /media /bin/echo ran", "ran\n"),
     user("rcgexec limits",        "rcgexec",  "--parent PARENT --pids-limit 50 /bin/echo ran",           "ran\n"),
     user("nsinfo",                "nsinfo",   "USERS",                                         "process"),
 ];

@@ -106,26 +106,27 @@ fn split(words: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_bind_is_two_names_and_perhaps_a_word() {
-        let cases: &[(&[u8], &[u8], &[u8], bool)] = &[
-            (b"/a:/b", b"/a", b"/b", false),
-            (b"a:b", b"a", b"b", false),
-            (b"/a:/b:ro", b"/a", b"/b", true),
-            (b"/:/b", b"/", b"/b", false),
-            (b"ro:ro:ro", b"ro", b"ro", true),
-            (br"/a\:b:/c\:ro", b"/a:b", b"/c:ro", false),
-            (br"/a\\:/b\x", br"/a\", br"/b\x", false),
-            (br"/a\\\:b:/b\", br"/a\:b", br"/b\", false),
-            (b"/a b,c\n\xff:/ d", b"/a b,c\n\xff", b"/ d", false),
-            (b"/a:/..", b"/a", b"/..", false),
+        let cases: [([&[u8]; 3], bool); 10] = [
+            ([b"/a:/b", b"/a", b"/b"], false),
+            ([b"a:b", b"a", b"b"], false),
+            ([b"/a:/b:ro", b"/a", b"/b"], true),
+            ([b"/:/b", b"/", b"/b"], false),
+            ([b"ro:ro:ro", b"ro", b"ro"], true),
+            ([br"/a\:b:/c\:ro", b"/a:b", b"/c:ro"], false),
+            ([br"/a\\:/b\x", br"/a\", br"/b\x"], false),
+            ([br"/a\\\:b:/b\", br"/a\:b", br"/b\"], false),
+            ([b"/a b,c\n\xff:/ d", b"/a b,c\n\xff", b"/ d"], false),
+            ([b"/a:/..", b"/a", b"/.."], false),
         ];
-        for (words, from, to, read_only) in cases {
+        for ([words, from, to], read_only) in cases {
             let [from, to] = [from, to].map(|name| path(name.to_vec()));
-            assert_eq!(Extra::bind(words).unwrap(), Extra::Bind { from, to, read_only: *read_only });
+            assert_eq!(Extra::bind(words).unwrap(), Extra::Bind { from, to, read_only });
         }
     }
 

@@ -24,8 +24,10 @@ impl<'a> Inside<'a> {
     }
 
     /// This mount has been made by us: what is missing in it may be made.
-    pub(super) fn owns(&mut self, mount: impl AsFd) {
-        self.ours.extend(sys::mount_id(mount));
+    pub(super) fn owns(&mut self, mount: impl AsFd) -> Result<()> {
+        let id = sys::mount_id_of(mount).map_err(|e| Error::sys("statx", "a new mount", e))?;
+        self.ours.push(id);
+        Ok(())
     }
 
     /// Opens what has this path when this is the root, following symbolic links as if it were.
@@ -60,13 +62,15 @@ impl<'a> Inside<'a> {
         };
         let parent = if bytes(parent).is_empty() { Path::new("/") } else { parent };
         let parent = self.place(parent, true)?;
-        if !sys::mount_id(&parent).is_some_and(|id| self.ours.contains(&id)) {
+        let id = sys::mount_id_of(&parent).map_err(|e| Error::sys("statx", bytes(path), e))?;
+        if !self.ours.contains(&id) {
             return Ok(Err(Errno::ENOENT));
         }
         let made = if dir {
             mkdirat(&parent, name, Mode::from_bits_truncate(0o755))
         } else {
-            let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            let flags =
+                OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             openat(&parent, name, flags, Mode::from_bits_truncate(0o644)).map(drop)
         };
         match made {

@@ -13,9 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstat, mkdirat};
-use nix::unistd::{
-    AccessFlags, Gid, Uid, UnlinkatFlags, faccessat, fchdir, fchownat, symlinkat, unlinkat,
-};
+use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, faccessat, fchdir, fchownat, symlinkat, unlinkat};
 
 use super::extra::bytes;
 use super::tree::Tree;
@@ -45,9 +43,12 @@ impl Kept {
         let parent = openat(AT_FDCWD, parent, flags, Mode::empty()).map_err(|e| fail("open", e))?;
         let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
         let dir = openat2(&parent, name, how).map_err(|e| fail("open", e))?;
-        if sys::mount_id(&dir) != sys::mount_id(&parent) {
+        let mount = |fd| sys::mount_id_of(fd).map_err(|e| fail("statx", e));
+        if mount(&dir)? != mount(&parent)? {
             return Err(Error::refused([b"--overlay=", &path[..], b": something is mounted on it"].concat())
-                .with_hint("name a directory in it: its work directory is made beside it, on the same mount"));
+                .with_hint(
+                    "name a directory in it: its work directory is made beside it, on the same mount",
+                ));
         }
         let kept = Kept { parent, name: name.as_bytes().to_vec(), path };
         faccessat(&dir, ".", AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::AT_EACCESS)
@@ -105,7 +106,8 @@ pub(super) fn new(lower: &OwnedFd, name: &[u8], kept: Option<&Kept>, user: bool)
     let scaffold = Tree::new(c"tmpfs", &[(c"mode", c"0700")], &[], attributes, b"the layers of an overlay")?;
     scaffold.attach(super::root()?, b"the layers of an overlay")?;
     let overlay = fill(&scaffold, lower, name, kept).and_then(|()| {
-        let options = [(c"source", c"overlay"), (c"lowerdir", LOWER), (c"upperdir", UPPER), (c"workdir", WORK)];
+        let options =
+            [(c"source", c"overlay"), (c"lowerdir", LOWER), (c"upperdir", UPPER), (c"workdir", WORK)];
         let flags: &[&CStr] = if user { &[c"userxattr"] } else { &[] };
         Tree::new(c"overlay", &options, flags, 0, name)
     })?;
@@ -129,7 +131,8 @@ fn fill(scaffold: &Tree, lower: &OwnedFd, name: &[u8], kept: Option<&Kept>) -> R
             dir(c"kept")?;
             Tree::copy(&kept.parent, &kept.path)?.attach(open(c"kept")?, &kept.path)?;
             for (link, to) in [(UPPER, &kept.name), (WORK, &kept.work())] {
-                let to = CString::new([b"kept/", &to[..]].concat()).map_err(|_| fail("symlink")(Errno::EINVAL))?;
+                let to =
+                    CString::new([b"kept/", &to[..]].concat()).map_err(|_| fail("symlink")(Errno::EINVAL))?;
                 symlinkat(&*to, scaffold, link).map_err(fail("symlink"))?;
             }
         }

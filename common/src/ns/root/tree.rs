@@ -26,12 +26,14 @@ impl Tree {
     /// A copy of what is mounted at this file or directory and below. All of it, since in a user namespace what is below
     /// may not be left out (mount_namespaces(7), "Restrictions").
     pub(super) fn copy(of: impl AsFd, name: &[u8]) -> Result<Tree> {
-        call::open_tree(of, true).map(Tree).map_err(|e| Error::sys("open_tree", name, e))
+        call::open_tree(of, true).map(Tree).map_err(|e| uncopied(name, e, "it is unbindable"))
     }
 
     /// The same without what is mounted below.
     pub(super) fn copy_alone(of: impl AsFd, name: &[u8]) -> Result<Tree> {
-        call::open_tree(of, false).map(Tree).map_err(|e| Error::sys("open_tree", name, e))
+        let why = "it is unbindable, or what is mounted below came from another user namespace, and then hides what is \
+                   under it";
+        call::open_tree(of, false).map(Tree).map_err(|e| uncopied(name, e, why))
     }
 
     /// A new file system of this type, with these options, all that have no value last. `on` is how an error names it.
@@ -74,7 +76,8 @@ impl Tree {
     /// Makes each mount of it read-only, as older kernels can: one by one, when they are mounted.
     fn remount_read_only(&self, name: &[u8]) -> Result<()> {
         let all = mounts::of(&Proc::system()?.this()?)?;
-        let Some(root) = all.iter().find(|mount| Some(mount.id) == sys::mount_id(self)) else {
+        let id = sys::mount_id_of(self).map_err(|e| Error::sys("statx", name, e))?;
+        let Some(root) = all.iter().find(|mount| mount.id == id) else {
             return Err(Error::sys("remount", name, Errno::ENOENT));
         };
         for mount in below(&all, root) {
@@ -87,12 +90,19 @@ impl Tree {
                 held.as_fd()
             };
             // What another is mounted over cannot be reached, by the program neither.
-            if sys::mount_id(at) == Some(mount.id) {
+            let found = sys::mount_id_of(at).map_err(|e| Error::sys("statx", &mount.point, e))?;
+            if found == mount.id {
                 remount_read_only(at, mount).map_err(|e| Error::sys("remount", &mount.point, e))?;
             }
         }
         Ok(())
     }
+}
+
+/// Why a mount cannot be copied, where the kernel finds it unfit. Source: mount_namespaces(7).
+fn uncopied(name: &[u8], errno: Errno, unfit: &str) -> Error {
+    let error = Error::sys("open_tree", name, errno);
+    if errno == Errno::EINVAL { error.with_hint(unfit) } else { error }
 }
 
 /// A mount and all below it.
@@ -158,6 +168,7 @@ fn advise(error: Error, told: &[u8]) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
