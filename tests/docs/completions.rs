@@ -48,7 +48,9 @@ pub fn values(name: &str) -> Values {
         "TYPE" => Values::List("kind"),
         "LIST" => Values::List("column"),
         "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "EXPR" | "CONTROLLERS:PATH" => Values::Unknown,
-        "UID|NAME" | "GID|NAME" | "UID:GID" | "NAME" | "NAMES" | "OFFSET" | "STRING" | "FD" => Values::Unknown,
+        "UID|NAME" | "GID|NAME" | "UID:GID" | "NAME" | "NAMES" | "OFFSET" | "STRING" | "FD" => {
+            Values::Unknown
+        }
         "SRC:DST[:ro]" => Values::Files,
         "RANGE" => Values::Words(vec![
             word("auto", "subordinate ids, from 0 on inside"),

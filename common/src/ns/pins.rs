@@ -31,7 +31,9 @@ impl Pin {
         let file = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(|e| {
             let error = Error::sys("open", shown, e);
             match e {
-                Errno::ENOENT => error.with_hint("a namespace is bound to a file that exists: make one with touch"),
+                Errno::ENOENT => {
+                    error.with_hint("a namespace is bound to a file that exists: make one with touch")
+                }
                 _ => error,
             }
         })?;
@@ -48,7 +50,8 @@ impl Pin {
     pub fn bind(&self, task: &Task) -> Result<OwnedFd> {
         let row = self.kind.row();
         let on_text = format!("{} namespace", self.kind);
-        let on = || [self.kind.name().as_bytes(), b" namespace on ", self.path.as_os_str().as_bytes()].concat();
+        let on =
+            || [self.kind.name().as_bytes(), b" namespace on ", self.path.as_os_str().as_bytes()].concat();
         let fail = |e: Errno| {
             let error = Error::sys("mount", on(), e);
             match e {

@@ -37,12 +37,12 @@ pub fn register(at: &Path, interpreter: &[u8]) -> Result<()> {
     let path = [at.as_os_str().as_bytes(), b"/register"].concat();
     let name = CString::new(path.clone()).map_err(|_| Error::refused("a path holds a NUL byte"))?;
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    let file = nix::fcntl::open(name.as_c_str(), flags, Mode::empty())
-        .map_err(|e| match e {
-            Errno::EACCES => Error::sys("open", &path, e)
-                .with_hint("it belongs to root of the user namespace: add -r to be that, or map your user to root"),
-            e => Error::sys("open", &path, e),
-        })?;
+    let file = nix::fcntl::open(name.as_c_str(), flags, Mode::empty()).map_err(|e| match e {
+        Errno::EACCES => Error::sys("open", &path, e).with_hint(
+            "it belongs to root of the user namespace: add -r to be that, or map your user to root",
+        ),
+        e => Error::sys("open", &path, e),
+    })?;
     nix::unistd::write(&file, interpreter).map(drop).map_err(|e| {
         let error = Error::sys("write", [interpreter, b" to ", &path[..]].concat(), e);
         match e {
