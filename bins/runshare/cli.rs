@@ -336,7 +336,8 @@ impl Request {
     /// What cannot be is refused before anything is changed.
     fn check(&self) -> Result<()> {
         let new_user = self.kinds.contains(Kind::User);
-        let single_group = self.groups.single.is_some() && self.groups.ranges.is_empty() && self.owner.is_none();
+        let single_group =
+            self.groups.single.is_some() && self.groups.ranges.is_empty() && self.owner.is_none();
         let pinned = |kind| self.pins.iter().any(|(pinned, _)| *pinned == kind);
         let offsets = self.offsets != Offsets::default();
         #[rustfmt::skip]
@@ -358,7 +359,7 @@ impl Request {
 /// Where an option stands on the command line, if it was given.
 fn place(matches: &ArgMatches, name: &str) -> Option<usize> {
     let given = matches.value_source(name) == Some(ValueSource::CommandLine);
-    given.then(|| matches.indices_of(name)?.last()).flatten()
+    given.then(|| matches.indices_of(name)?.next_back()).flatten()
 }
 
 /// What is asked of users, or of groups. Of options for a single one the last counts.
@@ -377,9 +378,8 @@ fn ids(matches: &ArgMatches, single: &str, ranges: &str) -> Result<Ids> {
 }
 
 fn owner(text: &OsString) -> Result<(u32, u32)> {
-    let wrong = || {
-        Error::refused([b"an owner is a user and a group, UID:GID, not ", text.as_bytes()].concat())
-    };
+    let wrong =
+        || Error::refused([b"an owner is a user and a group, UID:GID, not ", text.as_bytes()].concat());
     let (uid, gid) = text.to_str().and_then(|text| text.split_once(':')).ok_or_else(wrong)?;
     Ok((args::id("user id", &uid.into())?, args::id("group id", &gid.into())?))
 }
@@ -454,8 +454,10 @@ fn offset(option: &str, text: &OsString) -> Result<i64> {
         sign.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
     };
     text.to_str().and_then(digits).ok_or_else(|| {
-        Error::refused([b"the value of --", option.as_bytes(), b" is no number of seconds: ", text.as_bytes()].concat())
-            .with_hint("a whole number, such as 86400 or -60")
+        Error::refused(
+            [b"the value of --", option.as_bytes(), b" is no number of seconds: ", text.as_bytes()].concat(),
+        )
+        .with_hint("a whole number, such as 86400 or -60")
     })
 }
 
