@@ -4,6 +4,7 @@
 //! with `-r`, in whose user namespace the kernel refuses it, or inside namespaces that the original made.
 
 mod ids;
+mod keep;
 mod program;
 mod root;
 mod why;
