@@ -6,6 +6,7 @@
 mod ids;
 mod keep;
 mod program;
+mod refused;
 mod root;
 mod why;
 
