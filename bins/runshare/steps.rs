@@ -233,7 +233,8 @@ impl Plan {
         };
         let pins = !work.pins.is_empty();
         drop(work);
-        let scene = Scene { kinds, proc: proc.as_ref(), gate: None };
+        let registered = Cell::new(None);
+        let scene = Scene { kinds, proc: proc.as_ref(), gate: None, registered: &registered };
         before.into_iter().try_for_each(|step| step.run(&scene, outside.as_ref()))?;
         if !forks {
             outside.iter().filter(|_| pins).try_for_each(Outside::pin)?;
@@ -289,16 +290,18 @@ struct Scene<'a> {
     kinds: KindSet,
     proc: Option<&'a Proc>,
     gate: Option<&'a Gate>,
+    /// What keeps an interpreter registered until the program runs: with the old root the only mount of it could go.
+    registered: &'a Cell<Option<OwnedFd>>,
 }
 
 impl Step {
     fn run(self, scene: &Scene, outside: Option<&Outside>) -> Result<()> {
         match self {
             Step::BecomeOwner(uid, gid) => {
-                credentials::drop_groups()
-                    .map_err(|e| diagnose::setgroups(e, Proc::system().ok().as_ref()))?;
-                credentials::set_group(gid)?;
-                credentials::set_user(uid)
+                let told = |e| diagnose::owner(e, Proc::system().ok().as_ref());
+                credentials::drop_groups().map_err(told)?;
+                credentials::set_group(gid).map_err(told)?;
+                credentials::set_user(uid).map_err(told)
             }
             Step::Unshare(kinds) => create::unshare(kinds),
             Step::MapOutside => outside.map_or(Ok(()), Outside::map),
@@ -313,7 +316,10 @@ impl Step {
             Step::MountProc(dir, around) => create::mount_proc(&dir, around)
                 .map_err(|e| diagnose::new_proc(e, scene.proc, scene.kinds, scene.gate.is_some())),
             Step::MountBinfmt(dir) => binfmt::mount_at(&dir),
-            Step::Register(dir, text) => binfmt::register(&dir, &text),
+            Step::Register(dir, text) => {
+                scene.registered.set(Some(binfmt::register(&dir, &text)?));
+                Ok(())
+            }
             Step::HostName(name) => inside::set_host_name(&name),
             Step::DomainName(name) => inside::set_domain_name(&name),
             Step::Loopback => inside::bring_loopback_up(),
@@ -324,10 +330,10 @@ impl Step {
                     Err(e) if e.is_denied() && scene.kinds.contains(Kind::User) => {}
                     answer => answer.map_err(|e| diagnose::setgroups(e, Proc::system().ok().as_ref()))?,
                 }
-                credentials::set_group(gid)
+                credentials::set_group(gid).map_err(|e| diagnose::set_id(e, scene.kinds))
             }
             Step::KeepCapsOverUser => credentials::keep_caps(),
-            Step::SetUser(uid) => credentials::set_user(uid),
+            Step::SetUser(uid) => credentials::set_user(uid).map_err(|e| diagnose::set_id(e, scene.kinds)),
             Step::KeepCaps => credentials::hand_on_caps(),
             Step::Tell(fd) => {
                 let Some(proc) = scene.proc else { return Ok(()) };

@@ -59,6 +59,15 @@ impl Pin {
                     "a mount namespace cannot be bound where mounts are shared with it: \
                      make the place private first, mount --bind DIR DIR && mount --make-private DIR",
                 ),
+                Errno::EINVAL => error.with_hint(
+                    "the file lies in a mount namespace that we are not in, to which the working directory still leads: \
+                     give its whole path",
+                ),
+                // The kernel lets a mount namespace be held by older ones only, which it tells by their numbers.
+                Errno::ELOOP => error.with_hint(
+                    "the kernel takes this mount namespace for older than that in which the file is: Linux 6.18 hands out \
+                     numbers to each CPU in advance; try again, on the CPU on which that one was made (taskset)",
+                ),
                 Errno::EPERM => error.with_hint(
                     "binding a namespace to a file needs CAP_SYS_ADMIN outside of the new namespaces, where the file is",
                 ),
