@@ -48,7 +48,9 @@ pub fn values(name: &str) -> Values {
         "TYPE" => Values::List("kind"),
         "LIST" => Values::List("column"),
         "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "EXPR" | "CONTROLLERS:PATH" => Values::Unknown,
-        "UID|NAME" | "GID|NAME" | "UID:GID" | "NAME" | "NAMES" | "OFFSET" | "STRING" | "FD" => Values::Unknown,
+        "UID|NAME" | "GID|NAME" | "UID:GID" | "NAME" | "NAMES" | "OFFSET" | "STRING" | "FD" => {
+            Values::Unknown
+        }
         "SRC:DST[:ro]" => Values::Files,
         "RANGE" => Values::Words(vec![
             word("auto", "subordinate ids, from 0 on inside"),
@@ -383,13 +385,14 @@ impl Zsh {
         let ends = if program { " -A '-*'" } else { "" };
         let _ = writeln!(out, "_arguments -s -S{ends} : \\");
         for option in &options {
+            let called = option.value.replace(':', "\\:");
             let value = match option.takes {
                 Takes::Nothing => String::new(),
                 Takes::Optional => {
-                    format!("::{}:{}", option.value, Zsh::action(name, option.long, &option.values()))
+                    format!("::{called}:{}", Zsh::action(name, option.long, &option.values()))
                 }
                 Takes::Required => {
-                    format!(":{}:{}", option.value, Zsh::action(name, option.long, &option.values()))
+                    format!(":{called}:{}", Zsh::action(name, option.long, &option.values()))
                 }
             };
             let short = option.short.map(|short| format!("-{short}"));
