@@ -111,92 +111,72 @@ pub(crate) fn command() -> Command {
         .about("Runs a program in new namespaces.")
         .override_usage("runshare [OPTIONS] [PROGRAM [ARG]...]")
         .after_help(args::OF_PROGRAM)
-        .args(args::kinds("FILE", |what| format!("Create a new namespace of {what}, kept by FILE if given")))
+        .args(args::kinds("FILE", |what| format!("New namespace of {what}; FILE keeps it")))
         .args([
-            switch(Some('f'), "fork", "Run the program as a child process, and wait for it"),
-            switch(None, "forward-signals", "The same: signals are always passed on to a forked program"),
+            switch(Some('f'), "fork", "Run the program as a child process"),
+            switch(None, "forward-signals", "The same: signals are always passed on"),
             optional(
                 None,
                 "kill-child",
                 "SIGNAL",
-                "Send the program this signal when we end, however we end; implies --fork [default: KILL]",
+                "Signal for the program when we end, however we end; implies --fork [default: KILL]",
             ),
             switch(
                 None,
                 "init",
-                "Run the program below an init that passes on signals and collects orphans; implies --fork --pid",
+                "Run the program below an init, which collects orphans; implies --fork --pid",
             ),
-            valued(
-                None,
-                "map-user",
-                "UID|NAME",
-                "Make our user the one with this id or name inside; implies --user",
-            ),
-            valued(
-                None,
-                "map-group",
-                "GID|NAME",
-                "Make our group the one with this id or name inside; implies --user",
-            ),
+            valued(None, "map-user", "UID|NAME", "Map our user to this one; implies --user"),
+            valued(None, "map-group", "GID|NAME", "Map our group to this one; implies --user"),
             switch(Some('r'), "map-root-user", "Map our user and group to root; implies --user"),
             switch(Some('c'), "map-current-user", "Map our user and group to themselves; implies --user"),
             repeated(
                 None,
                 "map-users",
                 "RANGE",
-                "Map users: INNER:OUTER:COUNT, auto, subids or all; implies --user; can be repeated",
+                "Map users: INNER:OUTER:COUNT, auto, subids or all; implies --user, can be repeated",
             ),
             repeated(None, "map-groups", "RANGE", "Map groups likewise"),
             switch(
                 None,
                 "map-auto",
-                "Map our subordinate users and groups from 0 on: --map-users=auto --map-groups=auto",
+                "Map our subordinate ids, from 0 on: --map-users=auto --map-groups=auto",
             ),
             switch(
                 None,
                 "map-subids",
-                "Map our subordinate users and groups to themselves: --map-users=subids --map-groups=subids",
+                "Map our subordinate ids to themselves: --map-users=subids --map-groups=subids",
             ),
-            valued(
-                None,
-                "owner",
-                "UID:GID",
-                "Let the new user namespace belong to this user and group; implies --user",
-            ),
-            valued(None, "setgroups", "allow|deny", "Allow or deny setgroups(2) in the new user namespace"),
+            valued(None, "owner", "UID:GID", "Whose the new user namespace is; implies --user"),
+            valued(None, "setgroups", "allow|deny", "Whether setgroups(2) can be called inside"),
             valued(None, "propagation", "MODE", "")
                 .help(format!("Propagation of mounts in a new mount namespace: {modes} [default: private]")),
-            valued(Some('R'), "root", "DIR", "Set the root directory"),
+            valued(Some('R'), "root", "DIR", "Set the root directory by chroot(2)"),
             valued(
                 None,
                 "pivot-root",
                 "DIR",
-                "Make DIR the root of the mount namespace and let go of the old one; implies --mount",
+                "Set it by pivot_root(2), and unmount the old one; implies --mount",
             ),
             optional(
                 None,
                 "overlay",
                 "DIR",
-                "Keep what is written below the new root apart: in DIR, or thrown away; implies --mount",
+                "Write into DIR, or memory, instead of the root; implies --mount",
             ),
             repeated(
                 None,
                 "bind",
                 "SRC:DST[:ro]",
-                "Bind SRC to DST below the new root; implies --mount; can be repeated",
+                "Bind SRC to DST in the root; implies --mount, can be repeated",
             ),
             repeated(
                 None,
                 "tmpfs",
                 "DIR",
-                "Mount an empty tmpfs on DIR below the new root; implies --mount; can be repeated",
+                "Mount a tmpfs on DIR in the root; implies --mount, can be repeated",
             ),
-            optional(
-                None,
-                "mount-proc",
-                "DIR",
-                "Mount a new proc before the program runs; implies --mount [default: /proc]",
-            ),
+            optional(None, "mount-proc", "DIR", "Mount a new proc; implies --mount [default: /proc]"),
             optional(
                 None,
                 "mount-binfmt",
@@ -209,38 +189,19 @@ pub(crate) fn command() -> Command {
                 "STRING",
                 "Register an interpreter in a new binfmt_misc; implies --mount-binfmt",
             ),
-            valued(Some('w'), "wd", "DIR", "Set the working directory, below the new root if there is one"),
+            valued(Some('w'), "wd", "DIR", "Set the working directory, in the root"),
             valued(None, "hostname", "NAME", "Set the host name; implies --uts"),
             valued(None, "domainname", "NAME", "Set the NIS domain name; implies --uts"),
             switch(None, "loopback", "Bring the device lo up; implies --net"),
-            valued(None, "monotonic", "OFFSET", "Let the monotonic clock differ by so many seconds"),
-            valued(None, "boottime", "OFFSET", "Let the boot-time clock differ by so many seconds"),
+            valued(None, "monotonic", "OFFSET", "Move the monotonic clock by so many seconds"),
+            valued(None, "boottime", "OFFSET", "Move the boot-time clock by so many seconds"),
             valued(Some('S'), "setuid", "UID|NAME", "Set the user id of the program"),
-            valued(
-                Some('G'),
-                "setgid",
-                "GID|NAME",
-                "Set the group id of the program, and drop supplementary groups",
-            ),
-            switch(
-                None,
-                "keep-caps",
-                "Let the program keep the capabilities that we have in the new user namespace",
-            ),
-            switch(None, "clear-env", "Give the program no environment"),
-            repeated(
-                None,
-                "whitelist-env",
-                "NAMES",
-                "Give it only variables with these names, with commas between",
-            ),
-            valued(
-                None,
-                "info-fd",
-                "FD",
-                "Write PIDs and namespaces as JSON to this descriptor before the program runs",
-            ),
-            switch(None, "explain", "Print what would be done, step by step, and do nothing"),
+            valued(Some('G'), "setgid", "GID|NAME", "Set its group id, and drop supplementary groups"),
+            switch(None, "keep-caps", "Let it keep all capabilities in the new user namespace"),
+            switch(None, "clear-env", "Give it no environment"),
+            repeated(None, "whitelist-env", "NAMES", "Give it only variables with these names (commas)"),
+            valued(None, "info-fd", "FD", "Write PIDs and namespaces as JSON to this descriptor"),
+            switch(None, "explain", "Print each step that would be taken, and do nothing"),
         ])
         .arg(args::program())
 }
@@ -336,7 +297,8 @@ impl Request {
     /// What cannot be is refused before anything is changed.
     fn check(&self) -> Result<()> {
         let new_user = self.kinds.contains(Kind::User);
-        let single_group = self.groups.single.is_some() && self.groups.ranges.is_empty() && self.owner.is_none();
+        let single_group =
+            self.groups.single.is_some() && self.groups.ranges.is_empty() && self.owner.is_none();
         let pinned = |kind| self.pins.iter().any(|(pinned, _)| *pinned == kind);
         let offsets = self.offsets != Offsets::default();
         #[rustfmt::skip]
@@ -377,9 +339,8 @@ fn ids(matches: &ArgMatches, single: &str, ranges: &str) -> Result<Ids> {
 }
 
 fn owner(text: &OsString) -> Result<(u32, u32)> {
-    let wrong = || {
-        Error::refused([b"an owner is a user and a group, UID:GID, not ", text.as_bytes()].concat())
-    };
+    let wrong =
+        || Error::refused([b"an owner is a user and a group, UID:GID, not ", text.as_bytes()].concat());
     let (uid, gid) = text.to_str().and_then(|text| text.split_once(':')).ok_or_else(wrong)?;
     Ok((args::id("user id", &uid.into())?, args::id("group id", &gid.into())?))
 }
@@ -454,8 +415,10 @@ fn offset(option: &str, text: &OsString) -> Result<i64> {
         sign.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
     };
     text.to_str().and_then(digits).ok_or_else(|| {
-        Error::refused([b"the value of --", option.as_bytes(), b" is no number of seconds: ", text.as_bytes()].concat())
-            .with_hint("a whole number, such as 86400 or -60")
+        Error::refused(
+            [b"the value of --", option.as_bytes(), b" is no number of seconds: ", text.as_bytes()].concat(),
+        )
+        .with_hint("a whole number, such as 86400 or -60")
     })
 }
 

@@ -7,9 +7,13 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::{man, man_pages, read};
-use crate::harness::{Test, project, tool_path};
+use crate::harness::{Test, project, tool_path, within};
 
 /// A command and the lines that it prints.
 type Step = (String, Vec<String>);
@@ -55,10 +59,15 @@ fn run(t: &Test, steps: &[Step]) -> Vec<Vec<String>> {
     }
     let path = std::env::var("PATH").unwrap_or_default();
     let ours = tool_path("rlsns").parent().unwrap().display().to_string();
-    let output = t.program("sh").args(["-c", &script]).env("PATH", &format!("{ours}:{path}")).dir(dir.path()).run();
-    for process in t.left() {
-        let pid: i32 = process.split(':').next().unwrap().parse().unwrap();
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    let output =
+        t.program("sh").args(["-c", &script]).env("PATH", &format!("{ours}:{path}")).dir(dir.path()).run();
+    // Who takes away what it made does so when it is told to end.
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        for process in t.left() {
+            let pid: i32 = process.split(':').next().unwrap().parse().unwrap();
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+        within(Duration::from_secs(2), || t.left().is_empty());
     }
     let text = output.text();
     text.split("@@end@@\n").map(|part| part.lines().map(str::to_string).collect()).collect()
@@ -123,7 +132,9 @@ fn ready(t: &Test) -> bool {
 
 #[test]
 fn the_uses_in_the_readme_print_what_it_shows() {
-    let t = rings!(Host);
+    let mut t = rings!(Host);
+    // What is mounted must be free when it is unmounted, and listings of other tests open it.
+    t.be_alone();
     let sessions = sessions(&read("README.md"), "```console", "```");
     assert!(sessions.len() >= 3, "README has lost its examples");
     if ready(&t) {
@@ -133,7 +144,9 @@ fn the_uses_in_the_readme_print_what_it_shows() {
 
 #[test]
 fn the_examples_in_the_man_pages_print_what_they_show() {
-    let t = rings!(Host);
+    let mut t = rings!(Host);
+    // What is mounted must be free when it is unmounted, and listings of other tests open it.
+    t.be_alone();
     for path in man_pages() {
         let sessions = sessions(&man::plain(&read(&path)), ".EX", ".EE");
         assert!(!sessions.is_empty(), "{path} has no examples");
