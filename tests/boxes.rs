@@ -15,7 +15,8 @@ use crate::harness::{
 };
 
 /// The options that make a box.
-const BOX: [&str; 7] = ["-fpmuinC", "--mount-proc", "--hostname", "box", "--loopback", "--init", "--pivot-root"];
+const BOX: [&str; 7] =
+    ["-fpmuinC", "--mount-proc", "--hostname", "box", "--loopback", "--init", "--pivot-root"];
 
 /// What is asked of rcgexec.
 const LIMITS: [&str; 5] = ["--cpus", ".5", "-m", "256m", "--"];
@@ -55,7 +56,10 @@ fn assert_is_a_box(found: &str) {
     assert_eq!((of("name"), of("uid"), of("first")), (vec!["box"], vec!["0"], vec!["runshare"]), "{found}");
     let processes = of("process");
     assert_eq!(processes[..3], ["PID COMMAND", "1 runshare", "2 sh"], "{found}");
-    assert!(processes[3..].iter().all(|process| process.ends_with(" sh") || process.ends_with(" ps")), "{found}");
+    assert!(
+        processes[3..].iter().all(|process| process.ends_with(" sh") || process.ends_with(" ps")),
+        "{found}"
+    );
     let mut mounts = of("mount");
     mounts.sort_unstable();
     assert_eq!(mounts, ["/", "/proc"], "{found}");
@@ -106,7 +110,9 @@ fn made(t: &Test, root: &Path, more: &[&str]) -> Made {
     }
     assert_eq!((&world["pids"], &world["host_name"]), (&json!([program, 2]), &json!("box")), "{page}");
     let (mut set, mut groups) = (Vec::new(), Vec::new());
-    for limit in world["cgroups"].as_array().unwrap().iter().flat_map(|group| group["limits"].as_array().unwrap()) {
+    for limit in
+        world["cgroups"].as_array().unwrap().iter().flat_map(|group| group["limits"].as_array().unwrap())
+    {
         let (file, value) = (limit["file"].as_str().unwrap(), limit["value"].as_str().unwrap());
         if let Some(group) = limit["set_by"].as_str().filter(|group| group.contains("/rcgexec-")) {
             set.push(format!("{file}={value}"));
@@ -131,7 +137,8 @@ fn assert_gone(made: &Made, root: &Path) {
     assert!(within(Duration::from_secs(20), || left().is_none()), "{:?}", left());
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(root.to_str().unwrap()), "{mounts}");
-    let mut names: Vec<_> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["bin", "proc"]);
     assert_eq!(std::fs::read_dir(root.join("proc")).unwrap().count(), 0);
@@ -223,7 +230,8 @@ fn with_an_overlay_the_root_of_a_box_stays_as_it_is() {
     };
     let script = "echo new >/new; mkdir /etc; echo /*";
     assert_eq!(run(&["--overlay", "--tmpfs", "/tmp"], script), "/bin /etc /new /proc /tmp\n");
-    let mut names: Vec<_> = std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["bin", "proc"]);
 }
