@@ -8,6 +8,7 @@
 #[macro_use]
 mod harness;
 
+mod boxes;
 mod complete;
 mod containers;
 mod docs;

@@ -214,7 +214,10 @@ impl Plan {
         tell(&mut lines, &self.last);
         if let Some(names) = self.program.environment().names() {
             let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
-            lines.push([b"clear the environment but for: ", &names.join(&b", "[..])[..]].concat());
+            lines.push(match &names[..] {
+                [] => b"clear the environment".to_vec(),
+                names => [b"clear the environment but for: ", &names.join(&b", "[..])[..]].concat(),
+            });
         }
         let words = self.program.words();
         let quoted = words.into_iter().map(|word| {

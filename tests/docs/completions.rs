@@ -385,13 +385,14 @@ impl Zsh {
         let ends = if program { " -A '-*'" } else { "" };
         let _ = writeln!(out, "_arguments -s -S{ends} : \\");
         for option in &options {
+            let called = option.value.replace(':', "\\:");
             let value = match option.takes {
                 Takes::Nothing => String::new(),
                 Takes::Optional => {
-                    format!("::{}:{}", option.value, Zsh::action(name, option.long, &option.values()))
+                    format!("::{called}:{}", Zsh::action(name, option.long, &option.values()))
                 }
                 Takes::Required => {
-                    format!(":{}:{}", option.value, Zsh::action(name, option.long, &option.values()))
+                    format!(":{called}:{}", Zsh::action(name, option.long, &option.values()))
                 }
             };
             let short = option.short.map(|short| format!("-{short}"));

@@ -2,13 +2,18 @@
 //!
 //! What is run: in README the blocks marked `console`, in man pages what stands between `.EX` and `.EE`, if the
 //! first line begins with `# `. A line that begins so is a command, those under it are its output. Commands
-//! of one block run in one shell. Numbers and widths may differ; so may the line of an initial namespace,
+//! of one block run in one shell, in a directory that is theirs and is removed after them. Numbers and widths may differ; so may the line of an initial namespace,
 //! whose first process each machine has its own of; and more lines may be printed than are shown.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::{man, man_pages, read};
-use crate::harness::{Test, project, tool_path};
+use crate::harness::{Test, project, tool_path, within};
 
 /// A command and the lines that it prints.
 type Step = (String, Vec<String>);
@@ -32,12 +37,18 @@ fn sessions(text: &str, open: &str, close: &str) -> Vec<Vec<Step>> {
     sessions
 }
 
+/// Waits until what was started last, or a process below it, sleeps.
 const UNTIL_IT_SLEEPS: &str =
-    "until ps -o comm= -p $! --ppid $! | grep -qx sleep || [ $((tries += 1)) -gt 200 ]; do sleep 0.05; done";
+    "until below $! | grep -qx sleep || [ $((tries += 1)) -gt 200 ]; do sleep 0.05; done";
+
+/// The commands of a process and of all below it.
+const BELOW: &str = "below() { cat /proc/$1/comm; for i in $(pgrep -P $1); do below $i; done; }";
 
 /// Runs the commands in one shell; answers what each printed, on stdout and stderr together.
 fn run(t: &Test, steps: &[Step]) -> Vec<Vec<String>> {
-    let mut script = String::from("exec 2>&1\n");
+    let mut script = format!("exec 2>&1\n{BELOW}\n");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
     for (command, _) in steps {
         match command.strip_suffix(" &") {
             // What stays in the background must not hold our pipe, and is waited for: all of it ends in sleep.
@@ -48,10 +59,15 @@ fn run(t: &Test, steps: &[Step]) -> Vec<Vec<String>> {
     }
     let path = std::env::var("PATH").unwrap_or_default();
     let ours = tool_path("rlsns").parent().unwrap().display().to_string();
-    let output = t.program("sh").args(["-c", &script]).env("PATH", &format!("{ours}:{path}")).dir("/").run();
-    for process in t.left() {
-        let pid: i32 = process.split(':').next().unwrap().parse().unwrap();
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    let output =
+        t.program("sh").args(["-c", &script]).env("PATH", &format!("{ours}:{path}")).dir(dir.path()).run();
+    // Who takes away what it made does so when it is told to end.
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        for process in t.left() {
+            let pid: i32 = process.split(':').next().unwrap().parse().unwrap();
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+        within(Duration::from_secs(2), || t.left().is_empty());
     }
     let text = output.text();
     text.split("@@end@@\n").map(|part| part.lines().map(str::to_string).collect()).collect()
@@ -111,12 +127,14 @@ fn prove(t: &Test, path: &str, sessions: &[Vec<Step>]) {
 
 /// The programs that examples use beside ours.
 fn ready(t: &Test) -> bool {
-    ["ip", "ps", "pgrep", "hostname"].iter().all(|program| t.has(program))
+    ["ip", "ps", "pgrep", "hostname", "busybox"].iter().all(|program| t.has(program))
 }
 
 #[test]
 fn the_uses_in_the_readme_print_what_it_shows() {
-    let t = rings!(Host);
+    let mut t = rings!(Host);
+    // What is mounted must be free when it is unmounted, and listings of other tests open it.
+    t.be_alone();
     let sessions = sessions(&read("README.md"), "```console", "```");
     assert!(sessions.len() >= 3, "README has lost its examples");
     if ready(&t) {
@@ -126,7 +144,9 @@ fn the_uses_in_the_readme_print_what_it_shows() {
 
 #[test]
 fn the_examples_in_the_man_pages_print_what_they_show() {
-    let t = rings!(Host);
+    let mut t = rings!(Host);
+    // What is mounted must be free when it is unmounted, and listings of other tests open it.
+    t.be_alone();
     for path in man_pages() {
         let sessions = sessions(&man::plain(&read(&path)), ".EX", ".EE");
         assert!(!sessions.is_empty(), "{path} has no examples");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::kind::KINDS;
 use common::ns::create::PROPAGATIONS;
+use common::proc::mapping::SETGROUPS;
 
 use super::rlsns::RELATIONS;
 use super::{TOOLS, drifted, generators};
@@ -36,7 +37,16 @@ const CASES: &[(&str, &[&str])] = &[
     ("rnsenter -t 5 -n mkfif", &["mkfifo"]),
     ("rnsenter -n -- mkfif", &["mkfifo"]),
     ("rnsenter -n rlsns --ty", &["--type"]),
-    ("runshare --map-", &["--map-current-user", "--map-root-user"]),
+    ("runshare --map-g", &["--map-group", "--map-groups"]),
+    ("runshare --map-users=su", &["subids"]),
+    ("runshare --map-groups a", &["all", "auto"]),
+    ("runshare --setgroups d", &["deny"]),
+    ("runshare --setgroups=a", &["allow"]),
+    ("runshare --net=/proc/self/ns/ne", &["/proc/self/ns/net"]),
+    ("runshare --overlay=/pro", &["/proc/"]),
+    ("runshare --pivot-root /pro", &["/proc/"]),
+    ("runshare --bind /proc/self/ns/ne", &["/proc/self/ns/net"]),
+    ("runshare --init --hostname box mkfif", &["mkfifo"]),
     ("runshare --propagation s", &["shared", "slave"]),
     ("runshare --kill-child=KI", &["KILL"]),
     ("runshare -R /pro", &["/proc/"]),
@@ -115,6 +125,8 @@ fn whole_tables() -> Vec<(&'static str, Vec<&'static str>)> {
         ("rlsns --output ", COLUMNS.iter().map(|column| column.name).collect()),
         ("rlsns --tree=", RELATIONS.iter().map(|(name, _)| *name).collect()),
         ("runshare --propagation ", PROPAGATIONS.iter().map(|(name, ..)| *name).collect()),
+        ("runshare --map-users ", vec!["auto", "subids", "all"]),
+        ("runshare --setgroups ", SETGROUPS.iter().map(|(name, _)| *name).collect()),
     ];
     tables.iter_mut().for_each(|(_, names)| names.sort());
     tables

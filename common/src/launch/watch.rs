@@ -194,9 +194,11 @@ impl<'a> Watch<'a> {
                 };
                 std::process::exit(status.into())
             }
-            ForkResult::Parent { child } => {
+            ForkResult::Parent { child: pid } => {
+                // What it holds is closed while the numbers are still its own: an init closes all that it has.
+                drop(child);
                 drop(gate.socket.take());
-                let mut child = Child { pid: child, listens: false, killed_for: None, told: None };
+                let mut child = Child { pid, listens: false, killed_for: None, told: None };
                 let released = ready().and_then(|()| {
                     let Some(socket) = &ours else { return Ok(()) };
                     match send(socket.as_raw_fd(), &[1], MsgFlags::MSG_NOSIGNAL) {

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod complete;
+mod help;
 pub mod json;
 pub mod paint;
 pub mod table;
@@ -55,10 +56,13 @@ pub fn main<R>(
             Ok(status) => status,
             Err(error) => report(tool, &error),
         },
-        Err(Stop::Told(text)) => match print(&text) {
-            Ok(()) => 0,
-            Err(error) => report(tool, &error.into()),
-        },
+        Err(Stop::Told(text)) => {
+            let columns = sys::terminal_columns(std::io::stdout());
+            match print(&columns.map_or(text.clone(), |columns| help::fitted(&text, columns))) {
+                Ok(()) => 0,
+                Err(error) => report(tool, &error.into()),
+            }
+        }
         Err(Stop::Refused { line, hint }) => {
             complain(tool.name, &line, Some(&hint));
             tool.failure
