@@ -85,7 +85,7 @@ fn option(kind: &str) -> String {
 
 #[test]
 fn a_file_keeps_a_namespace_of_each_kind_when_the_program_has_ended() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let place = Place::new(&t);
     for (.., kind) in KINDS.into_iter().filter(|row| has_kind(row.2)) {
         for fork in [&["-f"][..], &[]] {
@@ -219,7 +219,7 @@ fn a_file_in_another_mount_namespace_is_told_as_such() {
 
 #[test]
 fn nothing_stays_bound_where_the_program_did_not_run() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let place = Place::new(&t);
     std::fs::write(place.dir.path().join("text"), "no program").unwrap();
     #[rustfmt::skip]

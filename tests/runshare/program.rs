@@ -229,7 +229,7 @@ fn clocks_differ_by_the_seconds_that_were_asked_for() {
         text.split('.').next().unwrap().parse::<i64>().unwrap()
     };
     let far = uptime(&["-fT", "--boottime", "1000000"]) - uptime(&[]);
-    assert!((1_000_000..1_000_060).contains(&far), "{far}");
+    assert!((999_940..=1_000_000).contains(&far), "{far}");
 }
 
 #[test]
