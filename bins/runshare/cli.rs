@@ -320,7 +320,7 @@ impl Request {
 /// Where an option stands on the command line, if it was given.
 fn place(matches: &ArgMatches, name: &str) -> Option<usize> {
     let given = matches.value_source(name) == Some(ValueSource::CommandLine);
-    given.then(|| matches.indices_of(name)?.last()).flatten()
+    given.then(|| matches.indices_of(name)?.next_back()).flatten()
 }
 
 /// What is asked of users, or of groups. Of options for a single one the last counts.
