@@ -3,6 +3,10 @@
 //! What could harm the machine if runshare failed to make a namespace (mounts, the host name, limits) is done
 //! with `-r`, in whose user namespace the kernel refuses it, or inside namespaces that the original made.
 
+mod ids;
+mod keep;
+mod program;
+mod refused;
 mod root;
 mod why;
 

@@ -11,7 +11,7 @@ use common::kind::KINDS;
 const LOOK: &str = r#"
 readlink /proc/self/ns/* | sed 's/^/ns /'
 echo "ids $(id -u) $(id -g) $(id -G)"
-grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Sig(Blk|Ign)):' /proc/self/status
+grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Sig(Blk|Ign)):' /proc/self/status
 echo uid_map $(cat /proc/self/uid_map) gid_map $(cat /proc/self/gid_map) setgroups $(cat /proc/self/setgroups)
 echo "in $(pwd) umask $(umask) first $([ $$ = 1 ] && echo yes) forked $([ "$PPID" = "$HARNESS" ] || echo yes)"
 # Of the mounts place and propagation, without the numbers of peer groups.
@@ -49,14 +49,27 @@ const MAKE: &[&str] = &[
     "-rfp --mount-proc=/proc", "-rm --propagation private", "-rm --propagation shared", "-rm --propagation slave", "-rm --propagation=unchanged",
     "-r -w/usr", "-r -R /", "-r -R/ -w usr", "-r -R / -w /usr", "-r --root=/ --wd=/usr", "-r --kill-child", "-r --kill-child=TERM", "-rfp --kill-child",
     "--map-root-user --net", "--map-current", "--user --fo", "--map-root",
+    "--map-user 5", "--map-user=7 --map-group=8 -n", "--map-user nobody", "--map-group 5", "-r --map-user 7", "--map-user 7 -r", "-c --map-group 9",
+    "-U --setgroups deny", "-U --setgroups allow", "-r --setgroups deny", "-c --keep-caps", "-r --keep-caps -n", "-U --keep-caps", "-r -S 0",
+    "-r -G 0", "-r -S 0 -G 0", "-rT --monotonic 5", "-rfT --monotonic -5 --boottime 86400", "-rfp --forward-signals", "-r --forward-signals",
     // Refused.
+    "-r --setgroups allow", "-r --setgroups nope", "--monotonic 5", "-rT --monotonic soon", "-r -S nope", "-S", "--map-user nosuch", "--map-users 5",
+    "-rT --monotonic -99999999999", "-r -S 5", "-r --uts=/nonexistent", "-r --uts=/", "--owner 5", "-r -l nonsense", "-r -S 4294967296",
     "-r --propagation nope", "-rm --propagation nope", "-r -w/nonexistent", "-r -R /nonexistent", "--kill-child=NOPE", "--nope", "-r --mount-proc", "-w",
     "-rm -R /usr", "-rfp --mount-proc=/nonexistent", "-rc",
 ];
 
 /// The same for who is root here.
+#[rustfmt::skip]
 const MAKE_AS_ROOT: &[&str] =
-    &["-m", "-u", "-i", "-n", "-C", "-T", "-fp --mount-proc", "-fpmuinCT", "-m --propagation slave"];
+    &[
+        "-m", "-u", "-i", "-n", "-C", "-T", "-fp --mount-proc", "-fpmuinCT", "-m --propagation slave", "-S 5", "-G 5", "-S 5 -G 7", "-f -S 5 -G 7 -n",
+        "-S 4294967296", "-S nobody", "--keep-caps", "-r --map-groups all", "-r --map-users 0:0:10 -f", "--map-users all --map-groups all -S 5 -G 7",
+        "--map-users all --map-groups all -S 5 --keep-caps", "--map-users 0,5,10", "--map-users 0:0:10 --map-users 5:100:10", "--map-users 0:0:0",
+        "--map-users 0:4294967296:10", "--map-user 10 --map-users 0:100:10", "--owner 1000:1001", "--owner 1000:1001 -r",
+        "--owner 1000:1001 --map-users all --map-groups all", "--map-groups 0:0:5 --setgroups deny", "--map-auto", "-T --boottime 5 -f",
+        "--map-users all", "--map-users 0:0:1",
+    ];
 
 /// Where they differ on purpose, from whose, and why.
 #[rustfmt::skip]
@@ -75,6 +88,29 @@ const DIFFERENCES: &[(&str, &[Peer], &str)] = &[
     ("-t % --user --ne", NEWEST, "the same of --net-socket"),
     ("-r -R/ -w usr", BOTH, "a relative --wd is looked for below the new root"),
     ("--user --fo", MACHINE, "--forward-signals came later"),
+    ("-rfp --forward-signals", MACHINE, "the same"),
+    ("-r --forward-signals", MACHINE, "the same"),
+    ("-r --setgroups deny", BOTH, "unshare denies it twice, which is refused the second time"),
+    ("--map-groups 0:0:5 --setgroups deny", BOTH, "the same, after the map; and ranges came later"),
+    ("-r -G 0", BOTH, "unshare fails where groups cannot be dropped any more; ours, like nsenter, leaves them"),
+    ("-r -S 0 -G 0", BOTH, "the same"),
+    ("-r -S 4294967296", BOTH, "unshare takes it for 0, which is root"),
+    ("-S 4294967296", BOTH, "the same"),
+    ("-S nobody", BOTH, "unshare takes numbers only"),
+    ("--keep-caps", BOTH, "unshare ignores it without a user namespace"),
+    ("--map-users 0:0:0", NEWEST, "unshare takes a range without an id, and leaves it out"),
+    ("--map-users 0:4294967296:10", NEWEST, "unshare takes it for 0:0:10, which maps root"),
+    ("--map-user 10 --map-users 0:100:10", BOTH, "unshare drops an id that is in nobody's way; and such ranges came later"),
+    ("--map-users 0,5,10", MACHINE, "it calls newuidmap for root too, which has no subordinate ids"),
+    ("--map-users all", MACHINE, "all, and ranges with colons, came later"),
+    ("--map-users 0:0:1", MACHINE, "the same"),
+    ("-r --map-groups all", MACHINE, "the same"),
+    ("-r --map-users 0:0:10 -f", MACHINE, "the same"),
+    ("--map-users all --map-groups all -S 5 -G 7", MACHINE, "the same"),
+    ("--map-users all --map-groups all -S 5 --keep-caps", BOTH, "unshare loses capabilities with the user id; and all came later"),
+    ("--owner 1000:1001", MACHINE, "--owner came later"),
+    ("--owner 1000:1001 -r", MACHINE, "the same"),
+    ("--owner 1000:1001 --map-users all --map-groups all", MACHINE, "the same"),
 ];
 
 /// Namespaces by whose they are: the numbers of new ones differ from run to run.

@@ -430,20 +430,197 @@ fn an_overlay_over_all_keeps_the_working_directory() {
 }
 
 #[test]
-fn an_overlay_over_what_a_user_namespace_may_not_look_behind_is_refused() {
+fn an_overlay_over_all_in_a_user_namespace_is_made_of_pieces() {
     let t = rings!(Host, User, Uml, Qemu);
-    let output = run(&t, &["-r"], &[&"--overlay"], "echo ran");
-    let errors = output.errors();
-    if overlays(&["-r"]) {
-        assert!(errors.starts_with("runshare: / cannot be overlaid in a user namespace: /"), "{errors}");
-        assert!(errors.contains("\nhint: choose a directory with nothing mounted below it"), "{errors}");
-    } else {
-        assert!(
-            errors.starts_with("runshare: overlayfs in a user namespace needs Linux 5.11; this is 5.10"),
+    let script = "test -L /proc/self && readlink /bin; id -u; echo x >/etc/nskit-new; : >/nskit-new; cat /etc/nskit-new; \
+        rm /etc/nskit-new; (: >/sys/nskit-new) 2>/dev/null || echo read-only; pwd";
+    let bin = std::fs::read_link("/bin").map(|link| format!("{}\n", link.display())).unwrap_or_default();
+    // Root and an ordinary user, with the old proc and a new one.
+    for (user, options) in
+        [(false, &[][..]), (true, &[]), (false, &["-fp", "--mount-proc"]), (true, &["-fp", "--mount-proc"])]
+    {
+        let run = if user { t.tool("runshare").as_user() } else { t.tool("runshare") };
+        let run = run.dir("/usr").args(["-r", "--overlay"]).args(options);
+        let output = run.args(["sh", "-c", script]).run();
+        let errors = output.errors();
+        if !overlays(&["-r"]) {
+            assert!(
+                errors.starts_with("runshare: overlayfs in a user namespace needs Linux 5.11; this is 5.10"),
+                "{errors}"
+            );
+            assert_eq!((output.code, output.text().as_str()), (Some(125), ""));
+            continue;
+        }
+        assert_eq!(
+            (output.code, output.text()),
+            (Some(0), format!("{bin}0\nx\nread-only\n/usr\n")),
             "{errors}"
         );
+        let told = |place: &str| {
+            errors.contains(&format!("runshare: {place} is mounted below the overlay, which does not"))
+        };
+        assert_eq!((told("/proc"), told("/sys")), (options.is_empty(), true), "{errors}");
+        assert!(!errors.contains("can have no overlay"), "{errors}");
     }
-    assert_eq!((output.code, output.text().as_str()), (Some(125), ""));
+    // An ordinary user can change what is their own, but for what lies in directories of owners who are not mapped.
+    if Ring::here().is_root() && overlays(&["-r"]) {
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let path = dir.path().join("own\n");
+        write(&path, "mine\n");
+        let script = "cat \"$1\"; echo new >\"$1\"; cat \"$1\"; rm \"$1\"; test -e \"$1\" || echo gone";
+        let run = t.tool("runshare").args(["-r", "--overlay", "sh", "-c", script, "-"]).arg(&path).run();
+        assert_eq!(run.text(), "mine\nnew\ngone\n", "{}", run.errors());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine\n");
+    }
+    for place in ["/etc/nskit-new", "/nskit-new"] {
+        assert!(!Path::new(place).exists());
+    }
+}
+
+/// Runs runshare over a directory in which a user namespace finds mounts: `sub` is one, and `holds/one` in `holds`.
+fn over_mounts(t: &Test, root: &Path, options: &[&dyn AsRef<OsStr>], script: &str) -> Output {
+    let mount = "cd \"$1\" && mount -t tmpfs a sub && : >sub/file && mount -t tmpfs b holds/one && shift && exec \"$@\"";
+    let way = if Ring::here().is_root() { "-m" } else { "-rm" };
+    let run = t.program("unshare").args([way, "sh", "-c", mount, "-"]).arg(root).arg(runshare()).arg("-r");
+    run.args(options.iter().map(|option| option.as_ref())).args(["/bin/sh", "-c", script]).run()
+}
+
+/// A root with a directory, a file, and a link, all with odd names.
+fn odd_root() -> (tempfile::TempDir, std::path::PathBuf) {
+    let dir = directory();
+    let root = dir.path().join("a:b,c\\d\n");
+    for part in ["sub", "holds/one", "odd\n\x1b:,\\", "bin", "proc"] {
+        std::fs::create_dir_all(root.join(part)).unwrap();
+    }
+    put(&root, Path::new("/bin/sh"), "bin/sh");
+    write(&root.join("odd\n\x1b:,\\/file"), "old\n");
+    write(&root.join("holds/file"), "held\n");
+    write(&root.join("top\n"), "top\n");
+    std::os::unix::fs::symlink("odd\n\x1b:,\\/file", root.join("link\n")).unwrap();
+    std::fs::set_permissions(root.join("odd\n\x1b:,\\"), PermissionsExt::from_mode(0o1750)).unwrap();
+    (dir, root)
+}
+
+const PIECES: [&str; 3] = [
+    "runshare: /sub is mounted below the overlay, which does not cover it: it is read-only\n",
+    "runshare: /holds has mounts below it that a user namespace may not look behind, so the overlay does not cover it: all of it is read-only\n",
+    "runshare: /top\\x0a is no directory, so the overlay does not cover it: it is read-only\n",
+];
+
+#[test]
+fn each_directory_beside_a_locked_mount_has_an_overlay_of_its_own() {
+    let t = rings!(Host, User, Uml, Qemu);
+    if !overlays(&["-r"]) {
+        return;
+    }
+    let (_dir, root) = odd_root();
+    let before = files(&root);
+    let source = root.join("odd\n\x1b:,\\");
+    let bind = bytes(
+        &[source.to_str().unwrap().replace('\\', "\\\\").replace(':', "\\:").as_bytes(), b":/new/er:ro"]
+            .concat(),
+    );
+    let script = "cd /odd*; read -r a <file; read -r b <'/link\n'; read -r c <'/top\n'; read -r d </holds/file; echo $a $b $c $d /sub/*; \
+        echo new >file; read -r a <'/link\n'; echo $a; : >made; : >/made; echo * /m* /new/*; \
+        for i in '/top\n' /sub/x /holds/x /holds/one/x; do (: >\"$i\") || echo no; done";
+    for how in ["--pivot-root", "-R"] {
+        let output = over_mounts(
+            &t,
+            &root,
+            &[&how, &root, &"--overlay", &"--bind", &bind, &"--tmpfs", &"/tmp/x"],
+            script,
+        );
+        let expected = "old old top held /sub/file\nnew\nfile made /made /new/er\nno\nno\nno\nno\n";
+        assert_eq!((output.code, output.text().as_str()), (Some(0), expected), "{}", output.errors());
+        let errors = output.errors();
+        let ours = errors.split_inclusive('\n').filter(|line| line.starts_with("runshare: "));
+        let mut lines: Vec<_> = ours.collect();
+        lines.sort();
+        let mut told = PIECES;
+        told.sort();
+        assert_eq!(lines, told);
+        assert_eq!(files(&root), before);
+        // What is covered needs no word.
+        let output = over_mounts(
+            &t,
+            &root,
+            &[&how, &root, &"--overlay", &"--tmpfs", &"/sub"],
+            "(: >/sub/x) && echo /sub/*",
+        );
+        assert_eq!(output.text(), "/sub/x\n");
+        assert!(!output.errors().contains("/sub "), "{}", output.errors());
+        // No descriptor is left open.
+        let ask = |overlay: &[&dyn AsRef<OsStr>]| {
+            let options = [&[&"-fp" as &dyn AsRef<OsStr>, &"--mount-proc", &how, &root], overlay].concat();
+            over_mounts(&t, &root, &options, "echo /proc/self/fd/*").text()
+        };
+        assert_eq!(ask(&[&"--overlay"]), ask(&[]));
+    }
+    let output = over_mounts(&t, &root, &[&"--explain", &"-R", &root, &"--overlay"], ":");
+    assert!(output.text().contains("do so for each directory in "), "{}", output.text());
+    assert_eq!(files(&root), before);
+}
+
+#[test]
+fn what_is_written_over_pieces_is_kept_in_the_layout_of_a_whole() {
+    let t = rings!(Host, User, Uml, Qemu);
+    if !overlays(&["-r"]) {
+        return;
+    }
+    for how in ["--pivot-root", "-R"] {
+        let (dir, root) = odd_root();
+        let before = files(&root);
+        let (upper, work) = (dir.path().join("up"), dir.path().join(".up.work"));
+        std::fs::create_dir(&upper).unwrap();
+        let overlay = option("--overlay", &upper);
+        // It comes to nothing, and nothing is left.
+        let late = over_mounts(&t, &root, &[&how, &root, &overlay, &"--tmpfs", &"/sub/none"], "echo ran");
+        assert_eq!((late.code, late.text().as_str()), (Some(125), ""));
+        assert!(
+            late.errors().contains("runshare: open /sub/none in the new root: No such file"),
+            "{}",
+            late.errors()
+        );
+        assert_eq!((files(&upper), work.exists()), (Vec::new(), false));
+
+        let script = "cd /odd*; read -r a <file; echo $a; echo new >file; (: >/made) || echo /*; echo /new/*";
+        let output = over_mounts(&t, &root, &[&how, &root, &overlay, &"--tmpfs", &"/new/x"], script);
+        let all: String = output.text();
+        assert!(all.starts_with("old\n/bin /holds /lib"), "{all}");
+        assert!(all.ends_with("/new/x\n"), "{all}");
+        assert!(output.errors().contains("runshare: / itself is read-only: what is written in its directories is kept, what would be new beside them could not\n"), "{}", output.errors());
+        let odd = upper.join("odd\n\x1b:,\\");
+        assert_eq!(std::fs::read_to_string(odd.join("file")).unwrap(), "new\n");
+        assert_eq!(std::fs::metadata(&odd).unwrap().permissions().mode() & 0o7777, 0o1750);
+        assert!(!upper.join("sub").exists() && !upper.join("holds").exists() && !upper.join("made").exists());
+        assert_eq!(files(&root), before);
+
+        // What cannot be shown is told, and where there is no upper layer there is no overlay.
+        write(&upper.join("more\n"), "");
+        std::fs::remove_dir(upper.join("bin")).unwrap();
+        write(&upper.join("bin"), "");
+        let output = over_mounts(
+            &t,
+            &root,
+            &[&how, &root, &overlay],
+            "cd /odd*; read -r a <file; echo $a; (: >/bin/x) || :",
+        );
+        assert_eq!(output.text(), "new\n", "{}", output.errors());
+        for told in [
+            "runshare: /bin can have no overlay, it is read-only: Not a directory\n".to_string(),
+            format!(
+                "runshare: {}/more\\x0a is not seen in the new root: no overlay covers its place\n",
+                upper.display()
+            ),
+            format!(
+                "runshare: {}/bin is not seen in the new root: no overlay covers its place\n",
+                upper.display()
+            ),
+        ] {
+            assert!(output.errors().contains(&told), "{}", output.errors());
+        }
+        assert!(!work.join("bin").exists() || std::fs::read_dir(work.join("bin")).is_ok());
+    }
 }
 
 #[test]
@@ -502,6 +679,8 @@ fn nothing_of_a_new_root_stays_on_the_machine() {
         &["-R", path, &kept, "--bind", &bind],
         &["--pivot-root", path, "-fp", "--mount-proc", "--bind", &wrong],
         &["--pivot-root", path, &kept, "--bind", &bind, "--bind", &late],
+        &["-r", "--overlay"],
+        &["-r", "--overlay", "--bind", &wrong],
     ] {
         let run = on(&t, &machine).arg(runshare()).args(options).args(["/bin/sh", "-c", "echo ran"]).run();
         assert_eq!(run.code == Some(0), run.text() == "ran\n", "{}", run.errors());

@@ -226,7 +226,11 @@ fn where_there_is_no_proc_that_is_said() {
         ["no proc that has us is mounted on /proc", "mount -t proc proc /proc; this needs CAP_SYS_ADMIN"];
     told(&output, "unshare net: Operation not permitted", &parts);
     let output = run("exec \"$1\" -r true");
-    told(&output, "open /proc/self/uid_map: No such file or directory", &["no proc that has us is mounted on /proc"]);
+    told(
+        &output,
+        "open /proc/self/uid_map: No such file or directory",
+        &["no proc that has us is mounted on /proc"],
+    );
     // Where it is not needed nothing is said.
     run("exec \"$1\" -n true").ok();
 }
@@ -320,7 +324,10 @@ fn a_program_that_may_not_be_read_cannot_write_its_maps_and_says_so() {
         })
         .run();
     let errors = run.errors();
-    assert!(errors.starts_with("runshare: open /proc/self/uid_map") && errors.contains("chmod +r"), "{errors}");
+    assert!(
+        errors.starts_with("runshare: open /proc/self/uid_map") && errors.contains("chmod +r"),
+        "{errors}"
+    );
 }
 
 /// Writes a sysctl, and what it was when this is dropped.

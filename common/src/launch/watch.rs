@@ -278,10 +278,11 @@ impl<'a> Watch<'a> {
                 child.send(libc::SIGKILL);
             }
             // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
-            false if started
-                && code == libc::SI_KERNEL
-                && OF_THE_TERMINAL.contains(&signal)
-                && getpgid(Some(child.pid)) == getpgid(None) => {}
+            false
+                if started
+                    && code == libc::SI_KERNEL
+                    && OF_THE_TERMINAL.contains(&signal)
+                    && getpgid(Some(child.pid)) == getpgid(None) => {}
             false => child.send(signal),
         }
     }

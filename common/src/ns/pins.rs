@@ -31,7 +31,9 @@ impl Pin {
         let file = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(|e| {
             let error = Error::sys("open", shown, e);
             match e {
-                Errno::ENOENT => error.with_hint("a namespace is bound to a file that exists: make one with touch"),
+                Errno::ENOENT => {
+                    error.with_hint("a namespace is bound to a file that exists: make one with touch")
+                }
                 _ => error,
             }
         })?;
@@ -48,13 +50,23 @@ impl Pin {
     pub fn bind(&self, task: &Task) -> Result<OwnedFd> {
         let row = self.kind.row();
         let on_text = format!("{} namespace", self.kind);
-        let on = || [self.kind.name().as_bytes(), b" namespace on ", self.path.as_os_str().as_bytes()].concat();
+        let on =
+            || [self.kind.name().as_bytes(), b" namespace on ", self.path.as_os_str().as_bytes()].concat();
         let fail = |e: Errno| {
             let error = Error::sys("mount", on(), e);
             match e {
                 Errno::EINVAL if self.kind == Kind::Mnt => error.with_hint(
                     "a mount namespace cannot be bound where mounts are shared with it: \
                      make the place private first, mount --bind DIR DIR && mount --make-private DIR",
+                ),
+                Errno::EINVAL => error.with_hint(
+                    "the file lies in a mount namespace that we are not in, to which the working directory still leads: \
+                     give its whole path",
+                ),
+                // The kernel lets a mount namespace be held by older ones only, which it tells by their numbers.
+                Errno::ELOOP => error.with_hint(
+                    "the kernel takes this mount namespace for older than that in which the file is: Linux 6.18 hands out \
+                     numbers to each CPU in advance; try again, on the CPU on which that one was made (taskset)",
                 ),
                 Errno::EPERM => error.with_hint(
                     "binding a namespace to a file needs CAP_SYS_ADMIN outside of the new namespaces, where the file is",

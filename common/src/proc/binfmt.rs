@@ -1,6 +1,7 @@
 //! binfmt_misc: which interpreters the kernel runs for files of other formats.
 
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -32,18 +33,19 @@ pub fn mount_at(at: &Path) -> Result<()> {
     })
 }
 
-/// Registers an interpreter with the one mounted there.
-pub fn register(at: &Path, interpreter: &[u8]) -> Result<()> {
+/// Registers an interpreter with the one mounted there. What is answered keeps it registered: it is forgotten with the last
+/// mount of its user namespace's binfmt_misc.
+pub fn register(at: &Path, interpreter: &[u8]) -> Result<OwnedFd> {
     let path = [at.as_os_str().as_bytes(), b"/register"].concat();
     let name = CString::new(path.clone()).map_err(|_| Error::refused("a path holds a NUL byte"))?;
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    let file = nix::fcntl::open(name.as_c_str(), flags, Mode::empty())
-        .map_err(|e| match e {
-            Errno::EACCES => Error::sys("open", &path, e)
-                .with_hint("it belongs to root of the user namespace: add -r to be that, or map your user to root"),
-            e => Error::sys("open", &path, e),
-        })?;
-    nix::unistd::write(&file, interpreter).map(drop).map_err(|e| {
+    let file = nix::fcntl::open(name.as_c_str(), flags, Mode::empty()).map_err(|e| match e {
+        Errno::EACCES => Error::sys("open", &path, e).with_hint(
+            "it belongs to root of the user namespace: add -r to be that, or map your user to root",
+        ),
+        e => Error::sys("open", &path, e),
+    })?;
+    nix::unistd::write(&file, interpreter).map_err(|e| {
         let error = Error::sys("write", [interpreter, b" to ", &path[..]].concat(), e);
         match e {
             Errno::EINVAL => error.with_hint(
@@ -54,5 +56,6 @@ pub fn register(at: &Path, interpreter: &[u8]) -> Result<()> {
             }
             _ => error,
         }
-    })
+    })?;
+    Ok(file)
 }

@@ -4,6 +4,7 @@ use nix::errno::Errno;
 
 use super::{at_hand, blind, confined};
 use crate::error::Error;
+use crate::kind::{Kind, KindSet};
 use crate::proc::credentials::{Caller, Capability, Rights};
 use crate::proc::idmap::{self, IdMap, Range};
 use crate::proc::{Proc, Task};
@@ -286,6 +287,40 @@ fn no_groups(denied: bool, unwritten: bool, lacks: bool) -> Option<String> {
         _ => None,
     }
     .map(Into::into)
+}
+
+/// Why we could not become who a new user namespace shall belong to.
+pub fn owner(error: Error, proc: Option<&Proc>) -> Error {
+    match error.errno() {
+        Some(Errno::EPERM) => {
+            let caller = Caller::now();
+            let lacks = |capability: Capability| !capability.is_in(caller.capabilities);
+            match lacks(Capability::SetGid) || lacks(Capability::SetUid) {
+                true => error.with_hint(
+                    "a new user namespace belongs to who makes it, and to become another needs CAP_SETUID and \
+                        CAP_SETGID, which we have not: run it as root, or leave out --owner",
+                ),
+                false => setgroups(error, proc),
+            }
+        }
+        Some(Errno::EINVAL) => error.with_hint(
+            "the user namespace we are in has no such id (see /proc/self/uid_map and gid_map): choose one that it has",
+        ),
+        _ => error,
+    }
+}
+
+/// Why we could not take a user or group id in namespaces of which these are new. Source: setuid(2).
+pub fn set_id(error: Error, new: KindSet) -> Error {
+    match error.errno() {
+        Some(Errno::EINVAL) if new.contains(Kind::User) => error.with_hint(
+            "the new user namespace has no such id: map it, by --map-users, --map-groups or --map-auto, or choose one it has",
+        ),
+        Some(Errno::EINVAL) => error.with_hint(
+            "the user namespace we are in has no such id (see /proc/self/uid_map and gid_map): choose one that it has",
+        ),
+        _ => error,
+    }
 }
 
 /// What is known when newuidmap or newgidmap cannot be run, or has failed.

@@ -22,7 +22,7 @@ use crate::proc::status::Status;
 use crate::proc::{Proc, Task, mounts};
 use crate::text::{Charset, show};
 
-pub use maps::{Helper, IdTable, helper, maps, setgroups};
+pub use maps::{Helper, IdTable, helper, maps, owner, set_id, setgroups};
 pub use mount::new_proc;
 
 /// What a limit of a user namespace is where nobody has set one. Source: user_namespaces of Linux (INT_MAX).

@@ -30,6 +30,11 @@ impl<'a> Inside<'a> {
         Ok(())
     }
 
+    /// The same of mounts with these numbers.
+    pub(super) fn own_all(&mut self, mounts: &[u64]) {
+        self.ours.extend(mounts);
+    }
+
     /// Opens what has this path when this is the root, following symbolic links as if it were.
     /// Source: openat2(2), RESOLVE_IN_ROOT, Linux 5.6.
     pub(super) fn open(&self, path: impl AsRef<[u8]>) -> std::result::Result<OwnedFd, Errno> {

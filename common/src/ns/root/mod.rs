@@ -4,6 +4,7 @@ mod extra;
 mod inside;
 mod opened;
 mod overlay;
+mod patchwork;
 mod tree;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,7 +20,8 @@ pub use extra::Extra;
 use extra::{bytes, path};
 use inside::Inside;
 use opened::{Opened, is_directory};
-use overlay::Kept;
+use overlay::{Kept, Scaffold};
+use patchwork::Patchwork;
 use tree::Tree;
 
 use super::create::Propagation;
@@ -76,7 +78,17 @@ impl Root {
             }
             None => {}
         }
-        if self.overlay.is_some() {
+        if self.overlay.is_some() && self.in_pieces() {
+            lines.push(
+                [
+                    b"do so for each directory in ",
+                    dir,
+                    b" that is not and holds no mount point, in a new tmpfs",
+                ]
+                .concat(),
+            );
+            lines.push([b"bind what else is in ", dir, b" at the same places, read-only"].concat());
+        } else if self.overlay.is_some() {
             lines.push([b"bind what is mounted below ", dir, b" at the same places, read-only"].concat());
         }
         lines.extend(self.proc.as_ref().map(|place| [b"mount a new proc on ", bytes(place)].concat()));
@@ -96,10 +108,10 @@ impl Root {
     /// Where it fails, nothing is left outside of the mount namespace.
     pub fn make(&self, tell: &mut dyn FnMut(&[u8])) -> Result<()> {
         let opened = self.open(true)?;
-        let made_work = opened.kept.as_ref().map_or(Ok(false), Kept::make_work)?;
+        opened.kept.as_ref().map_or(Ok(()), Kept::make_work)?;
         let done = self.mount(&opened, tell);
-        if let (Err(_), true, Some(kept)) = (&done, made_work, &opened.kept) {
-            kept.remove_work();
+        if let (Err(_), Some(kept)) = (&done, &opened.kept) {
+            kept.remove_made(0);
         }
         done
     }
@@ -138,34 +150,47 @@ impl Root {
             (extra, _) => tmpfs(extra.place()),
         });
         let copies = copies.collect::<Result<Vec<_>>>()?;
-        let mounted = opened
-            .mounted
-            .iter()
-            .map(|(place, held)| Ok((place, Tree::copy(held, place)?, is_directory(held)?)));
-        let mounted = mounted.collect::<Result<Vec<_>>>()?;
-
-        let tree = match (&self.overlay, &self.enter) {
-            (Some(_), _) => Some(overlay::new(&opened.dir, name, opened.kept.as_ref(), self.in_user_ns()?)?),
-            (None, Enter::Pivot(_)) => Some(Tree::copy(&opened.dir, name)?),
-            _ => None,
+        let user = self.overlay.is_some() && self.in_user_ns()?;
+        let lower = self.overlay.as_ref().map(|_| Tree::copy_alone(&opened.dir, name));
+        let onto = if self.pivots() {
+            root()?
+        } else {
+            opened.dir.try_clone().map_err(|e| Error::io("open", name, &e))?
+        };
+        let (mut pieces, mut mounted) = (None, Vec::new());
+        let tree = match lower {
+            // In a user namespace the kernel lets nobody see what is under a mount from outside.
+            Some(Err(e)) if user && e.errno() == Some(Errno::EINVAL) => {
+                pieces = Some(Patchwork::new(self, opened, &onto, tell)?);
+                None
+            }
+            Some(lower) => {
+                let lower = lower?;
+                for (place, held) in &opened.mounted {
+                    mounted.push((place, Tree::copy(held, place)?, is_directory(held)?));
+                }
+                let scaffold = Scaffold::new(opened.kept.as_ref(), user)?;
+                scaffold.raise()?;
+                let overlay = scaffold.overlay(&lower, name, None)?;
+                scaffold.remove()?;
+                Some(overlay)
+            }
+            None if matches!(self.enter, Enter::Pivot(_)) => Some(Tree::copy(&opened.dir, name)?),
+            None => None,
         };
         if let Some(tree) = &tree {
-            match self.pivots() {
-                true => tree.attach(root()?, name)?,
-                false => tree.attach(&opened.dir, name)?,
-            }
+            tree.attach(&onto, name)?;
         }
-        let new = tree.as_ref().map_or(opened.dir.as_fd(), AsFd::as_fd);
+        let pieced = pieces.as_ref().map(|pieces| pieces.root.as_fd());
+        let new = pieced.or(tree.as_ref().map(AsFd::as_fd)).unwrap_or(opened.dir.as_fd());
         let mut inside = Inside::at(&new);
         if self.overlay.is_some() {
             inside.owns(new)?;
         }
+        inside.own_all(pieces.as_ref().map_or(&[], |pieces| &pieces.overlays));
         for (place, copy, dir) in &mounted {
             copy.attach_read_only(inside.place(&path(place.to_vec()), *dir)?, place)?;
-            tell(
-                &[place, &b" is mounted below the overlay, which does not cover it: it is read-only"[..]]
-                    .concat(),
-            );
+            tell(&[place, patchwork::MOUNTED].concat());
         }
         if let (Some(proc), Some(place)) = (&proc, &self.proc) {
             proc.attach(inside.place(place, true)?, &[b"proc on ", bytes(place)].concat())?;
@@ -182,6 +207,9 @@ impl Root {
                     inside.owns(copy)?;
                 }
             }
+        }
+        if let (Some(pieces), Some(kept)) = (&pieces, &opened.kept) {
+            pieces.seal(kept, tell)?;
         }
         self.enter(new, opened.wd.as_deref())
     }

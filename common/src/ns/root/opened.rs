@@ -117,14 +117,6 @@ impl Root {
         let all = mounts::of(&Proc::system()?.this()?)?;
         let lower = sys::mount_id_of(dir).map_err(|e| Error::sys("statx", bytes(self.dir()), e))?;
         let inside = Inside::at(dir);
-        // The kernel would let nobody see what it hides.
-        let refuse = |place: &[u8]| {
-            let what = b" cannot be overlaid in a user namespace: ";
-            let what = [bytes(self.dir()), what, place, b" is mounted below it"].concat();
-            Err(Error::refused(what).with_hint(
-                "choose a directory with nothing mounted below it, or do without a user namespace",
-            ))
-        };
         let mut found = Vec::new();
         for mount in all.iter().filter(|mount| mount.parent == lower && mount.id != lower) {
             let Some(rest) = strip(&mount.point, bytes(&real)) else { continue };
@@ -132,22 +124,34 @@ impl Root {
                 Ok(held) => held,
                 // Something else is mounted over it.
                 Err(Errno::ENOENT | Errno::ENOTDIR) => continue,
-                Err(Errno::EACCES) if self.user_ns => return refuse(rest),
+                // It is found again by the kernel's refusal to look behind it.
+                Err(Errno::EACCES) if self.user_ns => continue,
                 Err(e) => return Err(Error::sys("open", &mount.point, e)),
             };
             let led = sys::mount_id_of(&held).map_err(|e| Error::sys("statx", &mount.point, e))?;
             if leads_to(&all, led, mount) {
-                if self.user_ns {
-                    return refuse(rest);
-                }
                 found.push((rest.to_vec(), held));
             }
         }
-        let hidden = |place: &[u8]| {
-            let places = self.proc.iter().map(PathBuf::as_path).chain(self.extras.iter().map(Extra::place));
-            places.into_iter().any(|over| path(place.to_vec()).starts_with(Path::new("/").join(over)))
+        Ok(found.into_iter().filter(|(place, _)| !self.hides(place)).collect())
+    }
+
+    /// Will this place be covered by what was asked?
+    pub(super) fn hides(&self, place: &[u8]) -> bool {
+        let mut places = self.proc.iter().map(PathBuf::as_path).chain(self.extras.iter().map(Extra::place));
+        places.any(|over| path(place.to_vec()).starts_with(Path::new("/").join(over)))
+    }
+
+    /// Will the overlay be put together of pieces, since a new user namespace may not look behind what is mounted below?
+    pub(super) fn in_pieces(&self) -> bool {
+        let found = || {
+            let real = self.dir().canonicalize().ok()?;
+            let lower = sys::mount_id_of(directory(self.dir()).ok()?).ok()?;
+            let all = mounts::of(&Proc::system().ok()?.this().ok()?).ok()?;
+            let below = |mount: &Mount| mount.parent == lower && strip(&mount.point, bytes(&real)).is_some();
+            Some(all.iter().any(below))
         };
-        Ok(found.into_iter().filter(|(place, _)| !hidden(place)).collect())
+        self.user_ns && found().unwrap_or(false)
     }
 
     /// Is there a place for a mount, before which so many extras are mounted?

@@ -73,6 +73,14 @@ impl Tree {
         }
     }
 
+    /// Makes it read-only when it is mounted, and nothing of what is mounted below.
+    pub(super) fn seal(&self, name: &[u8]) -> Result<()> {
+        let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+        let none: Option<&CStr> = None;
+        mount(none, &place::of_descriptor(self), none, flags | MsFlags::MS_NOSUID | MsFlags::MS_NODEV, none)
+            .map_err(|e| Error::sys("remount", name, e))
+    }
+
     /// Makes each mount of it read-only, as older kernels can: one by one, when they are mounted.
     fn remount_read_only(&self, name: &[u8]) -> Result<()> {
         let all = mounts::of(&Proc::system()?.this()?)?;
