@@ -46,6 +46,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("runshare --overlay=/pro", &["/proc/"]),
     ("runshare --pivot-root /pro", &["/proc/"]),
     ("runshare --bind /proc/self/ns/ne", &["/proc/self/ns/net"]),
+    ("runshare --bind=/proc/self/ns/ne", &["/proc/self/ns/net"]),
     ("runshare --init --hostname box mkfif", &["mkfifo"]),
     ("runshare --propagation s", &["shared", "slave"]),
     ("runshare --kill-child=KI", &["KILL"]),
