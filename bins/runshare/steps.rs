@@ -124,17 +124,19 @@ impl Plan {
             steps.push(Step::MountBinfmt(binfmt::USUAL.into()));
             steps.push(Step::Register(binfmt::USUAL.into(), text));
         }
-        // Of a root that goes away a new proc may be the only one to be seen, without which there is no other.
-        let with_root = matches!(request.enter, Enter::Pivot(_)) || request.overlay.is_some();
+        // Below a new root it comes before what is mounted there, and while the old one is seen, without which a user namespace
+        // gets no other.
+        let makes = request.overlay.is_some() || !request.extras.is_empty();
+        let with_root = makes || matches!(request.enter, Enter::Pivot(_));
         let (of_root, of_its_own) =
             if with_root { (request.mount_proc, None) } else { (None, request.mount_proc) };
         match request.enter {
-            Enter::Chroot(dir) if request.overlay.is_none() && request.extras.is_empty() => {
+            Enter::Chroot(dir) if !makes => {
                 // To be opened again: what is open now stays in the mount namespace that we leave.
                 Place::open(&dir)?;
                 steps.push(Step::ChangeRoot(dir));
             }
-            Enter::Stay if request.overlay.is_none() && request.extras.is_empty() => {}
+            Enter::Stay if !makes => {}
             enter => {
                 let root = Root {
                     enter,
