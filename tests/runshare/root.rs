@@ -706,3 +706,20 @@ fn no_descriptor_of_the_new_root_reaches_the_program() {
         assert_eq!(ask(&[&"--pivot-root", &root.path(), &"--overlay"]), expected);
     }
 }
+
+#[test]
+fn what_is_bound_into_a_new_proc_comes_after_it_however_the_root_is_entered() {
+    let t = rings!(Host, User, Uml, Qemu);
+    let (root, outside) = (small_root(), directory());
+    let file = outside.path().join("file");
+    write(&file, "bound\n");
+    for way in ways() {
+        for enter in ["--root", "--pivot-root"] {
+            let bind = binds(&file, "/proc/cpuinfo");
+            let options: &[&dyn AsRef<OsStr>] =
+                &[&"-fp", &"--mount-proc", &enter, &root.path(), &"--bind", &bind];
+            let script = "read -r line </proc/cpuinfo; read -r pid rest </proc/self/stat; echo $line $pid";
+            assert_eq!(run(&t, way, options, script).ok(), "bound 1\n", "{enter}");
+        }
+    }
+}

@@ -182,8 +182,9 @@ impl Root {
                 Ok(here) => here,
                 Err(e) => return Some(Err(e)),
             };
+            let is_here = |path: &Path| path == above || here.is_some() && identity(path) == Ok(here);
             for (extra, source) in self.extras[..before].iter().zip(&opened.sources).rev() {
-                let same = extra.place() == above || here.is_some() && identity(extra.place()) == Ok(here);
+                let same = is_here(extra.place());
                 match source {
                     _ if !same => {}
                     // Also a place in it that is made for another.
@@ -196,6 +197,10 @@ impl Root {
                         });
                     }
                 }
+            }
+            // What is in a new proc only that can tell.
+            if above != place && self.proc.as_deref().is_some_and(is_here) {
+                return None;
             }
         }
         Some(inside.open(bytes(place)))
