@@ -306,10 +306,11 @@ impl<'a> Watch<'a> {
         // only what the program will be given blocked.
         let dropped = match sight {
             _ if self.init => (ends || stops) && !child.listens && !sys::ignores(signal),
-            Some(Sight { signals, .. }) => {
-                let blocks = signals.blocks(signal) && (started || sys::has(&self.old_mask, signal));
+            Some(Sight { before, after, waits, .. }) => [before, after].into_iter().all(|signals| {
+                let blocks =
+                    (signals.blocks(signal) || waits) && (started || sys::has(&self.old_mask, signal));
                 signals.is_first && !signals.ignores(signal) && !signals.catches(signal) && !blocks
-            }
+            }),
             None => false,
         };
         // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
@@ -381,7 +382,11 @@ struct Child {
 /// What is seen of the child in /proc.
 #[derive(Clone, Copy)]
 struct Sight {
-    signals: Signals,
+    before: Signals,
+    /// The same a moment later.
+    after: Signals,
+    /// Does it wait for signals meanwhile?
+    waits: bool,
     /// Has it executed a program? Before that it is a copy of us.
     started: bool,
 }
@@ -397,7 +402,12 @@ impl Child {
         proc.numbers_as_we_do(proc.this().ok()?.pid).then_some(())?;
         let task = proc.task(self.pid.as_raw()).ok()?;
         let started = !task.stat().ok()?.is_copy;
-        Some(Sight { signals: Signals::parse(&task.read(c"status").ok()?), started })
+        let signals = || Some(Signals::parse(&task.read(c"status").ok()?));
+        // Who waits by sigtimedwait(2) blocks nothing that it waits for as long as it does so.
+        let (before, call, after) = (signals()?, task.read(c"syscall"), signals()?);
+        let waits =
+            call.is_ok_and(|call| call.starts_with(format!("{} ", libc::SYS_rt_sigtimedwait).as_bytes()));
+        Some(Sight { before, after, waits, started })
     }
 
     /// Hears all that an init has to say. Was the program stopped?
