@@ -8,14 +8,11 @@ mod keep;
 mod program;
 mod refused;
 mod root;
+mod signals;
 mod why;
 
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -24,7 +21,8 @@ use nix::unistd::{Pid, Uid, User};
 use crate::harness::{
     Held, Output, Ring, Run, Test, children, copy_program, has_kind, inode, tool_path, within,
 };
-use crate::kernel::LISTEN;
+
+pub use signals::{CTRL_C, Terminal};
 
 /// Short option, long option, name in /proc/PID/ns.
 #[rustfmt::skip]
@@ -574,178 +572,6 @@ fn a_program_that_crashes_leaves_no_core_file_of_ours() {
     assert_eq!(signal, Some(11));
     if files == 0 {
         println!("this machine writes core files elsewhere: only the signal was tested");
-    }
-}
-
-// Signals.
-
-#[test]
-fn a_program_that_stops_stops_us_and_goes_on_with_us() {
-    let t = rings!(Host, User);
-    let script = format!("trap 'echo went on' CONT; trap 'exit 7' USR1; {LISTEN}");
-    // In a process group of its own: in one that nobody could wake the kernel drops SIGTSTP.
-    let run = t.tool("runshare").with(|command| {
-        command.process_group(0);
-    });
-    let mut held = run.args(["-f", "sh", "-c", &script]).hold();
-    let (launcher, program) = (held.pid(), children(held.pid())[0]);
-    for _ in 0..3 {
-        signal(program, Signal::SIGTSTP);
-        soon(|| state(program) == Some('T') && state(launcher) == Some('T'));
-        signal(launcher, Signal::SIGCONT);
-        assert_eq!(held.next_line().as_deref(), Some("went on"));
-        soon(|| state(program) == Some('S') && state(launcher) == Some('S'));
-    }
-    signal(launcher, Signal::SIGCONT);
-    assert_eq!(held.next_line().as_deref(), Some("went on"));
-    signal(launcher, Signal::SIGUSR1);
-    assert_eq!(held.next_line(), None, "told to go on once for each time");
-    assert_eq!(held.wait().code(), Some(7));
-}
-
-#[test]
-fn a_stop_signal_for_us_reaches_the_program() {
-    let t = rings!(Host, User);
-    let script = format!("trap 'echo asked to stop' TSTP; trap 'exit 7' USR1; {LISTEN}");
-    let mut held = t.tool("runshare").args(["-f", "sh", "-c", &script]).hold();
-    signal(held.pid(), Signal::SIGTSTP);
-    assert_eq!(held.next_line().as_deref(), Some("asked to stop"));
-    signal(held.pid(), Signal::SIGUSR1);
-    assert_eq!(held.next_line(), None);
-    assert_eq!(held.wait().code(), Some(7));
-}
-
-/// A terminal of the test's own: what was typed, and what has been seen on it.
-pub struct Terminal {
-    keys: std::fs::File,
-    seen: Arc<Mutex<String>>,
-}
-
-impl Terminal {
-    /// Runs a command in a new session on a new terminal while `user` sits at it.
-    pub fn with(t: &Test, words: &[&str], user: impl FnOnce(&mut Terminal)) -> Output {
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let mut screen = std::fs::File::from(pty.master.try_clone().unwrap());
-        let seen = Arc::new(Mutex::new(String::new()));
-        let mut terminal = Terminal { keys: pty.master.into(), seen: seen.clone() };
-        let run = t.program("setsid").arg("--ctty").args(words).with(|command| {
-            let end = || pty.slave.as_fd().try_clone_to_owned().unwrap();
-            command.stdin(end()).stdout(end()).stderr(end());
-        });
-        drop(pty.slave);
-        std::thread::scope(|scope| {
-            let run = scope.spawn(move || run.run());
-            scope.spawn(move || {
-                let mut bytes = [0; 1024];
-                // EIO when the last one has gone.
-                while let Ok(count @ 1..) = screen.read(&mut bytes) {
-                    seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-                }
-            });
-            user(&mut terminal);
-            run.join().unwrap()
-        })
-    }
-
-    fn count(&self, text: &str) -> usize {
-        self.seen.lock().unwrap().matches(text).count()
-    }
-
-    #[track_caller]
-    pub fn wait_for(&self, text: &str, count: usize) {
-        let seen = || self.count(text) >= count;
-        assert!(within(Duration::from_secs(20), seen), "no {text:?}: {}", self.seen.lock().unwrap());
-    }
-
-    pub fn press(&mut self, key: u8) {
-        self.keys.write_all(&[key]).unwrap();
-    }
-}
-
-pub const CTRL_C: u8 = 3;
-const CTRL_Z: u8 = 26;
-const CTRL_BACKSLASH: u8 = 28;
-
-#[test]
-fn a_key_that_interrupts_reaches_the_program_once() {
-    let t = rings!(Host, User);
-    let script = format!("trap 'echo got INT' INT; trap 'echo got QUIT; exit 7' QUIT; {LISTEN}");
-    for options in [&["-f"][..], &[], &["--kill-child", "-r"]] {
-        let words = [&[runshare()][..], options, &["sh", "-c", &script]].concat();
-        let mut got = (0, 0);
-        let output = Terminal::with(&t, &words, |terminal| {
-            terminal.wait_for("ready", 1);
-            for presses in 1..=10 {
-                terminal.press(CTRL_C);
-                terminal.wait_for("got INT", presses);
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            terminal.press(CTRL_BACKSLASH);
-            terminal.wait_for("got QUIT", 1);
-            got = (terminal.count("got INT"), terminal.count("got QUIT"));
-        });
-        assert_eq!((output.code, got), (Some(7), (10, 1)), "{options:?}");
-    }
-}
-
-#[test]
-fn a_shell_sees_us_stopped_by_a_key_and_takes_us_up_again() {
-    let t = rings!(Host, User);
-    let script = "set -m; ulimit -c 0; \"$1\" -f sh -c 'echo ready; exec sleep 1000'; echo status $?; fg; echo status $?";
-    let output = Terminal::with(&t, &["sh", "-c", script, "-", runshare()], |terminal| {
-        terminal.wait_for("ready", 1);
-        terminal.press(CTRL_Z);
-        // By SIGSTOP, since what we were sent ourselves is the program's affair.
-        terminal.wait_for("status 147", 1);
-        soon(|| {
-            terminal.press(CTRL_BACKSLASH);
-            terminal.count("status 131") == 1
-        });
-    });
-    assert_eq!(output.code, Some(0));
-}
-
-#[test]
-fn when_we_are_killed_the_program_ends_if_that_was_asked() {
-    let t = rings!(Host, User, Uml, Qemu);
-    for options in [
-        &["--kill-child"][..],
-        &["-f", "--kill-child=KILL"],
-        &["-r", "--kill-child"],
-        &["-rfp", "--kill-child"],
-    ] {
-        let mut held = t.hold("runshare", options);
-        let program = held.inner();
-        signal(held.pid(), Signal::SIGKILL);
-        held.wait();
-        soon(|| !runs(program));
-    }
-    let mut held = t.hold("runshare", &["-f"]);
-    let program = held.inner();
-    signal(held.pid(), Signal::SIGKILL);
-    held.wait();
-    std::thread::sleep(Duration::from_millis(50));
-    assert!(runs(program), "it was not asked");
-    signal(program, Signal::SIGKILL);
-}
-
-#[test]
-fn the_program_gets_the_signal_that_was_asked_for_when_we_end() {
-    let t = rings!(Host, User);
-    // By name and by number; 34 is the lowest real-time signal of the C library here, 64 the highest.
-    #[rustfmt::skip]
-    let cases = [
-        ("TERM", 15), ("sigterm", 15), ("SigTerm", 15), ("15", 15), ("hup", 1), ("2", 2), ("SIGUSR1", 10), ("12", 12),
-        ("RTMIN", 34), ("rtmin+3", 37), ("SIGRTMIN+3", 37), ("rt5", 39), ("SIGRTMAX-2", 62), ("RTMAX", 64), ("37", 37),
-    ];
-    let signals = "1 2 10 12 15 34 37 39 62 64";
-    let script = format!("for n in {signals}; do trap \"echo got $n; exit\" $n; done; {LISTEN}");
-    for (name, number) in cases {
-        let run = t.tool("runshare").arg(format!("--kill-child={name}"));
-        let mut held = run.args(["bash", "-c", &script]).hold();
-        signal(held.pid(), Signal::SIGKILL);
-        assert_eq!(held.next_line(), Some(format!("got {number}")), "{name}");
-        held.wait();
     }
 }
 

@@ -248,7 +248,7 @@ impl Plan {
         }
         let kills = |step: &Step| matches!(step, Step::DieWithParent(_));
         let kills = inside.iter().chain(&last).any(kills);
-        let watch = Watch::begin()?.looking_at(proc.as_ref()).until_death(kills).with_news(init || pins);
+        let watch = Watch::begin()?.looking_at(proc.as_ref()).until_death(kills).gated(pins).with_init(init);
         // Parent and child each have their own: the parent lets go of what it would hold as long as it waits.
         let held = Cell::new(Some((outside, last)));
         let ready = || {

@@ -343,18 +343,22 @@ pub fn close_from(first: u32) -> crate::Result<()> {
     .map_err(|e| crate::Error::sys("close_range", "", e))
 }
 
-/// Closes every descriptor but the standard ones and this one. For callers only that use none of the others any more.
+/// Closes every descriptor but the standard ones and these. For callers only that use none of the others any more.
 /// Source: close_range(2), Linux 5.9.
-pub fn close_but(kept: Option<impl AsFd>) -> crate::Result<()> {
-    let kept = kept.map_or(2, |fd| fd.as_fd().as_raw_fd() as u32);
-    [(3, kept.wrapping_sub(1)), (kept + 1, u32::MAX)]
-        .into_iter()
-        .filter(|(first, last)| first <= last && *last >= 3)
-        .try_for_each(|(first, last)| {
+pub fn close_but(kept: &[RawFd]) -> crate::Result<()> {
+    let mut kept: Vec<u32> = kept.iter().filter(|fd| **fd > 2).map(|fd| *fd as u32).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for end in kept.into_iter().chain([u32::MAX]) {
+        if first < end {
+            // The largest number belongs to no descriptor.
             // SAFETY: the caller uses no descriptor of that range any more.
-            Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0u32) }).map(drop)
-        })
-        .map_err(|e| crate::Error::sys("close_range", "", e))
+            Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0u32) })
+                .map_err(|e| crate::Error::sys("close_range", "", e))?;
+        }
+        first = end.saturating_add(1);
+    }
+    Ok(())
 }
 
 /// Makes a child process. For callers with one thread only, as the tools are: then the child may do what the
@@ -410,13 +414,48 @@ pub fn send_signal(pid: Pid, signal: i32) -> Result<()> {
     Errno::result(unsafe { libc::kill(pid.as_raw(), signal) }).map(drop)
 }
 
-/// From now on we get SIGIO when there is something to be read. Source: fcntl(2), F_SETOWN and O_ASYNC.
+/// From now on we get a signal when there is something to be read: a real-time one, which no other takes the place of.
+/// Source: fcntl(2), F_SETOWN, F_SETSIG and O_ASYNC.
 pub fn signal_on_input(fd: impl AsFd) -> Result<()> {
+    // Of fcntl.h; the same on every machine.
+    const F_SETSIG: i32 = 10;
     let fd = fd.as_fd().as_raw_fd();
     // SAFETY: takes integers.
     unsafe {
         Errno::result(libc::fcntl(fd, libc::F_SETOWN, libc::getpid()))?;
+        Errno::result(libc::fcntl(fd, F_SETSIG, libc::SIGRTMAX()))?;
         Errno::result(libc::fcntl(fd, libc::F_SETFL, libc::O_RDWR | libc::O_ASYNC)).map(drop)
+    }
+}
+
+/// Is this the signal of [`signal_on_input`], or the one that comes where too many wait?
+pub fn tells_of_input(signal: i32) -> bool {
+    [libc::SIGRTMAX(), libc::SIGIO].contains(&signal)
+}
+
+/// The signals that are blocked and wait for us. Source: sigpending(2).
+pub fn pending() -> SigSet {
+    // SAFETY: the kernel writes a set through the pointer, which outlives the call and is initialised before.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigpending(&raw mut set);
+        SigSet::from_sigset_t_unchecked(set)
+    }
+}
+
+/// Is this signal in the set? nix asks only of the classic ones.
+pub fn has(set: &SigSet, signal: i32) -> bool {
+    // SAFETY: only reads the set, which is initialised.
+    unsafe { libc::sigismember(set.as_ref(), signal) == 1 }
+}
+
+/// Is this signal ignored by us? Source: sigaction(2).
+pub fn ignores(signal: i32) -> bool {
+    // SAFETY: changes nothing; the kernel writes through the pointer, to what outlives the call.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
     }
 }
 

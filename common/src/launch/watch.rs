@@ -1,6 +1,6 @@
 //! A parent that waits for the program: it passes signals on, stops with it, and learns how it ended.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -14,20 +14,20 @@ use crate::proc::Proc;
 use crate::proc::status::Signals;
 use crate::sys::{self, Change};
 
-/// The signals that we do not pass on while we wait for the program: those that cannot be caught, those about
-/// our own terminal and pipes, and the one about our children. Those of faults are passed on where somebody
-/// sent them; a fault of our own ends us though its signal is blocked.
-#[rustfmt::skip]
-const OUR_OWN: &[Signal] = &[
-    Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGWINCH, Signal::SIGPIPE, Signal::SIGCHLD,
-];
+/// Those that the terminal sends to a whole process group.
+const OF_THE_TERMINAL: &[Signal] =
+    &[Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGWINCH];
 
-/// Those that the terminal sends to its whole foreground process group.
-const OF_THE_TERMINAL: &[i32] = &[libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
+/// Those by which a program is stopped; it can catch them.
+const STOPS: &[Signal] = &[Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
-/// Those by which people end or stop a program. The kernel drops them for the first process of a pid namespace that does
-/// not catch them, so we do to that one what they would have done. Source: pid_namespaces(7).
-const DROPPED: &[i32] = &[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
+/// Those by which people end a program. These and [`STOPS`] the kernel drops for the first process of a pid namespace
+/// that does not catch them, so we do to that one what they would have done. Source: pid_namespaces(7).
+const ENDS: &[Signal] = &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
+
+fn among(signals: &[Signal], number: i32) -> bool {
+    signals.iter().any(|signal| *signal as i32 == number)
+}
 
 /// Forks; the child runs `child`, which answers only with an exit status where the program could not be
 /// started: it is given the gate, or why the child could not get ready. Waits for the child, passes signals
@@ -70,6 +70,10 @@ impl Gate {
     /// Needs [`Watch::until_death`]. Source: PR_SET_PDEATHSIG(2const).
     pub fn die_with_parent(&self, signal: i32) -> Result<()> {
         sys::set_pdeathsig(signal).map_err(|e| Error::sys("prctl", "PR_SET_PDEATHSIG", e))?;
+        self.parent_lives()
+    }
+
+    fn parent_lives(&self) -> Result<()> {
         let Some(parent) = &self.parent else { return Ok(()) };
         let mut fds = [PollFd::new(parent.as_fd(), PollFlags::POLLIN)];
         match nix::poll::poll(&mut fds, PollTimeout::ZERO) {
@@ -82,13 +86,15 @@ impl Gate {
     /// Becomes the init of the pid namespace that we are the first process of: forks once more for the program,
     /// passes on to it what signals come, collects every process that ends, and answers the status to exit with when
     /// the program has ended, by which the kernel ends all others. The parent is told what a status cannot say.
-    /// Of descriptors we keep the standard ones. Needs [`Watch::with_news`]. Source: pid_namespaces(7).
+    /// Of descriptors we keep the standard ones. Needs [`Watch::with_init`]. Source: pid_namespaces(7).
     pub fn be_init(&self, program: impl FnOnce(Result<&Gate>) -> u8) -> Result<u8> {
         // What is inside shall not look into us, who have it from outside.
         sys::set_undumpable()?;
         let watch = Watch { init_of: Some(self), ..Watch::begin()? };
+        // Until now the kernel dropped the signal that tells of the parent's end.
+        self.parent_lives()?;
         self.tell(LISTENS, 0);
-        let let_go = || sys::close_but(self.socket.as_ref());
+        let let_go = || sys::close_but(self.socket.as_ref().map(AsRawFd::as_raw_fd).as_slice());
         Ok(match watch.fork_when(let_go, program)? {
             Ended::Exited(status) => {
                 self.tell(EXITED, status);
@@ -104,7 +110,9 @@ impl Gate {
     /// A parent that has ended needs no news.
     fn tell(&self, what: u8, number: u8) {
         if let Some(socket) = &self.socket {
-            let _ = send(socket.as_raw_fd(), &[what, number], MsgFlags::MSG_NOSIGNAL);
+            // A parent that is stopped for long does not read, and need not be stopped.
+            let wait = if what == STOPPED { MsgFlags::MSG_DONTWAIT } else { MsgFlags::empty() };
+            let _ = send(socket.as_raw_fd(), &[what, number], MsgFlags::MSG_NOSIGNAL | wait);
         }
     }
 }
@@ -120,8 +128,10 @@ pub struct Watch<'a> {
     proc: Option<&'a Proc>,
     /// The child will want to know whether we live.
     until_death: bool,
-    /// The child is to wait for us, and may tell us more than its status.
-    news: bool,
+    /// The child is to wait for us.
+    gated: bool,
+    /// The child will be an init, and may tell us more than its status.
+    init: bool,
     /// We are an init, and this leads to the parent.
     init_of: Option<&'a Gate>,
 }
@@ -129,9 +139,7 @@ pub struct Watch<'a> {
 impl<'a> Watch<'a> {
     /// Begins to collect signals.
     pub fn begin() -> Result<Watch<'a>> {
-        let mut mask = SigSet::all();
-        OUR_OWN.iter().for_each(|signal| mask.remove(*signal));
-        mask.add(Signal::SIGCHLD);
+        let mask = SigSet::all();
         // Were it ignored, the kernel would reap the child for us and its status would be lost.
         let chld_ignored =
             sys::ignore(Signal::SIGCHLD, false).map_err(|e| Error::sys("sigaction", "SIGCHLD", e))?;
@@ -140,8 +148,8 @@ impl<'a> Watch<'a> {
         let mut old_mask = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), Some(&mut old_mask))
             .map_err(|e| Error::sys("sigprocmask", "", e))?;
-        let (until_death, news) = (false, false);
-        Ok(Watch { mask, old_mask, chld_ignored, proc: None, until_death, news, init_of: None })
+        let (until_death, gated, init) = (false, false, false);
+        Ok(Watch { mask, old_mask, chld_ignored, proc: None, until_death, gated, init, init_of: None })
     }
 
     /// By this /proc it will be seen whether the child hears what it is sent; without, by what is mounted on `/proc` then.
@@ -154,9 +162,15 @@ impl<'a> Watch<'a> {
         Watch { until_death: asked, ..self }
     }
 
-    /// The child may be an init, [`Gate::be_init`], or has to wait until we are ready, [`Watch::fork_when`].
-    pub fn with_news(self, asked: bool) -> Watch<'a> {
-        Watch { news: asked, ..self }
+    /// The child has to wait until we are ready, [`Watch::fork_when`].
+    pub fn gated(self, asked: bool) -> Watch<'a> {
+        Watch { gated: asked, ..self }
+    }
+
+    /// The child will be an init, [`Gate::be_init`]. It lets go of the descriptors that we inherited, and so do we: a pipe
+    /// ends when the program closes it.
+    pub fn with_init(self, asked: bool) -> Watch<'a> {
+        Watch { init: asked, ..self }
     }
 
     /// See [`fork`].
@@ -164,12 +178,12 @@ impl<'a> Watch<'a> {
         self.fork_when(|| Ok(()), child)
     }
 
-    /// The same; `ready` is what the parent does while the child waits, if it does [`Watch::with_news`]. If that fails
+    /// The same; `ready` is what the parent does while the child waits, if it is [`Watch::gated`]. If that fails
     /// the child ends before it has done anything.
     pub fn fork_when(
         self,
         ready: impl FnOnce() -> Result<()>,
-        child: impl FnOnce(Result<&Gate>) -> u8,
+        program: impl FnOnce(Result<&Gate>) -> u8,
     ) -> Result<Ended> {
         let mut gate = Gate::default();
         if self.until_death {
@@ -177,7 +191,7 @@ impl<'a> Watch<'a> {
             gate.parent = Some(parent.map_err(|e| Error::sys("pidfd_open", "ourselves", e))?);
         }
         let mut ours = None;
-        if self.news {
+        if self.gated || self.init {
             let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
                 .map_err(|e| Error::sys("socketpair", "", e))?;
             sys::signal_on_input(&pair.0).map_err(|e| Error::sys("fcntl", "a socket: O_ASYNC", e))?;
@@ -187,19 +201,32 @@ impl<'a> Watch<'a> {
             ForkResult::Child => {
                 drop(ours);
                 let status = match self.undo().and_then(|()| gate.wait()) {
-                    Ok(true) => child(Ok(&gate)),
+                    Ok(true) => program(Ok(&gate)),
                     // It has said why, or nobody is left who would read a message.
                     Ok(false) => 125,
-                    Err(e) => child(Err(e)),
+                    Err(e) => program(Err(e)),
                 };
                 std::process::exit(status.into())
             }
-            ForkResult::Parent { child: pid } => {
-                // What it holds is closed while the numbers are still its own: an init closes all that it has.
-                drop(child);
+            ForkResult::Parent { child } => {
                 drop(gate.socket.take());
-                let mut child = Child { pid, listens: false, killed_for: None, told: None };
-                let released = ready().and_then(|()| {
+                // It may hold what `ready` closes.
+                drop(program);
+                let mut child = Child {
+                    pid: child,
+                    early: SigSet::empty(),
+                    listens: false,
+                    killed_for: None,
+                    told: None,
+                };
+                if self.init_of.is_some() {
+                    child.early = sys::pending();
+                }
+                let let_go = || match self.init {
+                    true => sys::close_but(&self.held(&gate, ours.as_ref())),
+                    false => Ok(()),
+                };
+                let released = ready().and_then(|()| let_go()).and_then(|()| {
                     let Some(socket) = &ours else { return Ok(()) };
                     match send(socket.as_raw_fd(), &[1], MsgFlags::MSG_NOSIGNAL) {
                         // The child was killed before it began: waiting tells how.
@@ -213,6 +240,15 @@ impl<'a> Watch<'a> {
                 })
             }
         }
+    }
+
+    /// The descriptors that we still need when the child has its own.
+    fn held(&self, gate: &Gate, socket: Option<&OwnedFd>) -> Vec<RawFd> {
+        let proc = self.proc.map(|proc| proc.as_fd().as_raw_fd());
+        [proc, gate.parent.as_ref().map(AsRawFd::as_raw_fd), socket.map(AsRawFd::as_raw_fd)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// In the child: gives the program the signals as we got them.
@@ -231,15 +267,20 @@ impl<'a> Watch<'a> {
                 Err(Errno::EINTR) => continue,
                 answer => answer.map_err(|e| Error::sys("sigtimedwait", "", e))?,
             };
-            match (signal, socket) {
-                (libc::SIGCHLD, _) => ended = self.collect(child)?,
+            // Whatever came before this signal may have been told, and decides what is done about it.
+            let stopped = socket.is_some_and(|socket| child.hear(socket));
+            match signal {
+                libc::SIGCHLD => ended = self.collect(child)?,
                 // The kernel's, not one that somebody sent.
-                (libc::SIGIO, Some(socket)) if code > 0 => child.hear(socket),
+                _ if socket.is_some() && code > 0 && sys::tells_of_input(signal) => {}
                 _ => self.pass_on(child, signal, code),
+            }
+            if stopped && ended.is_none() {
+                self.follow_stop(libc::SIGTSTP);
             }
         }
         // An init that has ended may have told more than its own status does.
-        socket.into_iter().for_each(|socket| child.hear(socket));
+        socket.map(|socket| child.hear(socket));
         let ended = ended.ok_or_else(|| Error::sys("waitpid", "", Errno::ECHILD))?;
         Ok(match (child.told, child.killed_for) {
             (Some(told), _) => told,
@@ -258,18 +299,25 @@ impl<'a> Watch<'a> {
 
     /// Passes a signal on, or does what it would have done.
     fn pass_on(&self, child: &mut Child, signal: i32, code: i32) {
-        let sight = DROPPED.contains(&signal).then(|| self.sight(child)).flatten();
+        let (ends, stops) = (among(ENDS, signal), among(STOPS, signal));
+        let sight = (!self.init && (ends || stops)).then(|| self.sight(child)).flatten();
         let started = child.listens || sight.is_none_or(|sight| sight.started);
         // The kernel would drop it. What the first process blocks it may still ask for, but before it is the program
-        // that does so it is our own doing.
-        let dropped = sight.map(|sight| sight.signals).is_some_and(|signals| {
-            signals.is_first
-                && !signals.ignores(signal)
-                && !signals.catches(signal)
-                && !(started && signals.blocks(signal))
-        });
+        // only what the program will be given blocked.
+        let dropped = match sight {
+            _ if self.init => (ends || stops) && !child.listens && !sys::ignores(signal),
+            Some(Sight { before, after, waits, .. }) => [before, after].into_iter().all(|signals| {
+                let blocks =
+                    (signals.blocks(signal) || waits) && (started || sys::has(&self.old_mask, signal));
+                signals.is_first && !signals.ignores(signal) && !signals.catches(signal) && !blocks
+            }),
+            None => false,
+        };
+        // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
+        let met = if self.init_of.is_some() { !sys::has(&child.early, signal) } else { started };
+        child.early = SigSet::from_iter(child.early.iter().filter(|early| *early as i32 != signal));
         match dropped {
-            true if signal == libc::SIGTSTP => {
+            true if stops => {
                 child.send(libc::SIGSTOP);
                 self.follow_stop(signal);
             }
@@ -277,11 +325,10 @@ impl<'a> Watch<'a> {
                 child.killed_for.get_or_insert(signal);
                 child.send(libc::SIGKILL);
             }
-            // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
             false
-                if started
+                if met
                     && code == libc::SI_KERNEL
-                    && OF_THE_TERMINAL.contains(&signal)
+                    && among(OF_THE_TERMINAL, signal)
                     && getpgid(Some(child.pid)) == getpgid(None) => {}
             false => child.send(signal),
         }
@@ -309,8 +356,10 @@ impl<'a> Watch<'a> {
     /// us is passed on. Who stops it by SIGSTOP will wake it alone as well, and of that nobody would tell us.
     /// An init cannot be stopped by itself, and lets its parent do it.
     fn follow_stop(&self, signal: i32) {
+        // Who has woken us since would not do so again.
+        let woken = || sys::has(&sys::pending(), libc::SIGCONT);
         match self.init_of {
-            _ if ![libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal) => {}
+            _ if !among(STOPS, signal) || woken() => {}
             Some(parent) => parent.tell(STOPPED, signal as u8),
             None => drop(nix::sys::signal::raise(Signal::SIGSTOP)),
         }
@@ -320,6 +369,8 @@ impl<'a> Watch<'a> {
 /// The child that is waited for. It is our own and not yet collected, so its PID is no other's.
 struct Child {
     pid: Pid,
+    /// What the terminal had sent before it was there.
+    early: SigSet,
     /// Is it an init that has begun to listen?
     listens: bool,
     /// The signal for which it was ended by SIGKILL.
@@ -331,7 +382,11 @@ struct Child {
 /// What is seen of the child in /proc.
 #[derive(Clone, Copy)]
 struct Sight {
-    signals: Signals,
+    before: Signals,
+    /// The same a moment later.
+    after: Signals,
+    /// Does it wait for signals meanwhile?
+    waits: bool,
     /// Has it executed a program? Before that it is a copy of us.
     started: bool,
 }
@@ -347,24 +402,29 @@ impl Child {
         proc.numbers_as_we_do(proc.this().ok()?.pid).then_some(())?;
         let task = proc.task(self.pid.as_raw()).ok()?;
         let started = !task.stat().ok()?.is_copy;
-        Some(Sight { signals: Signals::parse(&task.read(c"status").ok()?), started })
+        let signals = || Some(Signals::parse(&task.read(c"status").ok()?));
+        // Who waits by sigtimedwait(2) blocks nothing that it waits for as long as it does so.
+        let (before, call, after) = (signals()?, task.read(c"syscall"), signals()?);
+        let waits =
+            call.is_ok_and(|call| call.starts_with(format!("{} ", libc::SYS_rt_sigtimedwait).as_bytes()));
+        Some(Sight { before, after, waits, started })
     }
 
-    /// Hears all that an init has to say.
-    fn hear(&mut self, socket: &OwnedFd) {
+    /// Hears all that an init has to say. Was the program stopped?
+    fn hear(&mut self, socket: &OwnedFd) -> bool {
         let mut news = [0; 2];
+        let mut stopped = false;
         loop {
             match recv(socket.as_raw_fd(), &mut news, MsgFlags::MSG_DONTWAIT) {
                 Err(Errno::EINTR) => {}
                 Ok(2) => match news {
                     [LISTENS, _] => self.listens = true,
-                    // Whoever watches us shall see us stopped too.
-                    [STOPPED, _] => drop(nix::sys::signal::raise(Signal::SIGSTOP)),
+                    [STOPPED, _] => stopped = true,
                     [EXITED, status] => self.told = Some(Ended::Exited(status)),
                     [KILLED, signal] => self.told = Some(Ended::Killed(signal.into())),
                     _ => {}
                 },
-                _ => return,
+                _ => return stopped,
             }
         }
     }

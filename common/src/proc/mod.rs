@@ -54,6 +54,12 @@ pub struct Proc {
     path: Vec<u8>,
 }
 
+impl AsFd for Proc {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+}
+
 impl Proc {
     /// Opens the root: `/proc`, or a directory made for a test.
     pub fn open(root: &Path) -> Result<Proc> {
