@@ -15,11 +15,11 @@ use common::ns::inside::{self, Clocks};
 use common::ns::outside::{Outside, Work};
 use common::ns::pins::Pin;
 use common::ns::root::{Enter, Root};
+use common::proc::credentials::Caller;
 use common::proc::idmap::IdMap;
 use common::proc::mapping::{self, Asked, Mapping, Setgroups, Single};
 use common::proc::place::{Place, change_directory};
 use common::proc::subids::{Of, Subids};
-use common::proc::credentials::Caller;
 use common::proc::{Proc, Task, Whereabouts, binfmt, credentials, users};
 use common::sys;
 use common::text::{Charset, shell_word, show};
@@ -118,7 +118,8 @@ impl Plan {
         let stays = matches!(request.enter, Enter::Stay) && request.overlay.is_none();
         let mut interpreter = request.interpreter;
         // The kernel opens it now, so it has to be found where it is outside.
-        let fixed = |text: &Vec<u8>| text.rsplit(|b| *b == text[0]).next().is_some_and(|flags| flags.contains(&b'F'));
+        let fixed =
+            |text: &Vec<u8>| text.rsplit(|b| *b == text[0]).next().is_some_and(|flags| flags.contains(&b'F'));
         if let Some(text) = interpreter.take_if(|text| fixed(text) && !stays) {
             steps.push(Step::MountBinfmt(binfmt::USUAL.into()));
             steps.push(Step::Register(binfmt::USUAL.into(), text));
@@ -169,10 +170,15 @@ impl Plan {
         // An init keeps the ids that it has, so it can ask for the signal; the program gets it after the last change
         // of them, which would make the kernel forget.
         let die = request.kill_child.map(Step::DieWithParent);
-        if request.init { steps.extend(die) } else { last.extend(die) }
+        if request.init {
+            steps.extend(die)
+        } else {
+            last.extend(die)
+        }
         if let Some(fd) = request.info_fd {
             let given = sys::take_given(fd).map_err(|e| {
-                Error::sys("fcntl", format!("descriptor {fd}"), e).with_hint("--info-fd wants an open descriptor that can be written: 3>FILE")
+                Error::sys("fcntl", format!("descriptor {fd}"), e)
+                    .with_hint("--info-fd wants an open descriptor that can be written: 3>FILE")
             })?;
             last.push(Step::Tell(given));
         }
@@ -184,7 +190,10 @@ impl Plan {
     pub(crate) fn describe(&self) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         if !self.outside.is_empty() {
-            lines.push(b"fork a helper, which stays outside of the new namespaces until the program is executed".to_vec());
+            lines.push(
+                b"fork a helper, which stays outside of the new namespaces until the program is executed"
+                    .to_vec(),
+            );
         }
         let tell = |lines: &mut Vec<Vec<u8>>, steps: &[Step]| {
             steps.iter().for_each(|step| step.describe(&self.outside, lines));
@@ -194,7 +203,8 @@ impl Plan {
             lines.push(b"fork, and wait for the child, which does the rest".to_vec());
         }
         for pin in &self.outside.pins {
-            let words = [b"outside: bind the ", pin.kind.name().as_bytes(), b" namespace to ", path(&pin.path)];
+            let words =
+                [b"outside: bind the ", pin.kind.name().as_bytes(), b" namespace to ", path(&pin.path)];
             lines.push(words.concat());
         }
         tell(&mut lines, &self.inside);
@@ -267,7 +277,9 @@ fn finish(last: Vec<Step>, scene: &Scene, program: &Program, outside: Option<Out
     if let Err(e) = last.into_iter().try_for_each(|step| step.run(scene, None)) {
         return e;
     }
-    outside.iter().for_each(Outside::sure);
+    if let Err(e) = outside.iter().try_for_each(Outside::sure) {
+        return e;
+    }
     let error = program.exec();
     outside.iter().for_each(Outside::failed);
     error
@@ -285,7 +297,8 @@ impl Step {
     fn run(self, scene: &Scene, outside: Option<&Outside>) -> Result<()> {
         match self {
             Step::BecomeOwner(uid, gid) => {
-                credentials::drop_groups().map_err(|e| diagnose::setgroups(e, Proc::system().ok().as_ref()))?;
+                credentials::drop_groups()
+                    .map_err(|e| diagnose::setgroups(e, Proc::system().ok().as_ref()))?;
                 credentials::set_group(gid)?;
                 credentials::set_user(uid)
             }
@@ -353,7 +366,8 @@ impl Step {
             }
             Step::Map(work) => describe_maps(work, "", lines),
             Step::Propagate(propagation) => {
-                let name = PROPAGATIONS.iter().find(|(_, known, _)| known == propagation).map(|(name, ..)| *name);
+                let name =
+                    PROPAGATIONS.iter().find(|(_, known, _)| known == propagation).map(|(name, ..)| *name);
                 say(&[&text(format!("make all mounts {}", name.unwrap_or_default()))]);
             }
             Step::Root(root) => lines.extend(root.describe()),
