@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::builder::OsStringValueParser;
-use clap::{Arg, ArgMatches, Command};
+use clap::Command;
 use common::error::Result;
 use common::ns::refer::Ref;
-use common::tool::args::{self, Dialect, switch, valued};
+use common::tool::args::{Dialect, Matches, Opt, operand, switch, valued};
 use common::tool::{LISTER, Tool};
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
     name: "nsinfo",
+    options,
     command,
     dialect: Dialect { ours: &[], attached: true, program: false },
     failure: LISTER,
@@ -28,28 +28,35 @@ pub(crate) struct Request {
 }
 
 /// The options.
-pub(crate) fn command() -> Command {
+fn options() -> Vec<Opt> {
+    vec![
+        switch(Some('J'), "json", "Print JSON"),
+        valued(None, "proc", "DIR", "Read this directory instead of /proc"),
+        operand(
+            "process",
+            "REF",
+            "The process to be shown: PID, PID/TID, ctr:NAME or another form of nskit(7) [default: nsinfo itself]",
+        ),
+    ]
+}
+
+/// The same for clap.
+fn command() -> Command {
     Command::new(TOOL.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Shows the world of a process: its namespaces, ids, mounts and cgroups.")
         .override_usage("nsinfo [OPTIONS] [REF]")
-        .args([
-            switch(Some('J'), "json", "Print JSON"),
-            valued(None, "proc", "DIR", "Read this directory instead of /proc"),
-            Arg::new("process")
-                .value_name("REF")
-                .value_parser(OsStringValueParser::new())
-                .help("The process to be shown: PID, PID/TID, ctr:NAME or another form of nskit(7) [default: nsinfo itself]"),
-        ])
+        .args(options().iter().map(Opt::arg))
 }
 
 /// Reads the options into a request.
-pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
+pub(crate) fn request(matches: &Matches) -> Result<Request> {
     Ok(Request {
-        process: args::value(matches, "process")
+        process: matches
+            .value("process")
             .map(|word| Ref::process(word, "`rlsns NAMESPACE` lists its processes"))
             .transpose()?,
-        json: matches.get_flag("json"),
-        proc: args::value(matches, "proc").map_or("/proc".into(), PathBuf::from),
+        json: matches.has("json"),
+        proc: matches.value("proc").map_or("/proc".into(), PathBuf::from),
     })
 }

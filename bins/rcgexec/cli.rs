@@ -3,16 +3,17 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use clap::{ArgMatches, Command};
+use clap::Command;
 use common::cgroup::knobs::{KNOBS, Knob, Limits};
 use common::cgroup::plan::Wanted;
 use common::error::{Error, Result};
-use common::tool::args::{self, Dialect, repeated, switch, valued};
+use common::tool::args::{self, Dialect, Matches, Opt, repeated, switch, valued};
 use common::tool::{LAUNCHER, Tool};
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
     name: "rcgexec",
+    options,
     command,
     // cgexec's own long options are --help and --sticky, and none of ours begins like them.
     dialect: Dialect { ours: &[], attached: false, program: true },
@@ -54,43 +55,58 @@ pub(crate) enum What {
 }
 
 /// The options.
-pub(crate) fn command() -> Command {
-    let knob = |knob: &'static Knob| {
-        valued(knob.short, knob.option, knob.value, "").help(format!("{} ({})", knob.help, knob.takes))
+fn options() -> Vec<Opt> {
+    let help = |option| {
+        let knob = KNOBS.iter().find(|knob| knob.option == option);
+        knob.map(|knob| format!("{} ({})", knob.help, knob.takes)).unwrap_or_default()
     };
+    let knob = |knob: &Knob| valued(knob.short, knob.option, knob.value, "").help_of(knob.option, help);
+    let mut options = vec![repeated(
+        Some('g'),
+        "group",
+        "CONTROLLERS:PATH",
+        "Join the group PATH of these controllers, with commas between, or * for all; with a limit: a new group below it",
+    )];
+    options.extend(KNOBS.iter().map(knob));
+    options.extend([
+        valued(None, "cpus", "N", "CPU time as a number of CPUs, such as 0.2 or 1.5: sets quota and period")
+            .conflicts(&["cpu-quota", "cpu-period"]),
+        valued(
+            None,
+            "parent",
+            "GROUP",
+            "Make new groups below this one, a path from the root of each hierarchy",
+        ),
+        switch(None, "dry-run", "Print every directory and write, and do nothing"),
+    ]);
+    options
+}
+
+/// The same for clap.
+fn command() -> Command {
     Command::new(TOOL.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a program in control groups, with limits if asked.")
         .override_usage("rcgexec [OPTIONS] [PROGRAM [ARG]...]")
         .after_help(args::OF_PROGRAM)
-        .arg(
-            repeated(Some('g'), "group", "CONTROLLERS:PATH", "")
-                .help("Join the group PATH of these controllers, with commas between, or * for all; with a limit: a new group below it"),
-        )
-        .args(KNOBS.iter().map(knob))
-        .args([
-            valued(None, "cpus", "N", "CPU time as a number of CPUs, such as 0.2 or 1.5: sets quota and period")
-                .conflicts_with_all(["cpu-quota", "cpu-period"]),
-            valued(None, "parent", "GROUP", "Make new groups below this one, a path from the root of each hierarchy"),
-            switch(None, "dry-run", "Print every directory and write, and do nothing"),
-        ])
+        .args(options().iter().map(Opt::arg))
         .arg(args::program())
 }
 
 /// Reads the options into a request.
-pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
-    let given = matches.get_many::<OsString>("group").into_iter().flatten();
-    let specs = given.map(|text| spec(text.as_bytes())).collect::<Result<Vec<_>>>()?;
+pub(crate) fn request(matches: &Matches) -> Result<Request> {
+    let given = matches.all("group");
+    let specs = given.map(|(_, text)| spec(text.as_bytes())).collect::<Result<Vec<_>>>()?;
     let mut limits = Limits::default();
     for knob in KNOBS {
-        if let Some(text) = args::value(matches, knob.option) {
+        if let Some(text) = matches.value(knob.option) {
             limits.set(knob, text.as_bytes())?;
         }
     }
-    if let Some(text) = args::value(matches, "cpus") {
+    if let Some(text) = matches.value("cpus") {
         limits.set_cpus(text.as_bytes())?;
     }
-    let parent = args::value(matches, "parent").map(|path| path.as_bytes().to_vec());
+    let parent = matches.value("parent").map(|path| path.as_bytes().to_vec());
     let what = if !limits.is_empty() {
         let below = specs.into_iter().map(below).collect::<Result<Vec<_>>>()?.concat();
         What::Limit(Wanted { limits, below, parent })
@@ -102,7 +118,7 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     } else {
         What::Join(specs)
     };
-    Ok(Request { what, dry_run: matches.get_flag("dry-run"), words: args::words(matches) })
+    Ok(Request { what, dry_run: matches.has("dry-run"), words: matches.words() })
 }
 
 fn spec(text: &[u8]) -> Result<Spec> {

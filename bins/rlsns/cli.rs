@@ -4,13 +4,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use clap::builder::OsStringValueParser;
-use clap::{Arg, ArgMatches, Command};
+use clap::Command;
 use common::error::{Error, Result};
 use common::kind::{KINDS, Kind, KindSet};
 use common::ns::refer::Ref;
 use common::ns::scan::{Depth, Namespace};
-use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
+use common::tool::args::{self, Dialect, Matches, Opt, optional, repeated, switch, valued};
 use common::tool::paint::{COLORS, Color};
 use common::tool::table::{Column, Form, choose};
 use common::tool::{LISTER, Tool};
@@ -22,6 +21,7 @@ use super::picture::{Picture, Row};
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
     name: "rlsns",
+    options,
     command,
     dialect: Dialect {
         ours: &["proc", "list-columns", "depth", "why", "leaks", "color"],
@@ -44,6 +44,13 @@ const USUAL_OF_ONE: &[&str] = &["PID", "PPID", "USER", "COMMAND"];
 /// What has no meaning where holders are printed: they have columns of their own, and are looked for everywhere.
 #[rustfmt::skip]
 const NOT_OF_HOLDERS: &[&str] = &[
+    "namespace", "task", "output", "output-all", "tree", "list", "depth", "list-columns", "persistent", "filter", "nowrap",
+];
+
+/// The same where those of one are: the list of all that is there, and kinds, have none there either.
+#[rustfmt::skip]
+const NOT_OF_WHY: &[&str] = &[
+    "type", "leaks",
     "namespace", "task", "output", "output-all", "tree", "list", "depth", "list-columns", "persistent", "filter", "nowrap",
 ];
 
@@ -117,12 +124,84 @@ pub(crate) struct Request {
 }
 
 /// The options.
-pub(crate) fn command() -> Command {
-    let names = |names: Vec<&str>| names.join(", ");
-    let kinds = names(KINDS.iter().map(|row| row.name).collect());
-    let relations = names(RELATIONS.iter().map(|(name, _)| *name).collect());
-    let depths = names(DEPTHS.iter().map(|(name, _)| *name).collect());
-    let colors = names(COLORS.iter().map(|(name, _)| *name).collect());
+fn options() -> Vec<Opt> {
+    vec![
+        switch(Some('J'), "json", "Print JSON").conflicts(&["raw"]),
+        switch(Some('l'), "list", "Print a list, not a tree").conflicts(&["tree"]),
+        switch(Some('n'), "noheadings", "Print no headings"),
+        valued(
+            Some('o'),
+            "output",
+            "LIST",
+            "Columns to print, with commas between; +LIST adds to the usual ones",
+        ),
+        switch(None, "output-all", "Print all columns; a list unless --tree is given"),
+        switch(Some('P'), "persistent", "Only namespaces that no process is in")
+            .conflicts(&["task", "namespace"]),
+        valued(
+            Some('p'),
+            "task",
+            "REF",
+            "Only the namespaces of this process: PID, ctr:NAME or another form of nskit(7)",
+        )
+        .conflicts(&["namespace"]),
+        valued(
+            Some('Q'),
+            "filter",
+            "EXPR",
+            "Only lines that this expression is true of, as in 'NPROCS > 1 && COMMAND =~ \"ssh\"'",
+        )
+        .can_be_empty(),
+        switch(Some('r'), "raw", "Print fields with one space between them, for scripts"),
+        switch(Some('u'), "notruncate", "Do not cut the command to the width of the terminal"),
+        switch(Some('W'), "nowrap", "Print commas between the lines of a cell, not each on its own"),
+        repeated(Some('t'), "type", "TYPE", "").help_of("", |_| {
+            format!(
+                "Only namespaces of this type; repeatable, or with commas between: {}",
+                names(KINDS.iter().map(|row| row.name))
+            )
+        }),
+        optional(Some('T'), "tree", "RELATION", "").help_of("owner", |usual| {
+            let relations = names(RELATIONS.iter().map(|(name, _)| *name));
+            format!("Print a tree of this relation, attached by '=': {relations} [default: {usual}]")
+        }),
+        switch(Some('H'), "list-columns", "List the columns that can be printed"),
+        valued(None, "depth", "DEPTH", "").help_of("deep", |usual| {
+            let depths = names(DEPTHS.iter().map(|(name, _)| *name));
+            format!("Where to look: {depths} [default: {usual}, or less where that shows the same]")
+        }),
+        valued(
+            None,
+            "why",
+            "NAMESPACE",
+            "Print what keeps this namespace, and the commands that would end that",
+        )
+        .conflicts(NOT_OF_WHY),
+        switch(
+            None,
+            "leaks",
+            "Print the namespaces that no process is in, and the commands that would free them",
+        )
+        .conflicts(NOT_OF_HOLDERS),
+        optional(None, "color", "WHEN", "").help_of("auto", |usual| {
+            let colors = names(COLORS.iter().map(|(name, _)| *name));
+            format!("Use colours, attached by '=': {colors} [default: {usual}; always without WHEN]")
+        }),
+        valued(None, "proc", "DIR", "Read this directory instead of /proc"),
+        args::operand(
+            "namespace",
+            "NAMESPACE",
+            "Only the processes of this namespace: INO, TYPE:[INO], netns:NAME or another form of nskit(7)",
+        ),
+    ]
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The same for clap.
+fn command() -> Command {
     let columns: Vec<_> =
         COLUMNS.iter().map(|column| format!("{:>9}  {}", column.name, column.help)).collect();
     Command::new(TOOL.name)
@@ -130,113 +209,65 @@ pub(crate) fn command() -> Command {
         .about("Lists the namespaces of this machine and the processes in them.")
         .override_usage("rlsns [OPTIONS] [NAMESPACE]")
         .after_help(format!("Columns:\n{}", columns.join("\n")))
-        .args([
-            switch(Some('J'), "json", "Print JSON").conflicts_with("raw"),
-            switch(Some('l'), "list", "Print a list, not a tree").conflicts_with("tree"),
-            switch(Some('n'), "noheadings", "Print no headings"),
-            valued(
-                Some('o'),
-                "output",
-                "LIST",
-                "Columns to print, with commas between; +LIST adds to the usual ones",
-            ),
-            switch(None, "output-all", "Print all columns; a list unless --tree is given"),
-            switch(Some('P'), "persistent", "Only namespaces that no process is in")
-                .conflicts_with_all(["task", "namespace"]),
-            valued(
-                Some('p'),
-                "task",
-                "REF",
-                "Only the namespaces of this process: PID, ctr:NAME or another form of nskit(7)",
-            )
-            .conflicts_with("namespace"),
-            valued(
-                Some('Q'),
-                "filter",
-                "EXPR",
-                "Only lines that this expression is true of, as in 'NPROCS > 1 && COMMAND =~ \"ssh\"'",
-            )
-            .value_parser(OsStringValueParser::new()),
-            switch(Some('r'), "raw", "Print fields with one space between them, for scripts"),
-            switch(Some('u'), "notruncate", "Do not cut the command to the width of the terminal"),
-            switch(Some('W'), "nowrap", "Print commas between the lines of a cell, not each on its own"),
-            repeated(Some('t'), "type", "TYPE", "")
-                .help(format!("Only namespaces of this type; repeatable, or with commas between: {kinds}")),
-            optional(Some('T'), "tree", "RELATION", "").help(format!(
-                "Print a tree of this relation, attached by '=': {relations} [default: owner]"
-            )),
-            switch(Some('H'), "list-columns", "List the columns that can be printed"),
-            valued(None, "depth", "DEPTH", "").help(format!(
-                "Where to look: {depths} [default: deep, or less where that shows the same]"
-            )),
-            valued(None, "why", "NAMESPACE", "Print what keeps this namespace, and the commands that would end that")
-                .conflicts_with_all([&["type", "leaks"], NOT_OF_HOLDERS].concat()),
-            switch(None, "leaks", "Print the namespaces that no process is in, and the commands that would free them")
-                .conflicts_with_all(NOT_OF_HOLDERS),
-            optional(None, "color", "WHEN", "")
-                .help(format!("Use colours, attached by '=': {colors} [default: auto; always without WHEN]")),
-            valued(None, "proc", "DIR", "Read this directory instead of /proc"),
-            Arg::new("namespace").value_name("NAMESPACE").value_parser(OsStringValueParser::new()).help(
-                "Only the processes of this namespace: INO, TYPE:[INO], netns:NAME or another form of nskit(7)",
-            ),
-        ])
+        .args(options().iter().map(Opt::arg))
 }
 
 /// Reads the options into a request.
-pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
-    let ns = args::value(matches, "namespace").map(operand).transpose()?;
-    let list = args::value(matches, "output").map(|list| list.as_bytes());
+pub(crate) fn request(matches: &Matches) -> Result<Request> {
+    let ns = matches.value("namespace").map(operand).transpose()?;
+    let list = matches.value("output").map(|list| list.as_bytes());
     let all: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
-    let nets = matches.contains_id("type") && kinds(matches)?.contains(Kind::Net);
-    let usual = match (matches.get_flag("output-all"), ns.is_some()) {
+    let nets = matches.has("type") && kinds(matches)?.contains(Kind::Net);
+    let usual = match (matches.has("output-all"), ns.is_some()) {
         (true, _) => &all[..],
         (false, true) => USUAL_OF_ONE,
         (false, false) if nets => USUAL_OF_NET,
         (false, false) => USUAL,
     };
     let columns = choose(COLUMNS, usual, list)?;
-    let tree = match args::maybe(matches, "tree") {
+    let tree = match matches.maybe("tree") {
         Some(name) => Some(match name {
             Some(name) => named(RELATIONS, "relation", name)?,
             None => RELATIONS[0].1,
         }),
-        None if matches.get_flag("list") || matches.get_flag("output-all") => None,
+        None if matches.has("list") || matches.has("output-all") => None,
         None => Some(Relation::Process),
     };
     // Without the column in which it is drawn there is no tree.
     let tree = tree.filter(|tree| columns.iter().any(|column| column.name == tree.column()));
-    let form = match (matches.get_flag("json"), matches.get_flag("raw")) {
+    let form = match (matches.has("json"), matches.has("raw")) {
         (true, _) => Form::Json,
         (_, true) => Form::Raw,
         _ => Form::Human,
     };
     Ok(Request {
         kinds: kinds(matches)?,
-        depth: args::value(matches, "depth").map(|name| named(DEPTHS, "depth", name)).transpose()?,
-        process: args::value(matches, "task")
+        depth: matches.value("depth").map(|name| named(DEPTHS, "depth", name)).transpose()?,
+        process: matches
+            .value("task")
             .map(|word| Ref::process(word, "without -p its processes are listed"))
             .transpose()?,
         ns,
-        persistent: matches.get_flag("persistent"),
-        filter: match args::value(matches, "filter") {
+        persistent: matches.has("persistent"),
+        filter: match matches.value("filter") {
             Some(text) => Filter::parse(text.as_bytes())?,
             None => None,
         },
         columns,
         form,
-        headings: !matches.get_flag("noheadings"),
-        truncate: !matches.get_flag("notruncate"),
-        wrap: !matches.get_flag("nowrap"),
+        headings: !matches.has("noheadings"),
+        truncate: !matches.has("notruncate"),
+        wrap: !matches.has("nowrap"),
         tree,
-        explain: matches.get_flag("list-columns"),
-        why: args::value(matches, "why").map(operand).transpose()?,
-        leaks: matches.get_flag("leaks"),
-        color: match args::maybe(matches, "color") {
+        explain: matches.has("list-columns"),
+        why: matches.value("why").map(operand).transpose()?,
+        leaks: matches.has("leaks"),
+        color: match matches.maybe("color") {
             Some(Some(name)) => named(COLORS, "choice of colours", name)?,
             Some(None) => Color::Always,
             None => Color::Auto,
         },
-        proc: args::value(matches, "proc").map_or("/proc".into(), PathBuf::from),
+        proc: matches.value("proc").map_or("/proc".into(), PathBuf::from),
     })
 }
 
@@ -267,11 +298,12 @@ fn named<T: Copy>(table: &[(&str, T)], what: &str, name: &OsString) -> Result<T>
     })
 }
 
-fn kinds(matches: &ArgMatches) -> Result<KindSet> {
-    match matches.get_many::<OsString>("type") {
-        Some(lists) => {
-            lists.flat_map(|list| list.as_bytes().split(|&b| b == b',')).map(args::parse_kind).collect()
+fn kinds(matches: &Matches) -> Result<KindSet> {
+    match matches.has("type") {
+        true => {
+            let lists = matches.all("type");
+            lists.flat_map(|(_, list)| list.as_bytes().split(|&b| b == b',')).map(args::parse_kind).collect()
         }
-        None => Ok(KindSet::all()),
+        false => Ok(KindSet::all()),
     }
 }

@@ -4,17 +4,18 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Command};
+use clap::Command;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
 use common::ns::refer::Ref;
 use common::text::digits;
-use common::tool::args::{self, Dialect, number, optional, repeated, switch, valued};
+use common::tool::args::{self, Dialect, Matches, Opt, number, optional, repeated, switch, valued};
 use common::tool::{LAUNCHER, Tool};
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
     name: "rnsenter",
+    options,
     command,
     dialect: Dialect { ours: &["preserve-fds"], attached: true, program: true },
     failure: LAUNCHER,
@@ -81,74 +82,75 @@ const OF_REFERENCES: &str = "REF is PID, PID/TID, ctr:NAME, unit:NAME, cg:PATH, 
      With a prefix it can stand for FILE too, as in --net=netns:blue.";
 
 /// The options.
-pub(crate) fn command() -> Command {
+fn options() -> Vec<Opt> {
+    let mut options = vec![
+        switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
+        repeated(Some('t'), "target", "REF", "The process whose namespaces are entered, or one namespace"),
+    ];
+    options
+        .extend(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE")));
+    options.extend([
+        optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
+        optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),
+        valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
+        valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
+        switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
+        switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
+        valued(
+            None,
+            "preserve-fds",
+            "N|all",
+            "Pass on descriptors 3 to 2+N, or all, into mnt, user and pid namespaces too",
+        ),
+    ]);
+    options
+}
+
+/// The same for clap.
+fn command() -> Command {
     Command::new(TOOL.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a program in namespaces of other processes.")
         .override_usage("rnsenter [OPTIONS] [PROGRAM [ARG]...]")
         .after_help(format!("{OF_REFERENCES}\n{}", args::OF_PROGRAM))
-        .args([
-            switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
-            repeated(
-                Some('t'),
-                "target",
-                "REF",
-                "The process whose namespaces are entered, or one namespace",
-            ),
-        ])
-        .args(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE")))
-        .args([
-            optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
-            optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),
-            valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
-            valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
-            switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
-            switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
-            valued(
-                None,
-                "preserve-fds",
-                "N|all",
-                "Pass on descriptors 3 to 2+N, or all, into mnt, user and pid namespaces too",
-            ),
-        ])
+        .args(options().iter().map(Opt::arg))
         .arg(args::program())
 }
 
 /// Reads the options into a request.
-pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
-    let mut targets = matches.get_many::<OsString>("target").into_iter().flatten();
-    let target = targets.next().map(|word| Ref::parse(word)).transpose()?;
+pub(crate) fn request(matches: &Matches) -> Result<Request> {
+    let mut targets = matches.all("target");
+    let target = targets.next().map(|(_, word)| Ref::parse(word)).transpose()?;
     if targets.next().is_some() {
         return Err(Error::refused("option --target may be given only once"));
     }
     let mut kinds = KindSet::EMPTY;
     let mut given = Vec::new();
     for kind in Kind::all() {
-        match args::maybe(matches, kind.row().long) {
+        match matches.maybe(kind.row().long) {
             None => {}
             Some(None) => kinds.insert(kind),
             Some(Some(value)) => given.push((kind, self::given(kind, value)?)),
         }
     }
-    let dir =
-        |name| args::maybe(matches, name).map(|dir| dir.map_or(Dir::OfTarget, |dir| Dir::Path(dir.into())));
+    let dir = |name| matches.maybe(name).map(|dir| dir.map_or(Dir::OfTarget, |dir| Dir::Path(dir.into())));
     let request = Request {
         target,
         kinds,
-        all: matches.get_flag("all"),
+        all: matches.has("all"),
         given,
         root: dir("root"),
         wd: dir("wd"),
-        uid: args::value(matches, "setuid").map(|text| args::id("user id", text)).transpose()?,
-        gid: args::value(matches, "setgid").map(|text| args::id("group id", text)).transpose()?,
-        preserve_credentials: matches.get_flag("preserve-credentials"),
-        no_fork: matches.get_flag("no-fork"),
-        fds: match args::value(matches, "preserve-fds") {
+        uid: matches.value("setuid").map(|text| args::id("user id", text)).transpose()?,
+        gid: matches.value("setgid").map(|text| args::id("group id", text)).transpose()?,
+        preserve_credentials: matches.has("preserve-credentials"),
+        no_fork: matches.has("no-fork"),
+        fds: match matches.value("preserve-fds") {
             None => PassFds::Usual,
             Some(all) if all == "all" => PassFds::All,
             Some(text) => PassFds::First(number("number of descriptors", text)?),
         },
-        words: args::words(matches),
+        words: matches.words(),
     };
     let needs = [
         (request.all, "--all"),

@@ -1,11 +1,10 @@
 //! What runshare may be asked: its options and the request that they make.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
+use clap::Command;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
 use common::launch::{Environment, parse_signal};
@@ -13,12 +12,13 @@ use common::ns::create::{PROPAGATIONS, Propagation};
 use common::ns::root::{Enter, Extra};
 use common::proc::binfmt;
 use common::proc::mapping::{Asked, SETGROUPS, Setgroups};
-use common::tool::args::{self, Dialect, optional, repeated, switch, valued};
+use common::tool::args::{self, Dialect, Matches, Opt, optional, repeated, switch, valued};
 use common::tool::{LAUNCHER, Tool};
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
     name: "runshare",
+    options,
     command,
     dialect: Dialect { ours: OURS, attached: false, program: true },
     failure: LAUNCHER,
@@ -104,105 +104,95 @@ pub(crate) struct Request {
 }
 
 /// The options.
-pub(crate) fn command() -> Command {
-    let modes = names(PROPAGATIONS.iter().map(|(name, ..)| *name));
+fn options() -> Vec<Opt> {
+    let kinds = args::kinds("FILE", |what| format!("New namespace of {what}; FILE keeps it"));
+    let mut options: Vec<Opt> = kinds.collect();
+    options.extend([
+        switch(Some('f'), "fork", "Run the program as a child process"),
+        switch(None, "forward-signals", "The same: signals are always passed on"),
+        optional(
+            None,
+            "kill-child",
+            "SIGNAL",
+            "Signal for the program when we end, however we end; implies --fork [default: KILL]",
+        ),
+        switch(None, "init", "Run the program below an init, which collects orphans; implies --fork --pid"),
+        valued(None, "map-user", "UID|NAME", "Map our user to this one; implies --user"),
+        valued(None, "map-group", "GID|NAME", "Map our group to this one; implies --user"),
+        switch(Some('r'), "map-root-user", "Map our user and group to root; implies --user"),
+        switch(Some('c'), "map-current-user", "Map our user and group to themselves; implies --user"),
+        repeated(
+            None,
+            "map-users",
+            "RANGE",
+            "Map users: INNER:OUTER:COUNT, auto, subids or all; implies --user, can be repeated",
+        ),
+        repeated(None, "map-groups", "RANGE", "Map groups likewise"),
+        switch(None, "map-auto", "Map our subordinate ids, from 0 on: --map-users=auto --map-groups=auto"),
+        switch(
+            None,
+            "map-subids",
+            "Map our subordinate ids to themselves: --map-users=subids --map-groups=subids",
+        ),
+        valued(None, "owner", "UID:GID", "Whose the new user namespace is; implies --user"),
+        valued(None, "setgroups", "allow|deny", "Whether setgroups(2) can be called inside"),
+        valued(None, "propagation", "MODE", "").help_of("private", |usual| {
+            let modes = names(PROPAGATIONS.iter().map(|(name, ..)| *name));
+            format!("Propagation of mounts in a new mount namespace: {modes} [default: {usual}]")
+        }),
+        valued(Some('R'), "root", "DIR", "Set the root directory by chroot(2)"),
+        valued(
+            None,
+            "pivot-root",
+            "DIR",
+            "Set it by pivot_root(2), and unmount the old one; implies --mount",
+        ),
+        optional(None, "overlay", "DIR", "Write into DIR, or memory, instead of the root; implies --mount"),
+        repeated(
+            None,
+            "bind",
+            "SRC:DST[:ro]",
+            "Bind SRC to DST in the root; implies --mount, can be repeated",
+        ),
+        repeated(None, "tmpfs", "DIR", "Mount a tmpfs on DIR in the root; implies --mount, can be repeated"),
+        optional(None, "mount-proc", "DIR", "Mount a new proc; implies --mount [default: /proc]"),
+        optional(
+            None,
+            "mount-binfmt",
+            "DIR",
+            "Mount a new binfmt_misc; implies --mount --user [default: /proc/sys/fs/binfmt_misc]",
+        ),
+        valued(
+            Some('l'),
+            "load-interp",
+            "STRING",
+            "Register an interpreter in a new binfmt_misc; implies --mount-binfmt",
+        ),
+        valued(Some('w'), "wd", "DIR", "Set the working directory, in the root"),
+        valued(None, "hostname", "NAME", "Set the host name; implies --uts"),
+        valued(None, "domainname", "NAME", "Set the NIS domain name; implies --uts"),
+        switch(None, "loopback", "Bring the device lo up; implies --net"),
+        valued(None, "monotonic", "OFFSET", "Move the monotonic clock by so many seconds"),
+        valued(None, "boottime", "OFFSET", "Move the boot-time clock by so many seconds"),
+        valued(Some('S'), "setuid", "UID|NAME", "Set the user id of the program"),
+        valued(Some('G'), "setgid", "GID|NAME", "Set its group id, and drop supplementary groups"),
+        switch(None, "keep-caps", "Let it keep all capabilities in the new user namespace"),
+        switch(None, "clear-env", "Give it no environment"),
+        repeated(None, "whitelist-env", "NAMES", "Give it only variables with these names (commas)"),
+        valued(None, "info-fd", "FD", "Write PIDs and namespaces as JSON to this descriptor"),
+        switch(None, "explain", "Print each step that would be taken, and do nothing"),
+    ]);
+    options
+}
+
+/// The same for clap.
+fn command() -> Command {
     Command::new(TOOL.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a program in new namespaces.")
         .override_usage("runshare [OPTIONS] [PROGRAM [ARG]...]")
         .after_help(args::OF_PROGRAM)
-        .args(args::kinds("FILE", |what| format!("New namespace of {what}; FILE keeps it")))
-        .args([
-            switch(Some('f'), "fork", "Run the program as a child process"),
-            switch(None, "forward-signals", "The same: signals are always passed on"),
-            optional(
-                None,
-                "kill-child",
-                "SIGNAL",
-                "Signal for the program when we end, however we end; implies --fork [default: KILL]",
-            ),
-            switch(
-                None,
-                "init",
-                "Run the program below an init, which collects orphans; implies --fork --pid",
-            ),
-            valued(None, "map-user", "UID|NAME", "Map our user to this one; implies --user"),
-            valued(None, "map-group", "GID|NAME", "Map our group to this one; implies --user"),
-            switch(Some('r'), "map-root-user", "Map our user and group to root; implies --user"),
-            switch(Some('c'), "map-current-user", "Map our user and group to themselves; implies --user"),
-            repeated(
-                None,
-                "map-users",
-                "RANGE",
-                "Map users: INNER:OUTER:COUNT, auto, subids or all; implies --user, can be repeated",
-            ),
-            repeated(None, "map-groups", "RANGE", "Map groups likewise"),
-            switch(
-                None,
-                "map-auto",
-                "Map our subordinate ids, from 0 on: --map-users=auto --map-groups=auto",
-            ),
-            switch(
-                None,
-                "map-subids",
-                "Map our subordinate ids to themselves: --map-users=subids --map-groups=subids",
-            ),
-            valued(None, "owner", "UID:GID", "Whose the new user namespace is; implies --user"),
-            valued(None, "setgroups", "allow|deny", "Whether setgroups(2) can be called inside"),
-            valued(None, "propagation", "MODE", "")
-                .help(format!("Propagation of mounts in a new mount namespace: {modes} [default: private]")),
-            valued(Some('R'), "root", "DIR", "Set the root directory by chroot(2)"),
-            valued(
-                None,
-                "pivot-root",
-                "DIR",
-                "Set it by pivot_root(2), and unmount the old one; implies --mount",
-            ),
-            optional(
-                None,
-                "overlay",
-                "DIR",
-                "Write into DIR, or memory, instead of the root; implies --mount",
-            ),
-            repeated(
-                None,
-                "bind",
-                "SRC:DST[:ro]",
-                "Bind SRC to DST in the root; implies --mount, can be repeated",
-            ),
-            repeated(
-                None,
-                "tmpfs",
-                "DIR",
-                "Mount a tmpfs on DIR in the root; implies --mount, can be repeated",
-            ),
-            optional(None, "mount-proc", "DIR", "Mount a new proc; implies --mount [default: /proc]"),
-            optional(
-                None,
-                "mount-binfmt",
-                "DIR",
-                "Mount a new binfmt_misc; implies --mount --user [default: /proc/sys/fs/binfmt_misc]",
-            ),
-            valued(
-                Some('l'),
-                "load-interp",
-                "STRING",
-                "Register an interpreter in a new binfmt_misc; implies --mount-binfmt",
-            ),
-            valued(Some('w'), "wd", "DIR", "Set the working directory, in the root"),
-            valued(None, "hostname", "NAME", "Set the host name; implies --uts"),
-            valued(None, "domainname", "NAME", "Set the NIS domain name; implies --uts"),
-            switch(None, "loopback", "Bring the device lo up; implies --net"),
-            valued(None, "monotonic", "OFFSET", "Move the monotonic clock by so many seconds"),
-            valued(None, "boottime", "OFFSET", "Move the boot-time clock by so many seconds"),
-            valued(Some('S'), "setuid", "UID|NAME", "Set the user id of the program"),
-            valued(Some('G'), "setgid", "GID|NAME", "Set its group id, and drop supplementary groups"),
-            switch(None, "keep-caps", "Let it keep all capabilities in the new user namespace"),
-            switch(None, "clear-env", "Give it no environment"),
-            repeated(None, "whitelist-env", "NAMES", "Give it only variables with these names (commas)"),
-            valued(None, "info-fd", "FD", "Write PIDs and namespaces as JSON to this descriptor"),
-            switch(None, "explain", "Print each step that would be taken, and do nothing"),
-        ])
+        .args(options().iter().map(Opt::arg))
         .arg(args::program())
 }
 
@@ -211,9 +201,9 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Reads the options into a request.
-pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
-    let path = |name: &str| args::value(matches, name).map(PathBuf::from);
-    let number = |name: &str| args::value(matches, name).map(|text| offset(name, text)).transpose();
+pub(crate) fn request(matches: &Matches) -> Result<Request> {
+    let path = |name: &str| matches.value(name).map(PathBuf::from);
+    let number = |name: &str| matches.value(name).map(|text| offset(name, text)).transpose();
     let enter = match (path("root"), path("pivot-root")) {
         (None, None) => Enter::Stay,
         (Some(dir), None) => Enter::Chroot(dir),
@@ -226,7 +216,7 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
     let mut kinds = KindSet::EMPTY;
     let mut pins = Vec::new();
     for kind in Kind::all() {
-        match args::maybe(matches, kind.row().long) {
+        match matches.maybe(kind.row().long) {
             None => {}
             Some(file) => {
                 kinds.insert(kind);
@@ -234,37 +224,37 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
             }
         }
     }
-    let interpreter = args::value(matches, "load-interp").map(interpreter).transpose()?;
-    let mount_binfmt = args::maybe(matches, "mount-binfmt");
-    let init = matches.get_flag("init");
+    let interpreter = matches.value("load-interp").map(interpreter).transpose()?;
+    let mount_binfmt = matches.maybe("mount-binfmt");
+    let init = matches.has("init");
     let mut request = Request {
         users: ids(matches, "map-user", "map-users")?,
         groups: ids(matches, "map-group", "map-groups")?,
-        setgroups: args::value(matches, "setgroups").map(setgroups).transpose()?,
-        owner: args::value(matches, "owner").map(owner).transpose()?,
-        fork: init || ["fork", "forward-signals"].into_iter().any(|name| matches.get_flag(name)),
+        setgroups: matches.value("setgroups").map(setgroups).transpose()?,
+        owner: matches.value("owner").map(owner).transpose()?,
+        fork: init || ["fork", "forward-signals"].into_iter().any(|name| matches.has(name)),
         init,
-        kill_child: args::maybe(matches, "kill-child").map(signal).transpose()?,
-        propagation: args::value(matches, "propagation").map_or(Ok(Propagation::Private), propagation)?,
+        kill_child: matches.maybe("kill-child").map(signal).transpose()?,
+        propagation: matches.value("propagation").map_or(Ok(Propagation::Private), propagation)?,
         enter,
-        overlay: args::maybe(matches, "overlay").map(|dir| dir.map(PathBuf::from)),
+        overlay: matches.maybe("overlay").map(|dir| dir.map(PathBuf::from)),
         extras: extras(matches)?,
-        mount_proc: args::maybe(matches, "mount-proc").map(|dir| dir.map_or("/proc".into(), PathBuf::from)),
+        mount_proc: matches.maybe("mount-proc").map(|dir| dir.map_or("/proc".into(), PathBuf::from)),
         mount_binfmt: (mount_binfmt.is_some() || interpreter.is_some())
             .then(|| mount_binfmt.flatten().map_or(binfmt::USUAL.into(), PathBuf::from)),
         interpreter,
         wd: path("wd"),
         host_name: host_name(matches, "hostname")?,
         domain_name: host_name(matches, "domainname")?,
-        loopback: matches.get_flag("loopback"),
+        loopback: matches.has("loopback"),
         offsets: Offsets { monotonic: number("monotonic")?, boottime: number("boottime")? },
-        uid: args::value(matches, "setuid").cloned(),
-        gid: args::value(matches, "setgid").cloned(),
-        keep_caps: matches.get_flag("keep-caps"),
+        uid: matches.value("setuid").cloned(),
+        gid: matches.value("setgid").cloned(),
+        keep_caps: matches.has("keep-caps"),
         environment: environment(matches)?,
-        info_fd: args::value(matches, "info-fd").map(|text| args::number("descriptor", text)).transpose()?,
-        explain: matches.get_flag("explain"),
-        words: args::words(matches),
+        info_fd: matches.value("info-fd").map(|text| args::number("descriptor", text)).transpose()?,
+        explain: matches.has("explain"),
+        words: matches.words(),
         kinds,
         pins,
     };
@@ -275,7 +265,7 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Request> {
 
 impl Request {
     /// Adds what options imply of others.
-    fn imply(&mut self, matches: &ArgMatches) {
+    fn imply(&mut self, matches: &Matches) {
         self.fork |= self.kill_child.is_some();
         let binfmt = self.mount_binfmt.is_some();
         let root = matches!(self.enter, Enter::Pivot(_)) || self.overlay.is_some() || !self.extras.is_empty();
@@ -288,7 +278,7 @@ impl Request {
         ];
         implied.into_iter().filter(|(_, asked)| *asked).for_each(|(kind, _)| self.kinds.insert(kind));
         // A new proc would be refused without processes of its own, and then the one that is there will do.
-        let usual = args::maybe(matches, "mount-binfmt").flatten().is_none();
+        let usual = matches.maybe("mount-binfmt").flatten().is_none();
         if binfmt && usual && self.mount_proc.is_none() && self.fork && self.kinds.contains(Kind::Pid) {
             self.mount_proc = Some("/proc".into());
         }
@@ -317,24 +307,18 @@ impl Request {
     }
 }
 
-/// Where an option stands on the command line, if it was given.
-fn place(matches: &ArgMatches, name: &str) -> Option<usize> {
-    let given = matches.value_source(name) == Some(ValueSource::CommandLine);
-    given.then(|| matches.indices_of(name)?.next_back()).flatten()
-}
-
 /// What is asked of users, or of groups. Of options for a single one the last counts.
-fn ids(matches: &ArgMatches, single: &str, ranges: &str) -> Result<Ids> {
+fn ids(matches: &Matches, single: &str, ranges: &str) -> Result<Ids> {
     let given = [
-        (place(matches, "map-root-user"), As::Root),
-        (place(matches, "map-current-user"), As::Itself),
-        (place(matches, single), As::Id(args::value(matches, single).cloned().unwrap_or_default())),
+        (matches.place("map-root-user"), As::Root),
+        (matches.place("map-current-user"), As::Itself),
+        (matches.place(single), As::Id(matches.value(single).cloned().unwrap_or_default())),
     ];
     let last = given.into_iter().filter(|(at, _)| at.is_some()).max_by_key(|(at, _)| *at);
-    let asked = matches.get_many::<OsString>(ranges).into_iter().flatten();
-    let mut asked = asked.map(|text| Asked::parse(text.as_bytes())).collect::<Result<Vec<_>>>()?;
-    asked.extend(matches.get_flag("map-auto").then_some(Asked::Auto));
-    asked.extend(matches.get_flag("map-subids").then_some(Asked::Subids));
+    let asked = matches.all(ranges);
+    let mut asked = asked.map(|(_, text)| Asked::parse(text.as_bytes())).collect::<Result<Vec<_>>>()?;
+    asked.extend(matches.has("map-auto").then_some(Asked::Auto));
+    asked.extend(matches.has("map-subids").then_some(Asked::Subids));
     Ok(Ids { single: last.map(|(_, single)| single), ranges: asked })
 }
 
@@ -372,13 +356,9 @@ fn propagation(name: &OsString) -> Result<Propagation> {
 }
 
 /// Binds and empty file systems, in the order in which they were given.
-fn extras(matches: &ArgMatches) -> Result<Vec<Extra>> {
-    let given = |name: &str| {
-        let values = matches.get_many::<OsString>(name).into_iter().flatten();
-        matches.indices_of(name).into_iter().flatten().zip(values).collect::<Vec<_>>()
-    };
+fn extras(matches: &Matches) -> Result<Vec<Extra>> {
     let parse = |name, parse: fn(&[u8]) -> Result<Extra>| {
-        given(name).into_iter().map(move |(at, text)| Ok((at, parse(text.as_bytes())?)))
+        matches.all(name).map(move |(at, text)| Ok((at, parse(text.as_bytes())?)))
     };
     let both = parse("bind", Extra::bind).chain(parse("tmpfs", Extra::tmpfs));
     let mut extras = both.collect::<Result<Vec<_>>>()?;
@@ -399,8 +379,8 @@ fn interpreter(text: &OsString) -> Result<Vec<u8>> {
 }
 
 /// A name that the kernel has room for. Source: sethostname(2), `__NEW_UTS_LEN`.
-fn host_name(matches: &ArgMatches, option: &str) -> Result<Option<OsString>> {
-    match args::value(matches, option) {
+fn host_name(matches: &Matches, option: &str) -> Result<Option<OsString>> {
+    match matches.value(option) {
         Some(name) if name.len() > 64 => {
             Err(Error::refused(format!("the value of --{option} is longer than 64 bytes")))
         }
@@ -422,11 +402,10 @@ fn offset(option: &str, text: &OsString) -> Result<i64> {
     })
 }
 
-fn environment(matches: &ArgMatches) -> Result<Environment> {
-    let lists = matches.get_many::<OsString>("whitelist-env");
-    if lists.is_none() && !matches.get_flag("clear-env") {
+fn environment(matches: &Matches) -> Result<Environment> {
+    if !matches.has("whitelist-env") && !matches.has("clear-env") {
         return Ok(Environment::ours());
     }
-    let names = lists.into_iter().flatten().map(|list: &OsString| Environment::parse_names(OsStr::new(list)));
+    let names = matches.all("whitelist-env").map(|(_, list)| Environment::parse_names(list));
     Ok(Environment::only(names.collect::<Result<Vec<_>>>()?.concat()))
 }

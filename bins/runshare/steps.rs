@@ -283,7 +283,9 @@ fn finish(last: Vec<Step>, scene: &Scene, program: &Program, outside: Option<Out
     if let Err(e) = last.into_iter().try_for_each(|step| step.run(scene, None)) {
         return e;
     }
-    outside.iter().for_each(Outside::sure);
+    if let Err(e) = outside.iter().try_for_each(Outside::sure) {
+        return e;
+    }
     let error = program.exec();
     outside.iter().for_each(Outside::failed);
     error

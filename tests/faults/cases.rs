@@ -6,13 +6,20 @@ pub(crate) struct Case {
     pub(crate) tool: &'static str,
     /// In these `TARGET` stands for the PID of a process with namespaces of its own, `USERS` for one whose
     /// owner is the ordinary user, `PARENT` for a group without processes in each hierarchy, `GROUP` for
-    /// one below it, and `EMPTY` for a word without letters.
+    /// one below it, `PIN` for a file to which a namespace can be bound, and `EMPTY` for a word without letters.
     pub(crate) args: &'static str,
     /// As an ordinary user.
     pub(crate) user: bool,
     /// A part of what a good run prints. The whole must be as without a fault; where a thing looks gone or
     /// forbidden and the tool may leave it out, this must still be there.
     pub(crate) prints: &'static str,
+}
+
+impl Case {
+    /// Does a good run leave a namespace bound to the file?
+    pub(crate) fn pins(&self) -> bool {
+        self.args.contains("PIN")
+    }
 }
 
 const fn root(name: &'static str, tool: &'static str, args: &'static str, prints: &'static str) -> Case {
@@ -48,6 +55,17 @@ pub(crate) const CASES: &[Case] = &[
     root("runshare --kill-child", "runshare", "-fp --kill-child --wd / /bin/echo ran",         "ran\n"),
     root("runshare --pivot-root", "runshare", "-fp --pivot-root / --mount-proc --bind /usr:/mnt:ro --tmpfs /media /bin/echo ran", "ran\n"),
     root("runshare --overlay",    "runshare", "--pivot-root /usr --overlay --bind /:/new /new/bin/echo ran", "ran\n"),
+    root("runshare --map-users",  "runshare", "-r --map-users 1:100000:10 /bin/echo ran",      "ran\n"),
+    root("runshare --owner",      "runshare", "-f -r --owner 1000:1000 /bin/echo ran",         "ran\n"),
+    root("runshare --uts=FILE",   "runshare", "--uts=PIN /bin/echo ran",                       "ran\n"),
+    root("runshare -f --uts=FILE", "runshare", "-f --uts=PIN /bin/echo ran",                   "ran\n"),
+    root("runshare --init",       "runshare", "--init --mount-proc /bin/echo ran",             "ran\n"),
+    root("runshare -S -G",        "runshare", "-r --map-users 1:1:10 --map-groups 1:1:10 --keep-caps -S 1 -G 1 /bin/echo ran", "ran\n"),
+    root("runshare --monotonic",  "runshare", "-T --monotonic 100 --boottime 100 -f /bin/echo ran", "ran\n"),
+    root("runshare --whitelist-env", "runshare", "--clear-env --whitelist-env PATH,HOME -u /bin/echo ran", "ran\n"),
+    root("runshare --hostname",   "runshare", "--hostname h --domainname d --loopback /bin/echo ran", "ran\n"),
+    root("runshare --info-fd",    "runshare", "-fp --info-fd 1 /bin/true",                     "\"pid_inside\""),
+    root("runshare --explain",    "runshare", "-fp --explain --init --map-users 1:1:10 /bin/echo ran", "exec /bin/echo ran"),
     root("rcgexec limits",        "rcgexec",  "--parent PARENT --pids-limit 50 --cpu-quota 50000 /bin/echo ran", "ran\n"),
     root("rcgexec -g",            "rcgexec",  "-g cpu,pids:GROUP /bin/echo ran",               "ran\n"),
     root("rcgexec --dry-run",     "rcgexec",  "--parent PARENT --pids-limit 50 --dry-run /bin/echo ran", "write 50 to "),
@@ -60,6 +78,9 @@ pub(crate) const CASES: &[Case] = &[
     user("runshare -Ur",          "runshare", "-Ur /bin/echo ran",                             "ran\n"),
     user("runshare -Urfp",        "runshare", "-Urfp --mount-proc /bin/echo ran",              "ran\n"),
     user("runshare --pivot-root", "runshare", "-rfp --pivot-root / --mount-proc --bind /usr:/mnt:ro --tmpfs /media /bin/echo ran", "ran\n"),
+    user("runshare -r --init",    "runshare", "-r --init --mount-proc --hostname h --loopback --keep-caps /bin/echo ran", "ran\n"),
+    user("runshare -r -S -G",     "runshare", "-r --kill-child -S 0 -G 0 --whitelist-env PATH /bin/echo ran", "ran\n"),
+    user("runshare -r --overlay", "runshare", "-r --pivot-root /usr --overlay --bind /:/new /new/bin/echo ran", "ran\n"),
     user("rcgexec limits",        "rcgexec",  "--parent PARENT --pids-limit 50 /bin/echo ran",           "ran\n"),
     user("nsinfo",                "nsinfo",   "USERS",                                         "process"),
 ];

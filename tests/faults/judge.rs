@@ -26,6 +26,9 @@ const INTERRUPTED: &[&str] = &[
     "fstatfs",
     "statfs",
     "getdents64",
+    "sendto",
+    "recvfrom",
+    "rt_sigtimedwait",
 ];
 
 /// The calls of the allocator and of the runtime when a process ends: they can only run out of memory.
@@ -35,8 +38,17 @@ const MEMORY: &[&str] = &["mmap", "mremap", "brk", "mprotect"];
 const NEVER: &[&str] = &["exit_group", "exit", "munmap", "madvise", "getpid", "gettid", "geteuid", "getegid"];
 
 /// The operations that are done to nothing that has a name.
-const WITHOUT_OBJECT: &[&str] =
-    &["fork", "pipe", "signalfd", "sigprocmask", "setgroups", "waitpid", "close_range"];
+const WITHOUT_OBJECT: &[&str] = &[
+    "fork",
+    "pipe",
+    "socketpair",
+    "signalfd",
+    "sigtimedwait",
+    "sigprocmask",
+    "setgroups",
+    "waitpid",
+    "close_range",
+];
 
 /// What is to be tried at a call.
 pub(crate) fn faults(call: &Call) -> Vec<With> {
@@ -175,10 +187,10 @@ fn reason(errno: Errno) -> String {
 }
 
 /// Where the name of a user cannot be had the number stands for it, and columns are wider or not.
-/// What nsinfo counts changes all the time.
+/// What nsinfo counts changes all the time, and so do PIDs.
 pub(crate) fn words(case: &Case, text: &str) -> Vec<String> {
     let mut text = text.replace("root", "0").replace("nobody", "65534");
-    if case.tool == "nsinfo" {
+    if case.tool == "nsinfo" || case.args.contains("--info-fd") {
         text.retain(|c| !c.is_ascii_digit());
     }
     text.split_whitespace().map(str::to_string).collect()

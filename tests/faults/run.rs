@@ -173,8 +173,12 @@ fn work(asked: &Asked, worker: usize) -> ExitCode {
     let is_asked =
         |case: &Case| if exact { name(case) == asked.name } else { name(case).contains(&asked.name) };
     for (number, case) in CASES.iter().enumerate().filter(|(_, case)| is_asked(case)) {
-        let good = trace::run(&world.start(case), None);
-        let again = trace::run(&world.start(case), None);
+        let run = || {
+            let ran = trace::run(&world.start(case), None);
+            assert_eq!(world.unpin(), case.pins(), "{}", name(case));
+            ran
+        };
+        let (good, again) = (run(), run());
         if words(case, &good.stdout) != words(case, &again.stdout)
             || !good.stdout.contains(case.prints)
             || !good.stderr.is_empty()
@@ -241,6 +245,15 @@ fn examine(
 ) -> (Ran, Result<Outcome, String>) {
     let ran = trace::run(&world.start(case), Some(fault));
     let mut judged = judge(case, good, &ran, fault, early);
+    // What is bound shall be so where all went well; who was killed could not take it away, and from who waits for the
+    // program it is too late to.
+    let waits = |call: &Call| ["wait4", "waitid", "rt_sigtimedwait"].contains(&call.name.as_str());
+    match judged {
+        Ok(Outcome::Right) if case.pins() && !world.unpin() => judged = Err("nothing is bound".into()),
+        Ok(Outcome::Killed) => drop(world.unpin()),
+        Ok(Outcome::Told) if ran.hit.as_ref().is_some_and(waits) => drop(world.unpin()),
+        _ => {}
+    }
     let mut left = world.left();
     // A group may be left for the next run by who was killed, or says so, or was told that it is not there.
     let misled =

@@ -48,6 +48,8 @@ const CALLS: &[(libc::c_long, &str, Option<usize>)] = &[
     (libc::SYS_pipe2, "pipe2", None), (libc::SYS_poll, "poll", None), (libc::SYS_prctl, "prctl", None),
     (libc::SYS_pread64, "pread64", None), (libc::SYS_prlimit64, "prlimit64", None), (libc::SYS_read, "read", None),
     (libc::SYS_readlink, "readlink", Some(0)), (libc::SYS_readlinkat, "readlinkat", Some(1)), (libc::SYS_rseq, "rseq", None),
+    (libc::SYS_recvfrom, "recvfrom", None), (libc::SYS_rt_sigtimedwait, "rt_sigtimedwait", None), (libc::SYS_sendto, "sendto", None),
+    (libc::SYS_sethostname, "sethostname", None), (libc::SYS_setdomainname, "setdomainname", None),
     (libc::SYS_rt_sigaction, "rt_sigaction", None), (libc::SYS_rt_sigprocmask, "rt_sigprocmask", None),
     (libc::SYS_sched_getaffinity, "sched_getaffinity", None), (libc::SYS_set_robust_list, "set_robust_list", None),
     (libc::SYS_set_tid_address, "set_tid_address", None), (libc::SYS_setgid, "setgid", None), (libc::SYS_setgroups, "setgroups", None),
@@ -289,8 +291,11 @@ fn stopped(status: WaitStatus, tracees: &mut HashMap<Pid, Tracee>, ran: &mut Ran
                         }
                         With::Error(errno) => {
                             tracee.answer = Some(errno);
-                            regs.orig_rax = u64::MAX;
-                            let _ = ptrace::setregs(pid, regs);
+                            // Whatever close(2) answers, the descriptor is closed.
+                            if ran.hit.as_ref().is_some_and(|call| call.name != "close") {
+                                regs.orig_rax = u64::MAX;
+                                let _ = ptrace::setregs(pid, regs);
+                            }
                         }
                     }
                 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::cgroup::layout::Layout;
 use common::proc::Proc;
+use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -49,6 +50,7 @@ impl World {
         for tool in ["rlsns", "rnsenter", "runshare", "rcgexec", "nsinfo"] {
             std::fs::copy(tool_path(tool), dir.path().join(tool)).unwrap();
         }
+        std::fs::write(dir.path().join("pin"), "").unwrap();
         let here = dir.path().join("here");
         std::fs::create_dir(&here).unwrap();
         open_to_all(&here);
@@ -101,6 +103,7 @@ impl World {
                 .replace("USERS", &self.users.to_string())
                 .replace("PARENT", &parent)
                 .replace("GROUP", &format!("{name}/group"))
+                .replace("PIN", self.pin().to_str().unwrap())
                 .replace("EMPTY", "")
         };
         Start {
@@ -109,6 +112,15 @@ impl World {
             dir: self.dir.path().join("here"),
             user: case.user.then_some(NOBODY),
         }
+    }
+
+    fn pin(&self) -> PathBuf {
+        self.dir.path().join("pin")
+    }
+
+    /// Takes away what is bound to the file, if something is.
+    pub(crate) fn unpin(&self) -> bool {
+        umount2(&self.pin(), MntFlags::MNT_DETACH).is_ok()
     }
 
     fn state(&self) -> State {
@@ -157,6 +169,7 @@ impl World {
             let _ = std::fs::remove_dir(group);
         }
         now.files.difference(&self.known.files).for_each(|file| drop(std::fs::remove_file(file)));
+        self.unpin();
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) const ROWS: &[Row] = &[
     ("signal", words::signal),
     ("map-spec", ids::spec),
     ("map-plan", ids::plan),
+    ("bind", words::bind),
+    ("environment", words::environment),
     ("reference", words::reference),
     ("filter", words::filter),
     ("nsinfo", |bytes| words::lister(&nsinfo::cli::TOOL, nsinfo::cli::request, bytes)),

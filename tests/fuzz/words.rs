@@ -1,16 +1,19 @@
 //! Rules for what reads the words of a user: values of options, and whole command lines.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::ArgMatches;
+use clap::parser::ValueSource;
 use common::Result;
 use common::cgroup::knobs::{KNOBS, Limits, Value};
 use common::kind::KINDS;
-use common::launch::parse_signal;
+use common::launch::{Environment, parse_signal};
 use common::ns::refer::Ref;
+use common::ns::root::Extra;
+use common::tool::args::{self, Line, Matches, Opt};
 use common::tool::table::{Cell, Shape};
-use common::tool::{Stop, Tool, args, read};
+use common::tool::{Stop, Tool, read};
 
 use super::output::is_line;
 use super::{decimal, pieces};
@@ -201,13 +204,15 @@ pub(super) fn filter(bytes: &[u8]) {
 }
 
 /// A command line becomes a request, a text or one line that says why not, and is the same when rewritten
-/// twice.
-fn line<R>(tool: &Tool, request: fn(&ArgMatches) -> Result<R>, bytes: &[u8]) -> Option<(R, Vec<OsString>)> {
+/// twice; clap takes those that we take, and no other, and finds the same in them.
+fn line<R>(tool: &Tool, request: fn(&Matches) -> Result<R>, bytes: &[u8]) -> Option<(R, Vec<OsString>)> {
     let words = [tool.name.as_bytes()].into_iter().chain(pieces(bytes));
     let argv: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
-    let canonical = |argv: &[OsString]| args::canonical(&mut (tool.command)(), &tool.dialect, argv.to_vec());
+    let line = |argv: &[OsString]| args::read((tool.options)(), &tool.dialect, argv.to_vec());
+    let canonical = |argv: &[OsString]| line(argv).map(Line::canonical);
     if let Ok(once) = canonical(&argv) {
         assert_eq!(canonical(&once).ok().as_ref(), Some(&once));
+        same((tool.options)(), line(&argv).map(Line::matches), (tool.command)().try_get_matches_from(once));
     }
     match read(tool, request, argv.clone()) {
         Ok(request) => return Some((request, argv)),
@@ -219,15 +224,74 @@ fn line<R>(tool: &Tool, request: fn(&ArgMatches) -> Result<R>, bytes: &[u8]) -> 
     None
 }
 
+fn same(
+    options: Vec<Opt>,
+    ours: Result<std::result::Result<Matches, Line>>,
+    theirs: std::result::Result<ArgMatches, clap::Error>,
+) {
+    let (Ok(Ok(ours)), Ok(theirs)) = (&ours, &theirs) else {
+        return assert_eq!(matches!(ours, Ok(Ok(_))), theirs.is_ok());
+    };
+    let given = |name| theirs.value_source(name) == Some(ValueSource::CommandLine);
+    let mut order = Vec::new();
+    for name in options.iter().map(Opt::long) {
+        assert_eq!(ours.has(name), given(name), "{name}");
+        let place = given(name).then(|| theirs.indices_of(name)).flatten().and_then(Iterator::last);
+        // clap knows the places of values and of switches alone.
+        order.extend(ours.place(name).zip(place));
+        if let Ok(Some(values)) = theirs.try_get_many::<OsString>(name) {
+            let values: Vec<_> = values.collect();
+            assert_eq!(ours.value(name), values.last().copied(), "{name}");
+            let all = ours.all(name).map(|(_, value)| value);
+            assert!(values.len() < 2 || values.into_iter().eq(all), "{name}");
+        }
+    }
+    order.sort_unstable();
+    assert!(order.is_sorted_by_key(|(_, theirs)| *theirs), "{order:?}");
+    let words = theirs.try_get_many::<OsString>("program").ok().flatten();
+    assert!(words.into_iter().flatten().eq(ours.words().iter()));
+}
+
+/// What is bound where is read back from names in which colons and backslashes are escaped.
+pub(super) fn bind(bytes: &[u8]) {
+    let escaped = |path: &std::path::Path| -> Vec<u8> {
+        let escape = |b: &u8| if b":\\".contains(b) { vec![b'\\', *b] } else { vec![*b] };
+        path.as_os_str().as_bytes().iter().flat_map(escape).collect()
+    };
+    match Extra::bind(bytes) {
+        Err(e) => assert!(is_line(&e.to_string()) && e.hint().is_none_or(is_line)),
+        Ok(extra) => {
+            let Extra::Bind { from, to, read_only } = &extra else { panic!("{extra:?}") };
+            assert!(!from.as_os_str().is_empty() && !to.as_os_str().is_empty());
+            let end: &[u8] = if *read_only { b":ro" } else { b"" };
+            let again = [&escaped(from)[..], b":", &escaped(to), end].concat();
+            assert_eq!(Extra::bind(&again).ok().as_ref(), Some(&extra));
+            assert_eq!(extra.place(), to);
+        }
+    }
+}
+
+/// Names of variables are what stands between commas, none of them empty or no name.
+pub(super) fn environment(bytes: &[u8]) {
+    let list = OsString::from_vec(bytes.to_vec());
+    let good = bytes
+        .split(|&b| b == b',')
+        .all(|name| !name.is_empty() && !name.contains(&b'=') && !name.contains(&0));
+    match Environment::parse_names(&list) {
+        Err(e) => assert!(!good && is_line(&e.to_string()) && e.hint().is_none_or(is_line)),
+        Ok(names) => assert!(good && names.join(std::ffi::OsStr::new(",")) == list),
+    }
+}
+
 /// A lister's.
-pub(super) fn lister<R>(tool: &Tool, request: fn(&ArgMatches) -> Result<R>, bytes: &[u8]) {
+pub(super) fn lister<R>(tool: &Tool, request: fn(&Matches) -> Result<R>, bytes: &[u8]) {
     line(tool, request, bytes);
 }
 
 /// A launcher's: the program and its arguments are the end of the command line, untouched.
 pub(super) fn launcher<R>(
     tool: &Tool,
-    request: fn(&ArgMatches) -> Result<R>,
+    request: fn(&Matches) -> Result<R>,
     program: fn(R) -> Vec<OsString>,
     bytes: &[u8],
 ) {

@@ -53,6 +53,8 @@ impl Work {
 #[derive(Debug)]
 pub struct Outside {
     socket: OwnedFd,
+    /// Is there something that stays only if the program is executed?
+    pins: bool,
 }
 
 const MAP: u8 = b'M';
@@ -74,14 +76,14 @@ impl Outside {
                     Ok(ForkResult::Child) => serve(&theirs, task, work),
                     Ok(ForkResult::Parent { .. }) => {}
                     // It will be read as the answer to whatever is asked first.
-                    Err(e) => answer(&theirs, &Err(e)),
+                    Err(e) => drop(answer(&theirs, &Err(e))),
                 }
                 std::process::exit(0)
             }
             ForkResult::Parent { child } => {
                 // With SIGCHLD ignored it is collected without us.
                 while nix::sys::wait::waitpid(child, None) == Err(Errno::EINTR) {}
-                Ok(Outside { socket: ours })
+                Ok(Outside { socket: ours, pins: !work.pins.is_empty() })
             }
         }
     }
@@ -96,22 +98,22 @@ impl Outside {
         self.ask(PIN)
     }
 
-    /// The program is about to be executed.
-    pub fn sure(&self) {
-        self.say(SURE);
+    /// The program is about to be executed: what is bound stays. The helper has heard it when this has come back.
+    pub fn sure(&self) -> Result<()> {
+        if self.pins { self.ask(SURE) } else { Ok(()) }
     }
 
     /// It could not be executed.
     pub fn failed(&self) {
-        self.say(FAILED);
-    }
-
-    fn say(&self, what: u8) {
-        let _ = send(self.socket.as_raw_fd(), &[what], MsgFlags::MSG_NOSIGNAL);
+        let _ = self.ask(FAILED);
     }
 
     fn ask(&self, what: u8) -> Result<()> {
-        self.say(what);
+        // Nobody there is what the answer will tell.
+        match tell(&self.socket, &[what]) {
+            Err(Errno::EPIPE) | Ok(()) => {}
+            Err(e) => return Err(Error::sys("send", "the helper's socket", e)),
+        }
         let mut text = [0; 4096];
         let length = loop {
             match recv(self.socket.as_raw_fd(), &mut text, MsgFlags::empty()) {
@@ -135,18 +137,36 @@ impl Outside {
     }
 }
 
-/// The answer in one message: a sign, and of an error what failed and the hint, with a zero byte between.
-fn answer(socket: &OwnedFd, done: &Result<()>) {
-    let mut text = match done {
-        Ok(()) => b"+".to_vec(),
-        Err(e) => [b"-", e.to_string().as_bytes()].concat(),
-    };
-    if let Some(hint) = done.as_ref().err().and_then(Error::hint) {
-        text.push(0);
-        text.extend(hint.as_bytes());
+/// Sends a message.
+fn tell(socket: &OwnedFd, text: &[u8]) -> nix::Result<()> {
+    loop {
+        match send(socket.as_raw_fd(), text, MsgFlags::MSG_NOSIGNAL) {
+            Err(Errno::EINTR) => {}
+            sent => return sent.map(drop),
+        }
     }
-    text.truncate(4096);
-    let _ = send(socket.as_raw_fd(), &text, MsgFlags::MSG_NOSIGNAL);
+}
+
+/// The answer in one message: a sign, and of an error what failed and the hint, with a zero byte between. False where
+/// it could not be told: then that is told, or else our end is the answer.
+fn answer(socket: &OwnedFd, done: &Result<()>) -> bool {
+    let text = |done: &Result<()>| {
+        let mut text = match done {
+            Ok(()) => b"+".to_vec(),
+            Err(e) => [b"-", e.to_string().as_bytes()].concat(),
+        };
+        if let Some(hint) = done.as_ref().err().and_then(Error::hint) {
+            text.push(0);
+            text.extend(hint.as_bytes());
+        }
+        text.truncate(4096);
+        text
+    };
+    let sent = tell(socket, &text(done));
+    if let Err(e) = sent {
+        let _ = tell(socket, &text(&Err(Error::sys("send", "the answer of the helper", e))));
+    }
+    sent.is_ok()
 }
 
 /// The life of the helper.
@@ -156,14 +176,27 @@ fn serve(socket: &OwnedFd, task: &Task, work: &Work) {
     let (mut bound, mut sure) = (Vec::new(), false);
     loop {
         let mut order = [0];
-        match recv(socket.as_raw_fd(), &mut order, MsgFlags::empty()).map(|length| (length, order[0])) {
-            Err(Errno::EINTR) => {}
-            Ok((1, MAP)) => answer(socket, &map(task, work)),
-            Ok((1, PIN)) => answer(socket, &pin(task, work, &mut bound)),
-            Ok((1, SURE)) => sure = true,
-            Ok((1, FAILED)) => sure = false,
+        let done = match recv(socket.as_raw_fd(), &mut order, MsgFlags::empty()) {
+            Err(Errno::EINTR) => continue,
+            Err(e) => {
+                answer(socket, &Err(Error::sys("recv", "the socket of the helper", e)));
+                break;
+            }
+            Ok(1) => match order[0] {
+                MAP => map(task, work),
+                PIN => pin(task, work, &mut bound),
+                // From then on it is for who asked to say otherwise.
+                what => {
+                    sure = what == SURE;
+                    Ok(())
+                }
+            },
             // Nobody holds the other end any more: the program was executed, or nobody is left who could.
-            _ => break,
+            Ok(_) => break,
+        };
+        if !answer(socket, &done) {
+            sure = false;
+            break;
         }
     }
     if !sure {

@@ -9,15 +9,14 @@ pub mod table;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
-use std::mem::ManuallyDrop;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue};
-use clap::{ArgMatches, Command};
 
 use crate::error::{Error, Result};
 use crate::sys;
 use crate::text::{Charset, show};
-use args::Dialect;
+use args::{Dialect, Matches, Opt};
 
 /// One of the commands.
 #[derive(Debug)]
@@ -25,6 +24,8 @@ pub struct Tool {
     /// How it is called.
     pub name: &'static str,
     /// Its options.
+    pub options: fn() -> Vec<Opt>,
+    /// The same for clap, with all that help says.
     pub command: fn() -> Command,
     /// How its command line is read.
     pub dialect: Dialect,
@@ -39,7 +40,7 @@ pub struct Tool {
 pub fn main<R>(
     tool: &Tool,
     argv: Vec<OsString>,
-    request: fn(&ArgMatches) -> Result<R>,
+    request: fn(&Matches) -> Result<R>,
     run: fn(R) -> anyhow::Result<u8>,
 ) -> u8 {
     if let Err(error) = sys::hold_standard_descriptors() {
@@ -48,10 +49,7 @@ pub fn main<R>(
     if let Some(status) = complete::answered(tool, &argv) {
         return status;
     }
-    // To free these would take a third of the time that reading takes, and we end soon or become another program.
-    let mut command = ManuallyDrop::new((tool.command)());
-    let request = |matches| request(&ManuallyDrop::new(matches));
-    match read_by(tool, &mut command, request, argv) {
+    match read(tool, request, argv) {
         Ok(request) => match run(request) {
             Ok(status) => status,
             Err(error) => report(tool, &error),
@@ -87,16 +85,7 @@ pub enum Stop {
 /// Reads a command line into a request, with no look at the machine.
 pub fn read<R>(
     tool: &Tool,
-    request: fn(&ArgMatches) -> Result<R>,
-    argv: Vec<OsString>,
-) -> std::result::Result<R, Stop> {
-    read_by(tool, &mut (tool.command)(), |matches| request(&matches), argv)
-}
-
-fn read_by<R>(
-    tool: &Tool,
-    command: &mut Command,
-    request: impl FnOnce(ArgMatches) -> Result<R>,
+    request: fn(&Matches) -> Result<R>,
     argv: Vec<OsString>,
 ) -> std::result::Result<R, Stop> {
     let refused = |line, hint: Option<String>| Stop::Refused {
@@ -104,15 +93,20 @@ fn read_by<R>(
         hint: hint.unwrap_or_else(|| format!("`{} --help` shows what can be asked", tool.name)),
     };
     let failed = |error: Error| refused(error.to_string(), error.hint().map(str::to_string));
-    let argv = args::canonical(command, &tool.dialect, argv).map_err(failed)?;
-    let matches = command.try_get_matches_from_mut(argv).map_err(|error| match error.use_stderr() {
-        false => Stop::Told(error.render().to_string()),
-        true => {
+    let line = args::read((tool.options)(), &tool.dialect, argv).map_err(failed)?;
+    let line = match line.matches() {
+        Ok(matches) => return request(&matches).map_err(failed),
+        Err(line) => line,
+    };
+    match (tool.command)().try_get_matches_from(line.canonical()) {
+        // A rule of tests/fuzz says that this is not so.
+        Ok(_) => Err(refused("the command line cannot be read".into(), None)),
+        Err(error) if !error.use_stderr() => Err(Stop::Told(error.render().to_string())),
+        Err(error) => {
             let (line, hint) = usage(&error);
-            refused(line, hint)
+            Err(refused(line, hint))
         }
-    })?;
-    request(matches).map_err(failed)
+    }
 }
 
 /// Says on stderr what failed and what to do, and answers the exit status for it.
