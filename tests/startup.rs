@@ -57,8 +57,8 @@ fn a_launcher_makes_no_more_system_calls_than_its_original() {
 
 #[test]
 fn entering_takes_no_more_system_calls_than_the_original_makes() {
-    // Of another user's launcher strace may not read the words, once it has shut itself off from those inside.
     let t = rings!(Host);
+    // Of another user's launcher strace may not read the words, once it has shut itself off from those inside.
     if !t.has("strace") {
         return;
     }
