@@ -304,13 +304,17 @@ impl<'a> Watch<'a> {
         let started = child.listens || sight.is_none_or(|sight| sight.started);
         // The kernel would drop it. What the first process blocks it may still ask for, but before it is the program
         // only what the program will be given blocked.
-        let dropped = match sight {
-            _ if self.init => (ends || stops) && !child.listens && !sys::ignores(signal),
-            Some(Sight { before, after, waits, .. }) => [before, after].into_iter().all(|signals| {
+        let drops = |Sight { before, after, waits, .. }: Sight| {
+            [before, after].into_iter().all(|signals| {
                 let blocks =
                     (signals.blocks(signal) || waits) && (started || sys::has(&self.old_mask, signal));
                 signals.is_first && !signals.ignores(signal) && !signals.catches(signal) && !blocks
-            }),
+            })
+        };
+        let dropped = match sight {
+            _ if self.init => (ends || stops) && !child.listens && !sys::ignores(signal),
+            // Looked at more than once: one that waits again and again may have been met between.
+            Some(sight) => drops(sight) && (0..10).all(|_| self.sight(child).is_some_and(drops)),
             None => false,
         };
         // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
