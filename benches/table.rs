@@ -30,6 +30,27 @@ const NEWEST_UP_TO: usize = 4000;
 /// Options with which unshare and runshare start a program.
 const MAKE: &[&str] = &["-u", "-n", "-Ur", "-fp --mount-proc", "-fpmuinC --mount-proc"];
 
+/// What unshare can do, with more options: these, and ours where it is called otherwise.
+#[rustfmt::skip]
+const MAKE_MORE: &[(&str, &str)] = &[
+    ("-fp --kill-child", "-fp --kill-child"),
+    // The original has no init: the program is that, and nobody collects its orphans.
+    ("-fp --mount-proc", "--init --mount-proc"),
+];
+
+/// What only a shell can do beside the original, by hand, and ours. `PIN` is a file, `DIR` an empty directory.
+#[rustfmt::skip]
+const BY_HAND: &[(&str, &str)] = &[
+    ("unshare --uts=PIN true && umount PIN", "--uts=PIN true && umount PIN"),
+    // Without subordinate ids of its own root's original is refused; a shell can write the map from outside.
+    ("unshare -U sleep 1 & p=$!; until [ \"$(readlink /proc/$p/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]; do :; done; \
+      echo 1 100000 10 >/proc/$p/uid_map; kill $p", "--map-users 1:100000:10 true"),
+    ("unshare -m sh -c 'mount --rbind / DIR && cd DIR && pivot_root . mnt && umount -l /mnt && exec true'", "--pivot-root / true"),
+    ("unshare -m sh -c 'mount -t tmpfs t DIR && mkdir DIR/u DIR/w && \
+      mount -t overlay o -o lowerdir=/usr,upperdir=DIR/u,workdir=DIR/w DIR && exec chroot DIR bin/true'",
+     "--pivot-root /usr --overlay /bin/true"),
+];
+
 /// Those of nsenter and rnsenter, before which stands the PID of a process.
 const ENTER: &[&str] = &["-n", "-u -i -n", "-p", "-a"];
 
@@ -218,6 +239,24 @@ fn launches(wanted: &Wanted) {
         let args = format!("{options} {PROGRAM}");
         let both = || [Contender::new("unshare", &args), Contender::new(RUNSHARE, &args), alone()];
         wanted.row(&format!("`unshare {args}`"), both, OFTEN);
+    }
+    for (theirs, ours) in MAKE_MORE {
+        let [theirs, ours] = [theirs, ours].map(|options| format!("{options} {PROGRAM}"));
+        let both = || [Contender::new("unshare", &theirs), Contender::new(RUNSHARE, &ours), alone()];
+        wanted.row(&format!("`unshare {theirs}`, `runshare {ours}`"), both, OFTEN);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let pin = tempfile::NamedTempFile::new().unwrap();
+    let here = |text: &str| {
+        let text = text.replace("PIN", pin.path().to_str().unwrap());
+        text.replace("DIR", dir.path().to_str().unwrap())
+    };
+    for (theirs, ours) in BY_HAND {
+        let both = || {
+            let ours = here(&format!("{RUNSHARE} {ours}"));
+            [Contender::script(&here(theirs)), Contender::script(&ours), alone()]
+        };
+        wanted.row(&format!("`{theirs}`, `runshare {ours}`"), both, OFTEN);
     }
     let args = format!("{} {PROGRAM}", MAKE[0]);
     let job = format!("`unshare {args}`, ours a static build");

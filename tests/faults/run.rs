@@ -9,7 +9,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::cases::{CASES, Case};
 use crate::judge::{Outcome, faults, judge, words};
-use crate::trace::{self, Call, Fault, Ran};
+use crate::trace::{self, Call, Fault, Ran, With};
 use crate::world::World;
 
 /// How many share the work.
@@ -245,12 +245,12 @@ fn examine(
 ) -> (Ran, Result<Outcome, String>) {
     let ran = trace::run(&world.start(case), Some(fault));
     let mut judged = judge(case, good, &ran, fault, early);
-    // What is bound shall be so where all went well; who was killed could not take it away, and from who waits for the
-    // program it is too late to.
+    // What is bound shall be so where all went well; who was killed could not take it away, nor could anybody where the
+    // helper was, and for who waits for the program it is too late to.
     let waits = |call: &Call| ["wait4", "waitid", "rt_sigtimedwait"].contains(&call.name.as_str());
     match judged {
         Ok(Outcome::Right) if case.pins() && !world.unpin() => judged = Err("nothing is bound".into()),
-        Ok(Outcome::Killed) => drop(world.unpin()),
+        Ok(_) if matches!(fault.with, With::Kill) => drop(world.unpin()),
         Ok(Outcome::Told) if ran.hit.as_ref().is_some_and(waits) => drop(world.unpin()),
         _ => {}
     }

@@ -14,7 +14,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, 
 use nix::unistd::{ForkResult, geteuid};
 
 use super::diagnose::{self, Helper, IdTable};
-use super::pins::{self, Pin};
+use super::pins::{Bound, Pin};
 use crate::error::{Error, Result};
 use crate::proc::credentials::{self, Caller};
 use crate::proc::mapping::{self, Mapping, Setgroups};
@@ -100,7 +100,10 @@ impl Outside {
 
     /// The program is about to be executed: what is bound stays. The helper has heard it when this has come back.
     pub fn sure(&self) -> Result<()> {
-        if self.pins { self.ask(SURE) } else { Ok(()) }
+        if !self.pins {
+            return Ok(());
+        }
+        self.ask(SURE).inspect_err(|_| self.failed())
     }
 
     /// It could not be executed.
@@ -117,8 +120,8 @@ impl Outside {
         let mut text = [0; 4096];
         let length = loop {
             match recv(self.socket.as_raw_fd(), &mut text, MsgFlags::empty()) {
-                Err(Errno::EINTR) => {}
-                Err(Errno::ECONNRESET) => break 0,
+                // Told once where the helper ended and had not read all: what it said before comes next.
+                Err(Errno::EINTR | Errno::ECONNRESET) => {}
                 length => break length.map_err(|e| Error::sys("recv", "the helper's socket", e))?,
             }
         };
@@ -188,6 +191,7 @@ fn serve(socket: &OwnedFd, task: &Task, work: &Work) {
                 // From then on it is for who asked to say otherwise.
                 what => {
                     sure = what == SURE;
+                    bound.iter_mut().filter(|_| sure).for_each(Bound::let_go);
                     Ok(())
                 }
             },
@@ -200,16 +204,16 @@ fn serve(socket: &OwnedFd, task: &Task, work: &Work) {
         }
     }
     if !sure {
-        bound.into_iter().rev().for_each(|mount| drop(pins::unbind(mount)));
+        bound.into_iter().rev().for_each(|mount| drop(mount.undo()));
     }
 }
 
-fn pin(task: &Task, work: &Work, bound: &mut Vec<OwnedFd>) -> Result<()> {
+fn pin(task: &Task, work: &Work, bound: &mut Vec<Bound>) -> Result<()> {
     for pin in &work.pins {
         match pin.bind(task) {
             Ok(mount) => bound.push(mount),
             Err(e) => {
-                bound.drain(..).rev().for_each(|mount| drop(pins::unbind(mount)));
+                bound.drain(..).rev().for_each(|mount| drop(mount.undo()));
                 return Err(e);
             }
         }

@@ -46,8 +46,8 @@ impl Pin {
     }
 
     /// Binds the namespace of this kind that the process has, or will give its children where those get another.
-    /// Answers the mount, by which it can be undone. Needs CAP_SYS_ADMIN where the file is. Source: namespaces(7).
-    pub fn bind(&self, task: &Task) -> Result<OwnedFd> {
+    /// Answers by what it can be undone. Needs CAP_SYS_ADMIN where the file is. Source: namespaces(7).
+    pub fn bind(&self, task: &Task) -> Result<Bound> {
         let row = self.kind.row();
         let on_text = format!("{} namespace", self.kind);
         let on =
@@ -76,14 +76,46 @@ impl Pin {
         };
         let namespace = task.open(row.for_children.unwrap_or(row.path), OFlag::O_PATH, &on_text)?;
         let tree = mount::open_tree(&namespace, false).map_err(fail)?;
+        let id = identity(&tree).map_err(|e| Error::sys("stat", on(), e))?;
         mount::move_mount(&tree, &self.file).map_err(fail)?;
-        Ok(tree)
+        Ok(Bound { path: self.path.clone(), id, mount: Some(tree) })
     }
 }
 
-/// Takes a mount that [`Pin::bind`] made away again.
-pub fn unbind(mount: OwnedFd) -> Result<()> {
-    let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
-    umount2(path.as_str(), MntFlags::MNT_DETACH)
-        .map_err(|e| Error::sys("umount", "a namespace that was bound to a file", e))
+/// A namespace that is bound to a file.
+#[derive(Debug)]
+pub struct Bound {
+    path: PathBuf,
+    id: (u64, u64),
+    mount: Option<OwnedFd>,
+}
+
+impl Bound {
+    /// Holds the mount no longer, so that it is not busy for who unmounts it.
+    pub fn let_go(&mut self) {
+        self.mount = None;
+    }
+
+    /// Takes the mount away again.
+    pub fn undo(self) -> Result<()> {
+        let fail = |call: &'static str| {
+            let path = self.path.as_os_str().as_bytes().to_vec();
+            move |e| Error::sys(call, path, e)
+        };
+        let mount = match self.mount {
+            Some(mount) => mount,
+            None => nix::fcntl::open(&self.path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+                .map_err(fail("open"))?,
+        };
+        // Somebody else may have unmounted it meanwhile.
+        if identity(&mount).map_err(fail("stat"))? != self.id {
+            return Ok(());
+        }
+        let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
+        umount2(path.as_str(), MntFlags::MNT_DETACH).map_err(fail("umount"))
+    }
+}
+
+fn identity(file: &OwnedFd) -> nix::Result<(u64, u64)> {
+    nix::sys::stat::fstat(file).map(|stat| (stat.st_dev, stat.st_ino))
 }
