@@ -45,6 +45,8 @@ impl Contender {
     /// Does the job once.
     fn once(&self) -> Option<Sample> {
         let mut meter = Command::new(std::env::current_exe().unwrap());
+        // As most have it; the originals read a locale of UTF-8 at their start, and ours need none.
+        meter.env("LC_ALL", "C.UTF-8");
         let output =
             meter.arg("meter").args(&self.0).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();

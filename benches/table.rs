@@ -148,7 +148,7 @@ fn machine() -> String {
         "Measured {} on {}, {} CPUs, Linux {}, beside {}{newest}, cgroup-tools {}. Times and memory are medians, \
          and so are ratios, with their quartiles in brackets: those of rounds in which each did the job once. \
          The floor of a listing is a bare loop of getdents, openat and readlinkat over the same links; that of \
-         a launcher is the program alone.",
+         a launcher is the program alone. The locale is C.UTF-8.",
         says("date", &["+%F"]),
         model.trim_start_matches([' ', '\t', ':']),
         std::thread::available_parallelism().unwrap(),
