@@ -4,7 +4,7 @@
 //! This is a tracer of its own because strace(1) counts calls by name and process, and here each of them is a
 //! point that has to be met again in the next run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::io::{Read, Seek};
 use std::os::fd::AsFd;
@@ -174,6 +174,7 @@ pub(crate) fn run(start: &Start, fault: Option<Fault>) -> Ran {
         Ran { status: None, stdout: String::new(), stderr: String::new(), calls: vec![vec![]], hit: None };
     let first = Tracee { number: 0, inside: false, answer: None, starting: true };
     let mut tracees = HashMap::from([(main, first)]);
+    let mut left = HashSet::new();
     let signals =
         SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             .unwrap();
@@ -196,7 +197,7 @@ pub(crate) fn run(start: &Start, fault: Option<Fault>) -> Ran {
                     ran.status = Some(status);
                 }
             }
-            Ok(status) => stopped(status, &mut tracees, &mut ran, fault),
+            Ok(status) => stopped(status, &mut tracees, &mut left, &mut ran, fault),
             Err(e) => panic!("waitpid: {e}"),
         }
     }
@@ -246,7 +247,13 @@ fn become_program(start: &Start, outputs: &[std::fs::File; 2], gate: impl AsFd) 
 }
 
 /// A process stands still: takes note, does what is to be done there, and lets it go on.
-fn stopped(status: WaitStatus, tracees: &mut HashMap<Pid, Tracee>, ran: &mut Ran, fault: Option<Fault>) {
+fn stopped(
+    status: WaitStatus,
+    tracees: &mut HashMap<Pid, Tracee>,
+    left: &mut HashSet<Pid>,
+    ran: &mut Ran,
+    fault: Option<Fault>,
+) {
     let Some(pid) = status.pid() else { return };
     let mut meet = |pid| {
         tracees.entry(pid).or_insert_with(|| {
@@ -259,7 +266,9 @@ fn stopped(status: WaitStatus, tracees: &mut HashMap<Pid, Tracee>, ran: &mut Ran
     if let WaitStatus::PtraceEvent(_, _, event) = status
         && BIRTHS.contains(&event)
     {
-        ptrace::getevent(pid).into_iter().for_each(|child| meet(Pid::from_raw(child as i32)));
+        let child = ptrace::getevent(pid).map(|child| Pid::from_raw(child as i32));
+        // One that had stopped before, and was left then, is not followed again.
+        child.into_iter().filter(|child| !left.contains(child)).for_each(meet);
     }
     let Some(tracee) = tracees.get_mut(&pid) else { return };
     let mut signal = None;
@@ -310,6 +319,7 @@ fn stopped(status: WaitStatus, tracees: &mut HashMap<Pid, Tracee>, ran: &mut Ran
     // One that is gone by now tells so by waitpid.
     if leave {
         tracees.remove(&pid);
+        left.insert(pid);
         let _ = ptrace::detach(pid, signal);
     } else {
         let _ = ptrace::syscall(pid, signal);
