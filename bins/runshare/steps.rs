@@ -31,7 +31,8 @@ use crate::cli::{As, Ids, Offsets, Request, TOOL};
 enum Step {
     /// Become who the user namespace that will be made shall belong to.
     BecomeOwner(u32, u32),
-    Unshare(KindSet),
+    /// Will the mount namespace be kept by a file outside?
+    Unshare(KindSet, bool),
     /// Ids that the helper outside maps.
     MapOutside,
     Clocks(Clocks),
@@ -104,7 +105,8 @@ impl Plan {
 
         let mut before: Vec<Step> = Vec::new();
         before.extend(request.owner.map(|(uid, gid)| Step::BecomeOwner(uid, gid)));
-        before.extend((!request.kinds.is_empty()).then_some(Step::Unshare(request.kinds)));
+        let keeps = outside.pins.iter().any(|pin| pin.kind == Kind::Mnt);
+        before.extend((!request.kinds.is_empty()).then_some(Step::Unshare(request.kinds, keeps)));
         before.extend(outside.maps().then_some(Step::MapOutside));
         if let (true, Some(proc)) = (offsets, &proc) {
             let Offsets { monotonic, boottime } = request.offsets;
@@ -310,7 +312,10 @@ impl Step {
                 credentials::set_group(gid).map_err(told)?;
                 credentials::set_user(uid).map_err(told)
             }
-            Step::Unshare(kinds) => create::unshare(kinds),
+            Step::Unshare(kinds, keeps) => match scene.proc {
+                Some(proc) if keeps => create::unshare_to_be_kept(proc, kinds),
+                _ => create::unshare(kinds),
+            },
             Step::MapOutside => outside.map_or(Ok(()), Outside::map),
             Step::Clocks(clocks) => clocks.set(),
             Step::Map(work) => work.map_ourselves(),
@@ -370,7 +375,7 @@ impl Step {
                 say(&[&text(format!("setgid {gid}"))]);
                 say(&[&text(format!("setuid {uid}"))]);
             }
-            Step::Unshare(kinds) => say(&[&text(format!("unshare {kinds}"))]),
+            Step::Unshare(kinds, _) => say(&[&text(format!("unshare {kinds}"))]),
             Step::MapOutside => describe_maps(outside, "outside: ", lines),
             Step::Clocks(clocks) => {
                 clocks.lines().for_each(|line| say(&[&text(format!("write {line:?} to timens_offsets"))]));

@@ -5,10 +5,13 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
-use crate::kind::KindSet;
+use crate::kind::{Kind, KindSet};
 use crate::ns::diagnose;
+use crate::ns::fd::NsFd;
 use crate::proc::Proc;
 use crate::sys;
 
@@ -43,6 +46,29 @@ pub fn unshare(kinds: KindSet) -> Result<()> {
     sys::unshare(kinds.flags()).map_err(|e| {
         diagnose::unshare(Error::sys("unshare", kinds.to_string(), e), Proc::system().ok().as_ref(), kinds)
     })
+}
+
+/// The same, with a new mount namespace that the one we leave can hold. The kernel lets only an older one do that, which
+/// it tells by numbers, and Linux 6.18 hands those out to each CPU in advance: so where ours has the lower one we make
+/// another, on one CPU after the other, until it has not.
+pub fn unshare_to_be_kept(proc: &Proc, kinds: KindSet) -> Result<()> {
+    let number = || Some(NsFd::of(&proc.this().ok()?, Kind::Mnt).ok()?.number()?);
+    let outside = number();
+    unshare(kinds)?;
+    let is_younger = || number().zip(outside).is_none_or(|(inside, outside)| inside > outside);
+    if is_younger() {
+        return Ok(());
+    }
+    let us = Pid::from_raw(0);
+    let Ok(usual) = sched_getaffinity(us) else { return Ok(()) };
+    for cpu in 0..CpuSet::count() {
+        let mut alone = CpuSet::new();
+        let moved = alone.set(cpu).and_then(|()| sched_setaffinity(us, &alone));
+        if moved.is_ok() && sys::unshare(Kind::Mnt.row().flag).is_ok() && is_younger() {
+            break;
+        }
+    }
+    sched_setaffinity(us, &usual).map_err(|e| Error::sys("sched_setaffinity", "ourselves", e))
 }
 
 /// Sets the propagation of all mounts.
