@@ -197,7 +197,7 @@ fn what_a_box_leaves_whose_launcher_was_killed_the_next_one_takes_away() {
 
 #[test]
 fn an_ordinary_user_makes_a_box_without_limits() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     if !t.has("busybox") {
         return;
     }
@@ -238,7 +238,7 @@ fn with_an_overlay_the_root_of_a_box_stays_as_it_is() {
 
 #[test]
 fn an_init_that_held_descriptors_ends_as_its_program_does() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let user: &[&str] = if Ring::here() == Ring::User { &["-r"] } else { &[] };
     let run = |options: &[&str], end: &str| {
         let run = t.tool("runshare").args(user).args(options).args(["--init", "sh", "-c", end]).run();

@@ -22,7 +22,7 @@ fn refused(output: &Output, line: &str, parts: &[&str]) {
 
 #[test]
 fn the_program_runs_as_the_user_and_group_that_were_asked_for() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let with_groups = |program: &str| t.program("setpriv").args(["--groups", "5,6", "--regid", "9", program]);
     // Names only by ours.
     #[rustfmt::skip]
@@ -71,7 +71,7 @@ fn ids_that_are_none_are_refused_before_anything_is_done() {
 
 #[test]
 fn an_ordinary_user_can_be_only_who_is_mapped() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let user = || t.tool("runshare").as_user();
     // The original fails at the groups, which the new user namespace has given up.
     assert!(who(user(), "-r -G 0").starts_with("0 0 0"));
@@ -255,7 +255,7 @@ fn clocks_that_cannot_be_are_refused() {
 
 #[test]
 fn names_and_the_loopback_device_are_set_in_namespaces_of_their_own() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let look = [
         "sh",
         "-c",

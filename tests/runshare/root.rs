@@ -149,7 +149,7 @@ fn read_only_is_also_what_is_mounted_below() {
 
 #[test]
 fn no_link_leads_out_of_the_new_root() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let (root, outside) = (small_root(), directory());
     write(&outside.path().join("hosts"), "bound\n");
     write(&root.path().join("etc/hosts"), "of the root\n");
@@ -170,7 +170,7 @@ fn no_link_leads_out_of_the_new_root() {
 
 #[test]
 fn names_may_hold_any_byte() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let dir = directory();
     for part in ["x/lower/bin", "x/upper", "x/source"] {
         std::fs::create_dir_all(dir.path().join(part)).unwrap();
@@ -206,7 +206,7 @@ fn names_may_hold_any_byte() {
 
 #[test]
 fn mounts_are_made_in_the_order_that_was_given() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let (root, outside) = (small_root(), directory());
     write(&outside.path().join("one"), "1\n");
     write(&outside.path().join("two"), "2\n");
@@ -240,7 +240,7 @@ fn mounts_are_made_in_the_order_that_was_given() {
 
 #[test]
 fn what_is_missing_is_told_before_anything_is_made() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let (root, outside) = (small_root(), directory());
     write(&outside.path().join("file"), "");
     let at = |name: &str| outside.path().join(name).display().to_string();
@@ -358,7 +358,7 @@ fn what_is_written_over_an_overlay_can_be_kept() {
 
 #[test]
 fn a_work_directory_that_came_to_no_use_is_removed() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     for way in ways().iter().filter(|way| overlays(way)) {
         let (root, dir) = (small_root(), directory());
         let upper = dir.path().join("up");
@@ -421,7 +421,7 @@ fn what_is_mounted_below_an_overlay_is_named_and_read_only() {
 
 #[test]
 fn an_overlay_over_all_keeps_the_working_directory() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let script = "pwd; echo new >/root/nskit-overlay; echo /root/nskit-*";
     let output = t.tool("runshare").dir("/usr/bin").args(["--overlay", "sh", "-c", script]).run();
     assert_eq!(output.text(), "/usr/bin\n/root/nskit-overlay\n");
@@ -563,7 +563,7 @@ fn each_directory_beside_a_locked_mount_has_an_overlay_of_its_own() {
 
 #[test]
 fn what_is_written_over_pieces_is_kept_in_the_layout_of_a_whole() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     if !overlays(&["-r"]) {
         return;
     }
@@ -625,7 +625,7 @@ fn what_is_written_over_pieces_is_kept_in_the_layout_of_a_whole() {
 
 #[test]
 fn mounts_that_are_shared_make_no_new_root() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let root = small_root();
     let machine = machine(&t, "shared");
     let before = mounts(machine.pid());
@@ -664,7 +664,7 @@ fn mounts_that_are_shared_make_no_new_root() {
 
 #[test]
 fn nothing_of_a_new_root_stays_on_the_machine() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let (root, dir) = (small_root(), directory());
     let machine = machine(&t, "private");
     let before = mounts(machine.pid());
@@ -690,7 +690,7 @@ fn nothing_of_a_new_root_stays_on_the_machine() {
 
 #[test]
 fn no_descriptor_of_the_new_root_reaches_the_program() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let root = small_root();
     let ask = |options: &[&dyn AsRef<OsStr>]| {
         let options = [&[&"-fp" as &dyn AsRef<OsStr>, &"--mount-proc"], options].concat();
@@ -709,7 +709,7 @@ fn no_descriptor_of_the_new_root_reaches_the_program() {
 
 #[test]
 fn what_is_bound_into_a_new_proc_comes_after_it_however_the_root_is_entered() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let (root, outside) = (small_root(), directory());
     let file = outside.path().join("file");
     write(&file, "bound\n");

@@ -196,7 +196,7 @@ fn the_program_gets_the_signal_that_was_asked_for_when_we_end() {
 
 #[test]
 fn every_signal_that_can_be_caught_reaches_the_program_once() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     // 17 is about our children, 9 and 19 cannot be caught, 32 and 33 are the C library's own.
     let signals = || (1..=64).filter(|n| ![9, 17, 19, 32, 33].contains(n));
     let traps = signals().map(|n| format!("trap 'echo got {n}' {n};")).collect::<String>();
@@ -393,7 +393,7 @@ fn a_program_that_ends_in_a_storm_of_signals_ends_us_by_its_status() {
 
 #[test]
 fn with_other_ids_and_below_an_init_the_program_does_not_outlive_us() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     for options in [
         &["--kill-child", "-S", "65534", "-G", "65534"][..],
         &["--kill-child=TERM", "-S", "65534", "-G", "65534"],

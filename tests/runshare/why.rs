@@ -58,7 +58,7 @@ fn a_limit_that_is_reached_is_named_with_the_sysctl_to_raise() {
 
 #[test]
 fn pid_namespaces_that_are_nested_too_deep_are_counted() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let mut words = vec!["-r"];
     (0..32).for_each(|_| words.extend([runshare(), "-fp"]));
     let output = t.tool("runshare").args(&words).args([runshare(), "-p", "true"]).run();
@@ -103,7 +103,7 @@ fn in_a_chroot_a_new_user_namespace_is_refused_with_the_reason() {
 
 #[test]
 fn who_has_no_id_is_told_to_map_one() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let run =
         |options: &[&str]| t.program("unshare").args(["-U", runshare()]).args(options).arg("true").run();
     let parts = ["our user id is not mapped in the user namespace we are in", "-r or -c"];
@@ -114,7 +114,7 @@ fn who_has_no_id_is_told_to_map_one() {
 
 #[test]
 fn a_bounding_set_is_told_from_a_right_that_is_missing() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let bound = |what: &str, options: &[&str]| {
         t.program("setpriv")
             .arg(format!("--bounding-set=-{what}"))
@@ -199,7 +199,7 @@ fn a_new_proc_that_would_show_too_much_is_refused_with_what_is_mounted_over_the_
 
 #[test]
 fn a_proc_whose_options_differ_is_named() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let run = |how: &str| as_root(&t, &format!("{how}; exec \"$1\" -rpf --mount-proc true")).run();
     run(":").ok();
     let line = "mount proc on /proc: Operation not permitted";
@@ -219,7 +219,7 @@ fn a_proc_whose_options_differ_is_named() {
 
 #[test]
 fn where_there_is_no_proc_that_is_said() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let run = |how: &str| as_root(&t, &format!("mount -t tmpfs none /proc; {how}")).run();
     let output = run("exec setpriv --bounding-set=-sys_admin \"$1\" -n true");
     let parts =
@@ -237,7 +237,7 @@ fn where_there_is_no_proc_that_is_said() {
 
 #[test]
 fn a_place_where_no_proc_can_be_mounted_is_told_so() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let told = |options: &[&str], line: &str, parts: &[&str]| {
         told(&t.tool("runshare").args(options).arg("true").run(), &format!("mount proc on {line}"), parts);
     };
@@ -253,7 +253,7 @@ fn a_place_where_no_proc_can_be_mounted_is_told_so() {
 
 #[test]
 fn children_that_no_pid_namespace_takes_are_explained_by_a_fork_that_is_missing() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let script = "/bin/true; exec \"$0\" -f true";
     let output = t.tool("runshare").args(["-rp", "sh", "-c", script, runshare()]).run();
     let parts = ["our children go into another pid namespace", "first process has ended", "add --fork"];
@@ -278,7 +278,7 @@ fn a_kind_that_the_kernel_lacks_is_named_with_the_release_that_brought_it() {
 
 #[test]
 fn a_limit_on_processes_is_named() {
-    let t = rings!(Host, User, Uml, Qemu);
+    let t = rings!(Host, User);
     let run = t.tool("runshare").as_user().args(["-f", "true"]).with(|command| {
         let words: Vec<_> = command.get_args().map(Into::into).collect::<Vec<std::ffi::OsString>>();
         let program = command.get_program().to_owned();
@@ -310,7 +310,7 @@ fn a_group_that_is_full_is_named() {
 
 #[test]
 fn a_program_that_may_not_be_read_cannot_write_its_maps_and_says_so() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("runshare");
     copy_program(tool_path("runshare"), &copy);
