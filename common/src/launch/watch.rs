@@ -297,6 +297,22 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Is this so of the child whenever it is met, and not only where it is about to run?
+    fn keeps(&self, child: &Child, is_so: impl Fn(Sight) -> bool) -> bool {
+        let (mut met, mut looks) = (0, 0);
+        while met < 10 && looks < 200 {
+            match self.sight(child) {
+                Some(sight) if is_so(sight) => met += u32::from(!sight.runs),
+                _ => return false,
+            }
+            looks += 1;
+            if met == 0 {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
+        true
+    }
+
     /// Passes a signal on, or does what it would have done.
     fn pass_on(&self, child: &mut Child, signal: i32, code: i32) {
         let (ends, stops) = (among(ENDS, signal), among(STOPS, signal));
@@ -313,8 +329,9 @@ impl<'a> Watch<'a> {
         };
         let dropped = match sight {
             _ if self.init => (ends || stops) && !child.listens && !sys::ignores(signal),
-            // Looked at more than once: one that waits again and again may have been met between.
-            Some(sight) => drops(sight) && (0..10).all(|_| self.sight(child).is_some_and(drops)),
+            // Looked at more than once: one that waits again and again may have been met between, and one that was woken
+            // and has no processor yet looks as if it did not wait.
+            Some(sight) => drops(sight) && self.keeps(child, drops),
             None => false,
         };
         // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
@@ -391,6 +408,8 @@ struct Sight {
     after: Signals,
     /// Does it wait for signals meanwhile?
     waits: bool,
+    /// Has it a processor, or is next to get one? Then nobody can tell whether it waits.
+    runs: bool,
     /// Has it executed a program? Before that it is a copy of us.
     started: bool,
 }
@@ -409,9 +428,10 @@ impl Child {
         let signals = || Some(Signals::parse(&task.read(c"status").ok()?));
         // Who waits by sigtimedwait(2) blocks nothing that it waits for as long as it does so.
         let (before, call, after) = (signals()?, task.read(c"syscall"), signals()?);
-        let waits =
-            call.is_ok_and(|call| call.starts_with(format!("{} ", libc::SYS_rt_sigtimedwait).as_bytes()));
-        Some(Sight { before, after, waits, started })
+        let call = call.unwrap_or_default();
+        let waits = call.starts_with(format!("{} ", libc::SYS_rt_sigtimedwait).as_bytes());
+        let runs = call.starts_with(b"running");
+        Some(Sight { before, after, waits, runs, started })
     }
 
     /// Hears all that an init has to say. Was the program stopped?

@@ -52,7 +52,7 @@ pub fn unshare(kinds: KindSet) -> Result<()> {
 /// it tells by numbers, and Linux 6.18 hands those out to each CPU in advance: so where ours has the lower one we make
 /// another, on one CPU after the other, until it has not.
 pub fn unshare_to_be_kept(proc: &Proc, kinds: KindSet) -> Result<()> {
-    let number = || Some(NsFd::of(&proc.this().ok()?, Kind::Mnt).ok()?.number()?);
+    let number = || NsFd::of(&proc.this().ok()?, Kind::Mnt).ok()?.number();
     let outside = number();
     unshare(kinds)?;
     let is_younger = || number().zip(outside).is_none_or(|(inside, outside)| inside > outside);
