@@ -113,7 +113,7 @@ struct MountRequest {
 /// Stands for the root of a mount namespace, and for our own root in our own namespace. Source: linux/mount.h.
 pub const LSMT_ROOT: u64 = u64::MAX;
 
-/// The mounts below a mount in the mount namespace with this number, as [`ns_get_id`] answers it, that come after
+/// The mounts below a mount in the mount namespace with this number, as [`super::ns_get_id`] answers it, that come after
 /// `last`: as many as fit; answers how many. Needs CAP_SYS_ADMIN in the user namespace that
 /// owns another one. Source: listmount(2), Linux 6.8; of other namespaces 6.11.
 pub fn list_mounts(within: u64, below: u64, last: u64, mounts: &mut [u64]) -> Result<usize> {
