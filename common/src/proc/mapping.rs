@@ -83,10 +83,10 @@ impl Setgroups {
 }
 
 /// How many lines the kernel takes, since Linux 4.15. Source: user_namespaces(7).
-const LINES: usize = 340;
+pub const LINES: usize = 340;
 
 /// How many bytes it takes: less than a page. Source: user_namespaces(7).
-const BYTES: usize = 4095;
+pub const BYTES: usize = 4095;
 
 impl Asked {
     /// Reads the value of an option. Numbers are digits alone, and no range goes past the last id.

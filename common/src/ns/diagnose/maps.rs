@@ -7,12 +7,9 @@ use crate::error::Error;
 use crate::kind::{Kind, KindSet};
 use crate::proc::credentials::{Caller, Capability, Rights};
 use crate::proc::idmap::{self, IdMap, Range};
+use crate::proc::mapping::{BYTES, LINES};
 use crate::proc::{Proc, Task};
 use crate::text::{Charset, show};
-
-/// So many lines the kernel takes, in so many bytes. Source: user_namespaces(7).
-const LINES: usize = 340;
-const BYTES: usize = 4096;
 
 /// A file of /proc by which a user namespace gets its ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,10 +216,10 @@ fn invalid(text: &[u8]) -> Option<String> {
     if lines > LINES {
         return Some(format!("a map may have {LINES} lines, and this has {lines}: name fewer ranges"));
     }
-    if text.len() >= BYTES {
+    if text.len() > BYTES {
         return Some(format!(
             "a map may have {} bytes, and this has {}: name fewer ranges",
-            BYTES - 1,
+            BYTES,
             text.len()
         ));
     }
