@@ -133,20 +133,28 @@ fn a_key_that_interrupts_reaches_the_program_once() {
     }
 }
 
+/// A shell that waits for its arguments until they stop, and then until they end. What is typed before it has
+/// given them the terminal again is sent to the shell itself.
+const STOPPED_AND_QUIT: &str = "set -m; ulimit -c 0; trap : QUIT; \"$@\" sh -c 'echo ready; exec sleep 1000'; \
+    echo status $?; fg; echo status $?";
+
+fn stop_and_quit(terminal: &mut Terminal) {
+    terminal.wait_for("ready", 1);
+    std::thread::sleep(Duration::from_millis(50));
+    terminal.press(CTRL_Z);
+    // By SIGSTOP, since what we were sent ourselves is the program's affair.
+    terminal.wait_for("status 147", 1);
+    soon(|| {
+        terminal.press(CTRL_BACKSLASH);
+        terminal.count("status 131") == 1
+    });
+}
+
 #[test]
 fn a_shell_sees_us_stopped_by_a_key_and_takes_us_up_again() {
     let t = rings!(Host, User);
-    let script = "set -m; ulimit -c 0; \"$1\" -f sh -c 'echo ready; exec sleep 1000'; echo status $?; fg; echo status $?";
-    let output = Terminal::with(&t, &["sh", "-c", script, "-", runshare()], |terminal| {
-        terminal.wait_for("ready", 1);
-        terminal.press(CTRL_Z);
-        // By SIGSTOP, since what we were sent ourselves is the program's affair.
-        terminal.wait_for("status 147", 1);
-        soon(|| {
-            terminal.press(CTRL_BACKSLASH);
-            terminal.count("status 131") == 1
-        });
-    });
+    let words = [&["sh", "-c", STOPPED_AND_QUIT, "-", runshare()][..], &["-f"]].concat();
+    let output = Terminal::with(&t, &words, stop_and_quit);
     assert_eq!(output.code, Some(0));
 }
 
@@ -322,20 +330,9 @@ fn a_key_reaches_the_program_once_in_every_way_and_in_every_process_group() {
 #[test]
 fn a_shell_stops_us_by_a_key_and_takes_us_up_again_in_every_way() {
     let t = rings!(Host, User);
-    let script =
-        "set -m; ulimit -c 0; \"$@\" sh -c 'echo ready; exec sleep 1000'; echo status $?; fg; echo status $?";
     for options in WAYS {
-        let words = [&["sh", "-c", script, "-", runshare()][..], rights(), options].concat();
-        let output = Terminal::with(&t, &words, |terminal| {
-            terminal.wait_for("ready", 1);
-            std::thread::sleep(Duration::from_millis(50));
-            terminal.press(CTRL_Z);
-            terminal.wait_for("status 147", 1);
-            soon(|| {
-                terminal.press(CTRL_BACKSLASH);
-                terminal.count("status 131") == 1
-            });
-        });
+        let words = [&["sh", "-c", STOPPED_AND_QUIT, "-", runshare()][..], rights(), options].concat();
+        let output = Terminal::with(&t, &words, stop_and_quit);
         assert_eq!(output.code, Some(0), "{options:?}");
     }
 }
