@@ -8,7 +8,7 @@ mod keep;
 mod program;
 mod refused;
 mod root;
-mod signals;
+pub(crate) mod signals;
 mod why;
 
 use std::os::unix::fs::PermissionsExt;

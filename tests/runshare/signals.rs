@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::termios;
 
 use super::{rights, runs, runshare, signal, soon, state};
 use crate::harness::{Held, Output, Run, Test, children, inode, within};
@@ -70,6 +71,10 @@ impl Terminal {
     /// Runs a command in a new session on a new terminal while `user` sits at it.
     pub fn with(t: &Test, words: &[&str], user: impl FnOnce(&mut Terminal)) -> Output {
         let pty = nix::pty::openpty(None, None).unwrap();
+        // Else a key that sends a signal throws away what was printed and not yet seen.
+        let mut settings = termios::tcgetattr(&pty.slave).unwrap();
+        settings.local_flags |= termios::LocalFlags::NOFLSH;
+        termios::tcsetattr(&pty.slave, termios::SetArg::TCSANOW, &settings).unwrap();
         let mut screen = std::fs::File::from(pty.master.try_clone().unwrap());
         let seen = Arc::new(Mutex::new(String::new()));
         let mut terminal = Terminal { keys: pty.master.into(), seen: seen.clone() };
@@ -144,10 +149,11 @@ fn stop_and_quit(terminal: &mut Terminal) {
     terminal.press(CTRL_Z);
     // By SIGSTOP, since what we were sent ourselves is the program's affair.
     terminal.wait_for("status 147", 1);
-    soon(|| {
+    let ended = within(Duration::from_secs(20), || {
         terminal.press(CTRL_BACKSLASH);
         terminal.count("status 131") == 1
     });
+    assert!(ended, "{}", terminal.seen.lock().unwrap());
 }
 
 #[test]
