@@ -12,6 +12,8 @@ use nix::unistd::Pid;
 
 use crate::harness::*;
 
+mod later;
+
 /// What a process that is held sleeps in.
 const SLEEP: [&str; 3] = ["sh", "-c", "echo ready; exec sleep 1000"];
 
@@ -615,6 +617,10 @@ fn a_key_of_the_terminal_reaches_the_program_once() {
         log.display()
     );
     let mut held = t.program("script").args(["-qec", &line, "/dev/null"]).hold();
+    // At a terminal it is said first that ps shows what is outside.
+    while held.line.trim_end() != "ready" {
+        held.line = held.next_line().unwrap();
+    }
     let mut expected = String::new();
     for (key, name) in [(b"\x03", "INT"), (b"\x1c", "QUIT"), (b"\x03", "INT")] {
         std::io::Write::write_all(held.child.stdin.as_mut().unwrap(), key).unwrap();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Command;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
+use common::ns::fd::NsFd;
 use common::ns::refer::Ref;
 use common::text::digits;
 use common::tool::args::{self, Dialect, Matches, Opt, number, optional, repeated, switch, valued};
@@ -17,15 +18,34 @@ pub(crate) const TOOL: Tool = Tool {
     name: "rnsenter",
     options,
     command,
-    dialect: Dialect { ours: &["preserve-fds"], attached: true, program: true },
+    dialect: Dialect { ours: OURS, attached: true, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
 };
+
+/// The options that nsenter lacks, or did when scripts were written for it: the abbreviations of then go on to mean
+/// what they meant.
+#[rustfmt::skip]
+const OURS: &[&str] = &[
+    "dry-run", "kill-child", "mount-proc", "preserve-fds",
+    // Newer than those scripts.
+    "keep-caps", "net-socket", "user-parent",
+];
 
 /// A directory: the target's own, or one by its path.
 pub(crate) enum Dir {
     OfTarget,
     Path(PathBuf),
+    /// By its path inside, when all is entered.
+    Inside(PathBuf),
+}
+
+/// A user or group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Id(u32),
+    /// That of the target.
+    OfTarget,
 }
 
 /// A namespace that is given for one kind.
@@ -57,12 +77,23 @@ pub(crate) struct Request {
     pub(crate) all: bool,
     /// The namespaces to be entered of these kinds, and not from the target.
     pub(crate) given: Vec<(Kind, Given)>,
+    /// The net namespace of this descriptor of the target's, which is a socket.
+    pub(crate) net_socket: Option<i32>,
+    /// The user namespace above that which would be entered.
+    pub(crate) user_parent: bool,
     pub(crate) root: Option<Dir>,
     pub(crate) wd: Option<Dir>,
-    pub(crate) uid: Option<u32>,
-    pub(crate) gid: Option<u32>,
+    /// Where to mount a proc that nobody else sees.
+    pub(crate) mount_proc: Option<PathBuf>,
+    pub(crate) uid: Option<Who>,
+    pub(crate) gid: Option<Who>,
     pub(crate) preserve_credentials: bool,
+    pub(crate) keep_caps: bool,
     pub(crate) no_fork: bool,
+    /// The signal that the program gets when we end.
+    pub(crate) kill_child: Option<i32>,
+    /// Only say what would be done.
+    pub(crate) dry_run: bool,
     pub(crate) fds: PassFds,
     pub(crate) words: Vec<OsString>,
 }
@@ -90,18 +121,31 @@ fn options() -> Vec<Opt> {
     options
         .extend(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE")));
     options.extend([
+        valued(Some('N'), "net-socket", "FD", "Enter the network namespace of this socket of the target"),
+        switch(None, "user-parent", "Enter the user namespace above that of the target, or of --user=FILE"),
         optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
-        optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),
-        valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
-        valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
+        optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR")
+            .conflicts(&["wdns"]),
+        valued(Some('W'), "wdns", "DIR", "Set it to DIR as it is called inside").conflicts(&["wd"]),
+        optional(None, "mount-proc", "DIR", "Mount a proc that only the program sees [default: /proc]"),
+        valued(
+            Some('S'),
+            "setuid",
+            "UID|follow",
+            "Set the user id in the entered namespaces, or the target's",
+        ),
+        valued(Some('G'), "setgid", "GID|follow", "Set the group id, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
+        switch(None, "keep-caps", "Keep all capabilities in the user namespace, whatever the user id"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
+        optional(None, "kill-child", "SIGNAL", "Signal for a forked program when we end [default: KILL]"),
         valued(
             None,
             "preserve-fds",
             "N|all",
             "Pass on descriptors 3 to 2+N, or all, into mnt, user and pid namespaces too",
         ),
+        switch(None, "dry-run", "Print what would be done and whether it may be, and do nothing"),
     ]);
     options
 }
@@ -134,17 +178,24 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         }
     }
     let dir = |name| matches.maybe(name).map(|dir| dir.map_or(Dir::OfTarget, |dir| Dir::Path(dir.into())));
+    let inside = matches.value("wdns").map(|dir| Dir::Inside(dir.into()));
     let request = Request {
         target,
         kinds,
         all: matches.has("all"),
         given,
+        net_socket: matches.value("net-socket").map(|text| number("descriptor", text)).transpose()?,
+        user_parent: matches.has("user-parent"),
         root: dir("root"),
-        wd: dir("wd"),
-        uid: matches.value("setuid").map(|text| args::id("user id", text)).transpose()?,
-        gid: matches.value("setgid").map(|text| args::id("group id", text)).transpose()?,
+        wd: dir("wd").or(inside),
+        mount_proc: matches.maybe("mount-proc").map(|dir| dir.map_or("/proc".into(), PathBuf::from)),
+        uid: matches.value("setuid").map(|text| who("user id", text)).transpose()?,
+        gid: matches.value("setgid").map(|text| who("group id", text)).transpose()?,
         preserve_credentials: matches.has("preserve-credentials"),
+        keep_caps: matches.has("keep-caps"),
         no_fork: matches.has("no-fork"),
+        kill_child: matches.maybe("kill-child").map(args::signal).transpose()?,
+        dry_run: matches.has("dry-run"),
         fds: match matches.value("preserve-fds") {
             None => PassFds::Usual,
             Some(all) if all == "all" => PassFds::All,
@@ -152,16 +203,61 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         },
         words: matches.words(),
     };
-    let needs = [
-        (request.all, "--all"),
-        (!request.kinds.is_empty(), "a namespace option without a file"),
-        (matches!(request.root, Some(Dir::OfTarget)), "--root without a directory"),
-        (matches!(request.wd, Some(Dir::OfTarget)), "--wd without a directory"),
-    ];
-    match needs.into_iter().find(|(asked, _)| *asked && request.target.is_none()) {
-        Some((_, what)) => {
-            Err(Error::refused(format!("{what} needs a target process")).with_hint("name it with -t PID"))
+    request.check()?;
+    Ok(request)
+}
+
+/// A user or group by its number, or that of the target.
+fn who(what: &str, text: &OsString) -> Result<Who> {
+    if text == "follow" { Ok(Who::OfTarget) } else { args::id(what, text).map(Who::Id) }
+}
+
+impl Request {
+    /// What is asked of the target that only a process has, beside namespaces, by the option and the thing.
+    fn of_process(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let of_target = |dir: &Option<Dir>| matches!(dir, Some(Dir::OfTarget));
+        let asked = [
+            (of_target(&self.root), "--root without a directory", "root directory"),
+            (of_target(&self.wd), "--wd without a directory", "working directory"),
+            (self.net_socket.is_some(), "--net-socket", "sockets"),
+            (self.uid == Some(Who::OfTarget), "--setuid=follow", "user id"),
+            (self.gid == Some(Who::OfTarget), "--setgid=follow", "group id"),
+        ];
+        asked.into_iter().filter(|(asked, ..)| *asked).map(|(_, option, thing)| (option, thing))
+    }
+
+    /// A namespace is the target: it has none of another kind, and nothing that a process has.
+    pub(crate) fn wants_only(&self, ns: &NsFd) -> Result<()> {
+        let refuse = |what: String| {
+            let named = [&ns.name[..], b" is one namespace: it has no ", what.as_bytes()].concat();
+            Err(Error::refused(named).with_hint("name a process to enter what it has: -t PID, -t ctr:NAME"))
+        };
+        if let Some(other) = self.kinds.iter().find(|kind| *kind != ns.kind) {
+            return refuse(format!("{other} namespace"));
         }
-        None => Ok(request),
+        if self.given.iter().any(|(kind, _)| *kind == ns.kind) {
+            let what = format!(" is not the only {} namespace to be entered", ns.kind);
+            return Err(Error::refused([&ns.name[..], what.as_bytes()].concat())
+                .with_hint(format!("name one, by --target or by --{}", ns.kind.row().long)));
+        }
+        self.of_process().next().map_or(Ok(()), |(_, thing)| refuse(thing.into()))
+    }
+
+    /// What cannot be is refused before anything is looked at.
+    fn check(&self) -> Result<()> {
+        let of_namespaces = [
+            (self.all, "--all"),
+            (!self.kinds.is_empty(), "a namespace option without a file"),
+            (self.user_parent && self.given.is_empty(), "--user-parent without a file"),
+        ];
+        let of_namespaces = of_namespaces.into_iter().filter(|(asked, _)| *asked).map(|(_, option)| option);
+        let needs = of_namespaces.chain(self.of_process().map(|(option, _)| option)).next();
+        match needs.filter(|_| self.target.is_none()) {
+            Some(option) => {
+                Err(Error::refused(format!("{option} needs a target process"))
+                    .with_hint("name it with -t PID"))
+            }
+            None => Ok(()),
+        }
     }
 }

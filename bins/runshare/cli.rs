@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Command;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::{Environment, parse_signal};
+use common::launch::Environment;
 use common::ns::create::{PROPAGATIONS, Propagation};
 use common::ns::root::{Enter, Extra};
 use common::proc::binfmt;
@@ -234,7 +234,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         owner: matches.value("owner").map(owner).transpose()?,
         fork: init || ["fork", "forward-signals"].into_iter().any(|name| matches.has(name)),
         init,
-        kill_child: matches.maybe("kill-child").map(signal).transpose()?,
+        kill_child: matches.maybe("kill-child").map(args::signal).transpose()?,
         propagation: matches.value("propagation").map_or(Ok(Propagation::Private), propagation)?,
         enter,
         overlay: matches.maybe("overlay").map(|dir| dir.map(PathBuf::from)),
@@ -334,16 +334,6 @@ fn setgroups(name: &OsString) -> Result<Setgroups> {
         Error::refused([b"unknown value for --setgroups: ", name.as_bytes()].concat())
             .with_hint(format!("one of: {}", names(SETGROUPS.iter().map(|(name, _)| *name))))
     })
-}
-
-fn signal(text: Option<&OsString>) -> Result<i32> {
-    match text {
-        None => Ok(9),
-        Some(text) => text.to_str().and_then(parse_signal).ok_or_else(|| {
-            Error::refused([b"unknown signal: ", text.as_bytes()].concat())
-                .with_hint("a number, or a name as `kill -l` prints it")
-        }),
-    }
 }
 
 fn propagation(name: &OsString) -> Result<Propagation> {

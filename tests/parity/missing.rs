@@ -9,7 +9,7 @@ use crate::harness::Test;
 #[rustfmt::skip]
 const OPTIONS: &[(&str, &str, &[&str])] = &[
     ("rlsns", "lsns", &[]),
-    ("rnsenter", "nsenter", &["env", "follow-context", "join-cgroup", "keep-caps", "net-socket", "user-parent", "wdns"]),
+    ("rnsenter", "nsenter", &["env", "follow-context", "join-cgroup"]),
     ("runshare", "unshare", &[]),
 ];
 

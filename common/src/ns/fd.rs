@@ -10,7 +10,7 @@ use nix::sys::stat::{Mode, fstat};
 
 use crate::error::{Error, Result};
 use crate::kind::{Kind, NsId};
-use crate::proc::{Task, descriptors};
+use crate::proc::{Target, Task, descriptors};
 use crate::sys;
 
 /// An open namespace and its kind.
@@ -141,6 +141,32 @@ impl NsFd {
     /// Opens a descriptor of a process or thread that must be a namespace. `dev` is the device of namespaces.
     pub fn open_by(task: &Task, fd: i32, dev: u64) -> Result<NsFd> {
         NsFd::from_fd(descriptors::open(task, fd, dev)?, format!("descriptor {fd} of {}", task.pid))
+    }
+
+    /// The net namespace of a socket that a process has by this number. Needs PTRACE_MODE_ATTACH of the process and
+    /// CAP_NET_ADMIN in the namespace. Source: pidfd_getfd(2), Linux 5.6; SIOCGSKNS, Linux 4.10.
+    pub fn of_socket(target: &Target, fd: i32) -> Result<NsFd> {
+        let on = format!("descriptor {fd} of {}", target.pid);
+        let socket = sys::pidfd_getfd(&target.pidfd, fd).map_err(|e| {
+            let error = Error::sys("pidfd_getfd", &on, e);
+            match e {
+                Errno::EBADF => error.with_hint(format!("ls -l /proc/{}/fd shows which there are", target.pid)),
+                Errno::EPERM => error.with_hint(
+                    "this needs the right to trace the process (its own user, or CAP_SYS_PTRACE), which security modules \
+                     such as Yama narrow down",
+                ),
+                _ => error,
+            }
+        })?;
+        let fd = sys::socket_netns(&socket).map_err(|e| {
+            let error = Error::sys("SIOCGSKNS", &on, e);
+            match e {
+                Errno::EPERM => error.with_hint("this needs CAP_NET_ADMIN in the network namespace"),
+                // Each file system has its own word for "no such request".
+                _ => error.with_hint("it is no socket"),
+            }
+        })?;
+        NsFd::from_fd(fd, format!("net namespace of {on}"))
     }
 
     /// What is open already and must be a namespace.

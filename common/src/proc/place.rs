@@ -43,6 +43,11 @@ impl Place {
         Ok(Place { dir: task.open(link, FLAGS, what)?, name: format!("{what} of {}", task.pid).into() })
     }
 
+    /// How it was named.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     /// What makes it the same place in one mount namespace: mount, device and inode number. None before Linux 5.8.
     pub fn identity(&self) -> Option<[u64; 3]> {
         let stat = nix::sys::stat::fstat(&self.dir).ok()?;

@@ -12,6 +12,7 @@ use clap::{Arg, ArgAction};
 
 use crate::error::{Error, Result};
 use crate::kind::{KINDS, Kind};
+use crate::launch::parse_signal;
 use crate::text::digits;
 
 /// In what the originals' ways to read a command line differ.
@@ -342,6 +343,10 @@ fn cluster(
                 (None, tail)
             }
             Takes::Required | Takes::Repeated if tail.is_empty() => (words.next(), tail),
+            // Some of the originals' helps say so of these too.
+            Takes::Required | Takes::Repeated if dialect.attached && tail.len() > 1 => {
+                (value(tail.strip_prefix(b"=").unwrap_or(tail)), &b""[..])
+            }
             Takes::Required | Takes::Repeated => (value(tail), &b""[..]),
         };
         out.push(Part::Given(*opt, value));
@@ -425,6 +430,17 @@ pub fn parse_kind(text: &[u8]) -> Result<Kind> {
     })
 }
 
+/// A signal by its number or name, of an option whose value may be left out: it is KILL then.
+pub fn signal(text: Option<&OsString>) -> Result<i32> {
+    match text {
+        None => Ok(9),
+        Some(text) => text.to_str().and_then(parse_signal).ok_or_else(|| {
+            Error::refused([b"unknown signal: ", text.as_bytes()].concat())
+                .with_hint("a number, or a name as `kill -l` prints it")
+        }),
+    }
+}
+
 /// A decimal number without a sign, of an option's value. Never wraps and takes nothing else.
 pub fn number<T: TryFrom<u64>>(what: &str, text: &OsString) -> Result<T> {
     let bytes = text.as_bytes();
@@ -476,6 +492,8 @@ mod tests {
             ("-nt 5", "--net=t -- 5"),
             ("-fnt5", "--fork --net=t5"),
             ("-ft5 -- -x", "--fork --target=5 -- -x"),
+            ("-t=5", "--target=5"),
+            ("-t=", "--target=="),
             ("--targ 5", "--target=5"),
             ("--i", "--ipc"),
             ("--in", "--init"),
