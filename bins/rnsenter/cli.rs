@@ -17,7 +17,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "rnsenter",
     options,
     command,
-    dialect: Dialect { ours: &["preserve-fds"], attached: true, program: true },
+    dialect: Dialect { ours: &["preserve-fds", "as-target", "except"], attached: true, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
 };
@@ -48,6 +48,13 @@ pub(crate) enum PassFds {
     All,
 }
 
+/// An id, or the target's.
+#[derive(Clone, Copy)]
+pub(crate) enum Id {
+    Number(u32),
+    Follow,
+}
+
 /// What was asked, checked against itself.
 pub(crate) struct Request {
     pub(crate) target: Option<Ref>,
@@ -59,8 +66,11 @@ pub(crate) struct Request {
     pub(crate) given: Vec<(Kind, Given)>,
     pub(crate) root: Option<Dir>,
     pub(crate) wd: Option<Dir>,
-    pub(crate) uid: Option<u32>,
-    pub(crate) gid: Option<u32>,
+    pub(crate) uid: Option<Id>,
+    pub(crate) gid: Option<Id>,
+    pub(crate) keep_caps: bool,
+    pub(crate) as_target: bool,
+    pub(crate) except: Vec<String>,
     pub(crate) preserve_credentials: bool,
     pub(crate) no_fork: bool,
     pub(crate) fds: PassFds,
@@ -92,8 +102,11 @@ fn options() -> Vec<Opt> {
     options.extend([
         optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
         optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),
-        valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
-        valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
+        valued(Some('S'), "setuid", "UID|follow", "Set the user id in the entered namespaces"),
+        switch(None, "as-target", "Run the program as the target would"),
+        valued(None, "except", "PART,...", "Leave these parts out"),
+        switch(None, "keep-caps", "Keep capabilities when the user id changes"),
+        valued(Some('G'), "setgid", "GID|follow", "Set the group id there, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
         valued(
@@ -133,16 +146,28 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
             Some(Some(value)) => given.push((kind, self::given(kind, value)?)),
         }
     }
+    let as_target = matches.has("as-target");
+    let id = |what, name| match matches.value(name) {
+        None => Ok(None),
+        Some(word) if word == "follow" => Ok(Some(Id::Follow)),
+        Some(word) => args::id(what, word).map(|id| Some(Id::Number(id))),
+    };
     let dir = |name| matches.maybe(name).map(|dir| dir.map_or(Dir::OfTarget, |dir| Dir::Path(dir.into())));
     let request = Request {
         target,
         kinds,
-        all: matches.has("all"),
+        all: matches.has("all") || as_target,
         given,
-        root: dir("root"),
-        wd: dir("wd"),
-        uid: matches.value("setuid").map(|text| args::id("user id", text)).transpose()?,
-        gid: matches.value("setgid").map(|text| args::id("group id", text)).transpose()?,
+        root: dir("root").or(as_target.then_some(Dir::OfTarget)),
+        wd: dir("wd").or(as_target.then_some(Dir::OfTarget)),
+        uid: id("user id", "setuid")?,
+        keep_caps: matches.has("keep-caps"),
+        as_target,
+        except: matches
+            .value("except")
+            .map(|parts| parts.to_string_lossy().split(',').map(String::from).collect())
+            .unwrap_or_default(),
+        gid: id("group id", "setgid")?,
         preserve_credentials: matches.has("preserve-credentials"),
         no_fork: matches.has("no-fork"),
         fds: match matches.value("preserve-fds") {

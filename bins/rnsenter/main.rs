@@ -4,13 +4,15 @@
 
 mod cli;
 
-use cli::{Dir, Given, PassFds, Request, TOOL};
+use cli::{Dir, Given, Id, PassFds, Request, TOOL};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::{self, Gate, Program};
+use common::launch::{Gate, Program, Watch};
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::ns::refer::{self, Ref};
+use common::proc::likeness::{self, Groups, Identity, Likeness, Pair, Part, Users};
+use common::proc::oom::Oom;
 use common::proc::place::Place;
 use common::proc::{Proc, Task, credentials};
 use common::{sys, tool};
@@ -19,10 +21,18 @@ common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let entry = Entry::open(request)?;
+    let forks = entry.kinds().iter().any(|kind| kind.row().needs_fork) && !entry.request.no_fork;
+    if let Some(oom) = &entry.oom {
+        oom.take_on(forks)?;
+    }
     entry.enter()?;
-    if entry.kinds().iter().any(|kind| kind.row().needs_fork) && !entry.request.no_fork {
+    if forks {
         let child = |ready: Result<&Gate>| ready.map_or_else(|e| e, |_| entry.exec());
-        let ended = launch::fork(|ready| tool::report(&TOOL, &child(ready).into()))?;
+        let back = || {
+            entry.oom.iter().for_each(Oom::go_back);
+            Ok(())
+        };
+        let ended = Watch::begin()?.fork_when(back, |ready| tool::report(&TOOL, &child(ready).into()))?;
         return Ok(ended.follow());
     }
     Err(entry.exec().into())
@@ -35,6 +45,12 @@ struct Entry {
     join: Join,
     root: Option<Place>,
     wd: Option<Place>,
+    likeness: Option<Likeness>,
+    oom: Option<Oom>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    /// To follow ids in another user namespace than the target's.
+    follows: Option<(Proc, Task)>,
 }
 
 impl Entry {
@@ -67,6 +83,51 @@ impl Entry {
             join::differing(proc, task)?.iter().for_each(|kind| of_target.insert(kind));
         }
         files.iter().for_each(|ns| of_target.remove(ns.kind));
+        let excepted = |name: &str| request.except.iter().any(|part| part == name);
+        Kind::all().filter(|kind| excepted(kind.name())).for_each(|kind| of_target.remove(kind));
+        let (mut likeness, mut oom, mut uid, mut gid, mut follows) = (None, None, None, None, None);
+        let elsewhere = files.iter().any(|ns| ns.kind == Kind::User);
+        if let (Some(task), Ok(proc)) = (task, &proc) {
+            let users = || match elsewhere {
+                true => Ok(Users::Apart),
+                false => Users::of(proc, task, of_target.contains(Kind::User)),
+            };
+            let follow = |id, how: fn(&Proc, &Task, Users) -> Result<u32>| match id {
+                None => Ok(None),
+                Some(Id::Number(id)) => Ok(Some(id)),
+                Some(Id::Follow) if elsewhere => Ok(None),
+                Some(Id::Follow) => how(proc, task, users()?).map(Some),
+            };
+            uid = follow(request.uid, likeness::follow_user)?;
+            gid = follow(request.gid, likeness::follow_group)?;
+            if elsewhere {
+                follows = Some((Proc::system()?, proc.task(task.pid)?));
+            }
+            if request.as_target {
+                let parts: Vec<Part> = Part::ALL.into_iter().filter(|part| !excepted(part.name())).collect();
+                let mut like = Likeness::of(proc, task, users()?, &parts)?;
+                if like.identity == Identity::default()
+                    && of_target.contains(Kind::User)
+                    && !request.preserve_credentials
+                {
+                    like.identity = Identity {
+                        user: Some(Pair::both(0)),
+                        group: Some(Pair::both(0)),
+                        groups: Some(Groups::None),
+                    };
+                }
+                like.identity.user = uid.map(Pair::both).or(like.identity.user);
+                if let Some(gid) = gid {
+                    (like.identity.group, like.identity.groups) = (Some(Pair::both(gid)), Some(Groups::None));
+                }
+                likeness = Some(like);
+                oom = parts.contains(&Part::Oom).then(|| Oom::open(proc, task)).transpose()?;
+            }
+        } else if let (Some(Id::Number(id)), _) | (_, Some(Id::Number(id))) = (request.uid, request.gid) {
+            let _ = id;
+            let number = |id| if let Some(Id::Number(id)) = id { Some(id) } else { None };
+            (uid, gid) = (number(request.uid), number(request.gid));
+        }
         // The pidfd of a process stands for its first thread.
         if let Some(thread) = &thread {
             for kind in std::mem::take(&mut of_target).iter() {
@@ -80,7 +141,18 @@ impl Entry {
         };
         let root = place(&request.root, Place::root_of)?;
         let wd = place(&request.wd, Place::cwd_of)?;
-        Ok(Entry { program, join: Join { target, of_target, files }, root, wd, request })
+        Ok(Entry {
+            program,
+            join: Join { target, of_target, files },
+            root,
+            wd,
+            request,
+            likeness,
+            oom,
+            uid,
+            gid,
+            follows,
+        })
     }
 
     fn kinds(&self) -> KindSet {
@@ -98,7 +170,7 @@ impl Entry {
         // program sets it back. Source: PR_SET_DUMPABLE(2const).
         sys::set_undumpable()?;
         // Inside, the right to do it may be missing; what is refused here is tried again there.
-        if self.takes_ids() {
+        if self.takes_ids() && self.likeness.is_none() {
             let _ = credentials::drop_groups();
         }
         self.join.enter()?;
@@ -132,8 +204,20 @@ impl Entry {
     }
 
     fn take_ids(&self) -> Result<()> {
+        if let Some(likeness) = &self.likeness {
+            return likeness.take_on(&mut |text| tool::complain(TOOL.name, text, None));
+        }
         let default = self.takes_ids().then_some(0);
-        if let Some(gid) = self.request.gid.or(default) {
+        let (mut uid, mut gid) = (self.uid, self.gid);
+        if let Some((proc, task)) = &self.follows {
+            if let Some(Id::Follow) = self.request.uid {
+                uid = Some(likeness::follow_user(proc, task, Users::Apart)?);
+            }
+            if let Some(Id::Follow) = self.request.gid {
+                gid = Some(likeness::follow_group(proc, task, Users::Apart)?);
+            }
+        }
+        if let Some(gid) = gid.or(default) {
             match credentials::drop_groups() {
                 // Who may not do this keeps the groups that they had all along: in a user namespace that has given
                 // setgroups up for good, that is everybody.
@@ -142,9 +226,15 @@ impl Entry {
             }
             credentials::set_group(gid)?;
         }
-        match self.request.uid.or(default) {
-            Some(uid) => credentials::set_user(uid),
-            None => Ok(()),
+        if let Some(uid) = uid.or(default) {
+            if self.request.keep_caps {
+                credentials::keep_caps()?;
+            }
+            credentials::set_user(uid)?;
+        }
+        match self.request.keep_caps {
+            true => credentials::hand_on_caps(),
+            false => Ok(()),
         }
     }
 
