@@ -96,7 +96,10 @@ impl Entry {
                 None => Ok(None),
                 Some(Id::Number(id)) => Ok(Some(id)),
                 Some(Id::Follow) if elsewhere => Ok(None),
-                Some(Id::Follow) => how(proc, task, users()?).map(Some),
+                Some(Id::Follow) => {
+                    let enters = of_target.contains(Kind::User);
+                    how(proc, task, if enters { Users::Entered } else { Users::Apart }).map(Some)
+                }
             };
             uid = follow(request.uid, likeness::follow_user)?;
             gid = follow(request.gid, likeness::follow_group)?;
@@ -139,7 +142,12 @@ impl Entry {
             (Some(Dir::OfTarget), Some(task)) => of(task).map(Some),
             _ => Ok(None),
         };
-        let root = place(&request.root, Place::root_of)?;
+        let mut root = place(&request.root, Place::root_of)?;
+        if request.as_target
+            && root.as_ref().and_then(Place::identity) == Place::open("/".as_ref())?.identity()
+        {
+            root = None;
+        }
         let wd = place(&request.wd, Place::cwd_of)?;
         Ok(Entry {
             program,

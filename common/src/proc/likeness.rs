@@ -222,14 +222,14 @@ impl Identity {
                 answer => answer?,
             },
             Some(Groups::Like { numbers, without, .. }) => {
+                let groups: Vec<Gid> = numbers.iter().copied().map(Gid::from_raw).collect();
+                setgroups(&groups).map_err(fail("setgroups", format!("those of {pid}")))?;
                 if *without > 0 {
                     let plural = if *without == 1 { "" } else { "s" };
                     tell(&format!(
                         "left out {without} supplementary group{plural} of {pid} without a number in the entered user namespace"
                     ));
                 }
-                let groups: Vec<Gid> = numbers.iter().copied().map(Gid::from_raw).collect();
-                setgroups(&groups).map_err(fail("setgroups", format!("those of {pid}")))?;
             }
         }
         if let Some(Pair { real, effective }) = self.group {
@@ -259,9 +259,9 @@ fn same(one: &[u32], other: &[u32]) -> bool {
     sorted(one) == sorted(other)
 }
 
-/// The effective user id of a process, by its number where the program will be. It is not the owner of its directory, who is
-/// root where the process is not dumpable. Called in a user namespace that was entered meanwhile, with [`Users::Apart`], it
-/// answers that one's number. Source: proc(5), proc_pid_status(5).
+/// The effective user id of a process, by its number where the program will be. Where no user namespace is entered, or was
+/// entered already and is not that of the process, [`Users::Apart`] answers the number in ours. It needs no right.
+/// Source: proc_pid_status(5).
 pub fn follow_user(proc: &Proc, task: &Task, users: Users) -> Result<u32> {
     There::of(proc, task, users, &USERS)?
         .need("effective", Status::of(task)?.uids.effective)
