@@ -123,6 +123,7 @@ impl Entry {
                 if let Some(gid) = gid {
                     (like.identity.group, like.identity.groups) = (Some(Pair::both(gid)), Some(Groups::None));
                 }
+                like.bring_groups()?;
                 likeness = Some(like);
                 oom = parts.contains(&Part::Oom).then(|| Oom::open(proc, task)).transpose()?;
             }

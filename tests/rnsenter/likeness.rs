@@ -146,7 +146,7 @@ fn an_ordinary_user_takes_on_what_is_his_own() {
 
 #[test]
 fn an_id_without_a_number_inside_is_refused_and_never_another() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let refused = |target: &Target, id: &str| {
         let pid = target.pid();
         let line =
@@ -181,29 +181,32 @@ fn an_id_without_a_number_inside_is_refused_and_never_another() {
 }
 
 #[test]
-fn supplementary_groups_without_a_number_inside_are_left_out_and_told() {
-    let t = rings!(Host, Uml, Qemu);
+fn supplementary_groups_come_along_or_are_told_where_they_have_no_number_inside() {
+    let t = rings!(Host);
     let groups = ["--groups", "5,7,100003"];
     let user = ["-U", "--map-users", "0:100000:1000", "--map-groups", "0:100000:1000", "-S", "0"];
     let regid = ["setpriv", "--regid", "0", "--keep-groups"];
     let target =
         || Target::by(t.program("setpriv").args(groups).arg(tool_path("runshare")).args(user).args(regid));
-    let one = target();
-    let seen = ours(t.tool("rnsenter"), &one);
-    assert_eq!(seen.code, Some(0));
+    let bounded = ["setpriv", "--bounding-set", "-setgid", "--inh-caps", "-setgid"];
+    // Who may set them outside, and who has them anyhow.
+    for under in [vec![], [&bounded[..], &groups].concat()] {
+        let target = target();
+        let seen = ours(rnsenter(&t, &under), &target).ok();
+        // The kernel lists them by what they are outside.
+        assert_eq!(value(&seen, "Groups"), "65534 65534 3");
+        assert_eq!(seen, target.shows());
+    }
+    // Who may do it only inside.
+    let target = target();
+    let seen = ours(rnsenter(&t, &bounded), &target);
     let told = format!(
         "rnsenter: left out 2 supplementary groups of {} without a number in the entered user namespace\n",
-        one.pid()
+        target.pid()
     );
-    assert_eq!(seen.errors(), told);
-    let (seen, theirs) = (seen.text(), one.shows());
-    // The kernel lists them by what they are outside.
-    assert_eq!((value(&seen, "Groups"), value(&theirs, "Groups")), ("3", "65534 65534 3"));
-    assert_eq!(seen.replace("3 ", "65534 65534 3 "), theirs);
-    // Who has them all brings them along.
-    let other = target();
-    let seen = ours(rnsenter(&t, &[&["setpriv"][..], &groups].concat()), &other).ok();
-    assert_eq!(seen, other.shows());
+    assert_eq!((seen.code, seen.errors()), (Some(0), told));
+    assert_eq!(value(&seen.text(), "Groups"), "3");
+    assert_eq!(seen.text().replace("3 ", "65534 65534 3 "), target.shows());
 }
 
 #[test]
@@ -219,6 +222,10 @@ fn groups_that_may_not_be_set_are_refused_and_can_be_left_out() {
     assert!(hint.contains("CAP_SETGID") && hint.ends_with("--except ids does without"), "{hint}");
     let run = t.tool("rnsenter").as_user().args([&target.option(), "--as-target", "--except", "ids"]);
     assert_eq!(run.args(["id", "-u"]).run().ok(), "0\n");
+    // Root sets them before.
+    let seen = ours(t.tool("rnsenter"), &target).ok();
+    assert_eq!(value(&seen, "Groups"), "65534");
+    assert_eq!(seen, target.shows());
     // Ids that an ordinary user may not take, where nothing is entered by which he could.
     let target =
         Target::new(&t, &["setpriv", "--ruid", &id, "--euid", &id, "--regid", "7", "--clear-groups"]);
@@ -228,7 +235,7 @@ fn groups_that_may_not_be_set_are_refused_and_can_be_left_out() {
 
 #[test]
 fn a_capability_that_cannot_be_taken_away_is_an_error_and_one_that_cannot_be_given_is_told() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let target = Target::new(&t, &["setpriv", "--bounding-set", "-net_raw,-kill"]);
     let under = ["setpriv", "--bounding-set", "-setpcap", "--inh-caps", "-setpcap"];
     let hint = ours(rnsenter(&t, &under), &target)
@@ -254,7 +261,7 @@ fn a_capability_that_cannot_be_taken_away_is_an_error_and_one_that_cannot_be_giv
 
 #[test]
 fn what_is_excepted_is_left_and_what_is_named_stands_before_the_target() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let words = "setpriv --reuid 1000 --regid 1001 --groups 5 --bounding-set -net_raw --no-new-privs";
     let words: Vec<_> = words.split(' ').collect();
     let target = Target::new(&t, &words);
@@ -281,7 +288,7 @@ fn what_is_excepted_is_left_and_what_is_named_stands_before_the_target() {
 
 #[test]
 fn rights_in_a_user_namespace_that_is_not_entered_are_none_outside() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let target = Target::new(&t, &[&["runshare"][..], &RANGES].concat());
     let run = t.tool("rnsenter").args([&target.option(), "--as-target", "--except", "user"]);
     let seen = run.args(SHOW).arg(OF_ITSELF).run().ok();
@@ -289,12 +296,13 @@ fn rights_in_a_user_namespace_that_is_not_entered_are_none_outside() {
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_eq!(value(&seen, set), "0000000000000000", "{set}");
     }
+    assert_eq!(value(&seen, "NoNewPrivs"), "1");
     assert_ne!(value(&target.shows(), "CapEff"), "0000000000000000");
 }
 
 #[test]
 fn ids_are_followed_into_the_user_namespace_that_is_entered() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host);
     let show = ["sh", "-c", "echo $(id -u) $(id -g) $(id -G)"];
     let follow = ["-S", "follow", "-G", "follow"];
     let run = |options: &[&str]| t.tool("rnsenter").args(options).args(follow).args(show).run();
@@ -385,7 +393,7 @@ fn the_score_by_which_memory_is_freed_is_the_targets_of_the_program_alone() {
 #[test]
 fn a_lower_score_needs_a_right_and_can_be_left_out() {
     // Root of this machine has no CAP_SYS_RESOURCE.
-    let t = rings!(Uml, Qemu);
+    let t = rings!(Uml);
     let target = scored(t.program("env"), "-100");
     let option = format!("-t{}", target.inner());
     let sleep = ["sh", "-c", "echo ready; exec sleep 1000"];

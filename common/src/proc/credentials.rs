@@ -225,6 +225,28 @@ mod tests {
     }
 
     #[test]
+    fn capabilities_have_names() {
+        assert_eq!(capability_names(0), "");
+        assert_eq!(
+            capability_names(1 | 1 << 21 | 1 << 40 | 1 << 63),
+            "cap_chown,cap_sys_admin,cap_checkpoint_restore,63"
+        );
+        for (capability, name) in
+            [(Capability::SetPcap, "cap_setpcap"), (Capability::SysResource, "cap_sys_resource")]
+        {
+            assert_eq!(capability_names(1 << capability as u32), name);
+        }
+    }
+
+    #[test]
+    fn sets_are_read_as_a_whole_or_not_at_all() {
+        let status = b"CapInh:\t1\nCapPrm:\t2\nCapEff:\t3\nCapBnd:\t000001ffffffffff\nCapAmb:\t0\n";
+        let sets = Sets { inheritable: 1, permitted: 2, effective: 3, bounding: (1 << 41) - 1, ambient: 0 };
+        assert_eq!(Sets::parse(status), Some(sets));
+        assert_eq!(Sets::parse(&status[..40]), None);
+    }
+
+    #[test]
     fn rights_are_lines_of_a_status_file() {
         let rights = Rights::parse(b"CapEff:\t0000000000200000\nCapBnd:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\n");
         assert_eq!((rights.filtered, rights.no_new_privs), (Some(true), Some(true)));

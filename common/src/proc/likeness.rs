@@ -53,7 +53,8 @@ pub enum Users {
     /// It is the same, and will be entered: ids have other numbers there.
     Entered,
     /// It is another than that of the process, which has ids there but no rights: capabilities count only where they are
-    /// held. The ids are those that can be read now.
+    /// held, and a set-user-ID program gives none by a user that is not mapped there. So the program gets no capability, and
+    /// no_new_privs. The ids are those that can be read now.
     Apart,
 }
 
@@ -93,13 +94,14 @@ pub enum Groups {
     None,
     /// Those of the process.
     Like {
+        /// By their numbers before anything is entered; none where one has no number.
+        outside: Option<Vec<u32>>,
         /// By their numbers where the program will be.
-        numbers: Vec<u32>,
+        inside: Vec<u32>,
         /// How many have no number there.
         without: usize,
-        /// Are they the same that we have, before anything is entered? Then nothing need be done, and who may not set any
-        /// has them all the same.
-        ours: bool,
+        /// Do we have them already? Then nothing need be done, and nobody needs the right to.
+        held: bool,
     },
 }
 
@@ -139,16 +141,36 @@ impl Likeness {
             Users::Apart => Ok(Sets::default()),
             Users::Ours | Users::Entered => Sets::parse(&status).ok_or_else(broken),
         };
+        let no_new_privs = || match users {
+            Users::Apart => Ok(true),
+            Users::Ours | Users::Entered => {
+                mask(&status, b"NoNewPrivs:").map(|set| set == 1).ok_or_else(broken)
+            }
+        };
         Ok(Likeness {
             pid: task.pid,
             identity: if parts.contains(&Part::Ids) { identity()? } else { Identity::default() },
             capabilities: parts.contains(&Part::Caps).then(capabilities).transpose()?,
-            no_new_privs: parts
-                .contains(&Part::NoNewPrivs)
-                .then(|| mask(&status, b"NoNewPrivs:").ok_or_else(broken))
-                .transpose()?
-                .map(|set| set == 1),
+            no_new_privs: parts.contains(&Part::NoNewPrivs).then(no_new_privs).transpose()?,
         })
+    }
+
+    /// Takes the supplementary groups on, before anything is entered, where we may: so those that have no number inside come
+    /// along, and so do all into a user namespace in which none may be set. Where we may not it is left to
+    /// [`Likeness::take_on`]. Source: setgroups(2), user_namespaces(7).
+    pub fn bring_groups(&mut self) -> Result<()> {
+        let Some(Groups::Like { outside: Some(outside), held: held @ false, .. }) = &mut self.identity.groups
+        else {
+            return Ok(());
+        };
+        match set_groups(outside, self.pid) {
+            Err(e) if e.is_denied() => {}
+            answer => {
+                answer?;
+                *held = true;
+            }
+        }
+        Ok(())
     }
 
     /// Takes it on: the last but for what a change of credentials would undo (PR_SET_PDEATHSIG(2const)), and for exec. To be
@@ -164,6 +186,9 @@ impl Likeness {
         if let Some(sets) = &self.capabilities {
             lacking |= permit(sets, pid)?;
         }
+        // With other ids or rights we are what the sysctl fs.suid_dumpable says, which can be dumpable again: those inside
+        // who are the same user could look into us before exec. Source: proc_sys_fs(5).
+        sys::set_undumpable()?;
         if lacking != 0 {
             tell(&format!("capabilities of {pid} that we cannot give: {}", capability_names(lacking)));
         }
@@ -197,17 +222,16 @@ impl Identity {
         let there = There::of(proc, task, users, &GROUPS)?;
         let group = pair(&there, gids)?;
         let mapped = theirs.iter().map(|id| there.number(*id)).collect::<Result<Vec<_>>>()?;
+        let known = theirs.iter().map(|id| there.is_known(*id)).collect::<Result<Vec<_>>>()?;
+        // Those that are unknown here look alike and need not be the same.
+        let outside = known.into_iter().all(|known| known).then_some(theirs);
         let ours = getgroups().map_err(|e| Error::sys("getgroups", "", e))?;
         let ours: Vec<u32> = ours.into_iter().map(Gid::as_raw).collect();
-        // Two that are unknown here look alike and need not be the same.
-        let mut ours = same(&theirs, &ours);
-        for id in &theirs {
-            ours &= there.is_known(*id)?;
-        }
         let groups = Groups::Like {
+            held: outside.as_ref().is_some_and(|theirs| same(theirs, &ours)),
+            outside,
             without: mapped.iter().filter(|id| id.is_none()).count(),
-            numbers: mapped.into_iter().flatten().collect(),
-            ours,
+            inside: mapped.into_iter().flatten().collect(),
         };
         Ok(Identity { user: Some(user), group: Some(group), groups: Some(groups) })
     }
@@ -216,14 +240,13 @@ impl Identity {
     fn take_on(&self, pid: i32, keeps: bool, tell: &mut dyn FnMut(&str)) -> Result<()> {
         let fail = |call, on: String| move |e| advise(Error::sys(call, on, e), Part::Ids);
         match &self.groups {
-            None | Some(Groups::Like { ours: true, .. }) => {}
+            None | Some(Groups::Like { held: true, .. }) => {}
             Some(Groups::None) => match drop_groups() {
                 Err(e) if e.is_denied() => {}
                 answer => answer?,
             },
-            Some(Groups::Like { numbers, without, .. }) => {
-                let groups: Vec<Gid> = numbers.iter().copied().map(Gid::from_raw).collect();
-                setgroups(&groups).map_err(fail("setgroups", format!("those of {pid}")))?;
+            Some(Groups::Like { inside, without, .. }) => {
+                set_groups(inside, pid)?;
                 if *without > 0 {
                     let plural = if *without == 1 { "" } else { "s" };
                     tell(&format!(
@@ -247,6 +270,11 @@ impl Identity {
         }
         Ok(())
     }
+}
+
+fn set_groups(groups: &[u32], pid: i32) -> Result<()> {
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups).map_err(|e| advise(Error::sys("setgroups", format!("those of {pid}"), e), Part::Ids))
 }
 
 /// Are these the same groups, in whatever order?
@@ -395,5 +423,43 @@ fn needs(error: &Error) -> Option<&'static str> {
         "setresgid" => Some("this needs CAP_SETGID where the program will be"),
         "setresuid" => Some("this needs CAP_SETUID where the program will be"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_numbered_as_they_are_inside_or_have_no_number() {
+        // A /proc of files: we know 0 to 9 and the number of those who have none only as that.
+        let dir = std::env::temp_dir().join(format!("nskit-likeness-{}", std::process::id()));
+        let file = |name: &str, text: &str| {
+            let path = dir.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        file("sys/kernel/overflowuid", "65534\n");
+        file("7/uid_map", "0 0 10\n");
+        file("8/uid_map", "100 3 5\n65534 2 1\n");
+        std::os::unix::fs::symlink("7", dir.join("self")).unwrap();
+        let proc = Proc::open(&dir).unwrap();
+        let task = proc.task(8).unwrap();
+        let number = |users, id| There::of(&proc, &task, users, &USERS).unwrap().number(id).unwrap();
+        for (users, id, expected) in [
+            (Users::Entered, 3, Some(100)),
+            (Users::Entered, 7, Some(104)),
+            (Users::Entered, 8, None),
+            (Users::Entered, 2, Some(65534)),
+            (Users::Entered, 65534, None),
+            (Users::Apart, 8, Some(8)),
+            (Users::Ours, 65534, None),
+        ] {
+            assert_eq!(number(users, id), expected, "{users:?} {id}");
+        }
+        file("7/uid_map", "0 0 4294967295\n");
+        assert_eq!(number(Users::Ours, 65534), Some(65534));
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(same(&[3, 1, 2], &[1, 2, 3]) && !same(&[1, 1], &[1]) && same(&[], &[]));
     }
 }
