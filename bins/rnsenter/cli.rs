@@ -102,11 +102,11 @@ fn options() -> Vec<Opt> {
     options.extend([
         optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
         optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR"),
-        valued(Some('S'), "setuid", "UID|follow", "Set the user id in the entered namespaces"),
+        valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
         switch(None, "as-target", "Run the program as the target would"),
-        valued(None, "except", "PART,...", "Leave these parts out"),
+        valued(None, "except", "NAMES", "Leave these parts out"),
         switch(None, "keep-caps", "Keep capabilities when the user id changes"),
-        valued(Some('G'), "setgid", "GID|follow", "Set the group id there, and drop supplementary groups"),
+        valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
         valued(

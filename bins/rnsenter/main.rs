@@ -85,7 +85,8 @@ impl Entry {
         files.iter().for_each(|ns| of_target.remove(ns.kind));
         let excepted = |name: &str| request.except.iter().any(|part| part == name);
         Kind::all().filter(|kind| excepted(kind.name())).for_each(|kind| of_target.remove(kind));
-        let (mut likeness, mut oom, mut uid, mut gid, mut follows) = (None, None, None, None, None);
+        let (mut likeness, mut oom, mut follows) = (None, None, None);
+        let (uid, gid);
         let elsewhere = files.iter().any(|ns| ns.kind == Kind::User);
         if let (Some(task), Ok(proc)) = (task, &proc) {
             let users = || match elsewhere {
@@ -127,8 +128,7 @@ impl Entry {
                 likeness = Some(like);
                 oom = parts.contains(&Part::Oom).then(|| Oom::open(proc, task)).transpose()?;
             }
-        } else if let (Some(Id::Number(id)), _) | (_, Some(Id::Number(id))) = (request.uid, request.gid) {
-            let _ = id;
+        } else {
             let number = |id| if let Some(Id::Number(id)) = id { Some(id) } else { None };
             (uid, gid) = (number(request.uid), number(request.gid));
         }

@@ -392,8 +392,8 @@ fn the_score_by_which_memory_is_freed_is_the_targets_of_the_program_alone() {
 
 #[test]
 fn a_lower_score_needs_a_right_and_can_be_left_out() {
-    // Root of this machine has no CAP_SYS_RESOURCE.
     let t = rings!(Uml);
+    // Where root has CAP_SYS_RESOURCE.
     let target = scored(t.program("env"), "-100");
     let option = format!("-t{}", target.inner());
     let sleep = ["sh", "-c", "echo ready; exec sleep 1000"];

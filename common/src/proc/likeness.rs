@@ -318,8 +318,8 @@ struct Sort {
     map: fn(&Task) -> Result<IdMap>,
 }
 
-const USERS: Sort = Sort { name: "user", overflow: "kernel/overflowuid", map: IdMap::of_users };
-const GROUPS: Sort = Sort { name: "group", overflow: "kernel/overflowgid", map: IdMap::of_groups };
+const USERS: Sort = Sort { name: "user id", overflow: "kernel/overflowuid", map: IdMap::of_users };
+const GROUPS: Sort = Sort { name: "group id", overflow: "kernel/overflowgid", map: IdMap::of_groups };
 
 /// By which numbers a process's ids are called where the program will be.
 struct There<'a> {
@@ -356,7 +356,7 @@ impl There<'_> {
         let what = || {
             let (sort, pid) = (self.sort.name, self.pid);
             format!(
-                "{which} {sort} id {id} of {pid} has no number in the user namespace where the program will be"
+                "{which} {sort} {id} of {pid} has no number in the user namespace where the program will be"
             )
         };
         self.number(id)?.ok_or_else(|| Error::refused(what()))
@@ -436,16 +436,18 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("nskit-likeness-{}", std::process::id()));
         let file = |name: &str, text: &str| {
             let path = dir.join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
+            std::fs::create_dir_all(path.parent().expect("a fixture")).expect("a fixture");
+            std::fs::write(path, text).expect("a fixture");
         };
         file("sys/kernel/overflowuid", "65534\n");
         file("7/uid_map", "0 0 10\n");
         file("8/uid_map", "100 3 5\n65534 2 1\n");
-        std::os::unix::fs::symlink("7", dir.join("self")).unwrap();
-        let proc = Proc::open(&dir).unwrap();
-        let task = proc.task(8).unwrap();
-        let number = |users, id| There::of(&proc, &task, users, &USERS).unwrap().number(id).unwrap();
+        std::os::unix::fs::symlink("7", dir.join("self")).expect("a fixture");
+        let proc = Proc::open(&dir).expect("a fixture");
+        let task = proc.task(8).expect("a fixture");
+        let number = |users, id| {
+            There::of(&proc, &task, users, &USERS).and_then(|there| there.number(id)).expect("a fixture")
+        };
         for (users, id, expected) in [
             (Users::Entered, 3, Some(100)),
             (Users::Entered, 7, Some(104)),
@@ -459,7 +461,7 @@ mod tests {
         }
         file("7/uid_map", "0 0 4294967295\n");
         assert_eq!(number(Users::Ours, 65534), Some(65534));
-        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::remove_dir_all(&dir).expect("a fixture");
         assert!(same(&[3, 1, 2], &[1, 2, 3]) && !same(&[1, 1], &[1]) && same(&[], &[]));
     }
 }
