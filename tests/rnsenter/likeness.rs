@@ -139,7 +139,11 @@ fn an_ordinary_user_takes_on_what_is_his_own() {
     ] {
         let words: Vec<_> = words.split(' ').collect();
         let target = Target::by(t.program(words[0]).as_user().args(&words[1..]));
+        let follow = ["-S", "follow", "-G", "follow", "-a", "sh", "-c", "id -u; id -g"];
+        let followed = t.tool("rnsenter").as_user().arg(target.option()).args(follow).run().ok();
         let ours = ours(t.tool("rnsenter").as_user(), &target).ok();
+        let ids = ["Uid", "Gid"].map(|key| value(&ours, key).split('\t').nth(1).unwrap().to_string() + "\n");
+        assert_eq!(followed, ids.concat(), "{words:?}");
         assert_eq!(ours, target.shows(), "{words:?}");
     }
 }

@@ -87,13 +87,13 @@ fn parse(text: &[u8]) -> Option<i32> {
 }
 
 fn advise(error: Error) -> Error {
-    match error.errno() {
-        Some(Errno::EACCES) => error.with_hint(format!(
+    match &error {
+        Error::Sys { call: "write", errno: Errno::EACCES, .. } => error.with_hint(format!(
             "a process may be made less likely to be ended for want of memory only with CAP_SYS_RESOURCE in the initial user \
              namespace; {}",
             Part::Oom.left_out()
         )),
-        _ => error,
+        _ => error.with_hint(Part::Oom.left_out()),
     }
 }
 
