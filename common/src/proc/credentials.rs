@@ -56,8 +56,10 @@ fn tracing_by(rights: &Rights) -> Tracing {
 pub enum Capability {
     SetGid = 6,
     SetUid = 7,
+    SetPcap = 8,
     SysPtrace = 19,
     SysAdmin = 21,
+    SysResource = 24,
     SetFcap = 31,
 }
 
@@ -65,6 +67,54 @@ impl Capability {
     /// Is it in this set?
     pub fn is_in(self, set: u64) -> bool {
         set >> self as u32 & 1 == 1
+    }
+}
+
+/// Their names, by their numbers. Source: linux/capability.h of Linux 5.9; there was no other since.
+#[rustfmt::skip]
+pub const CAPABILITIES: [&str; 41] = [
+    "cap_chown", "cap_dac_override", "cap_dac_read_search", "cap_fowner", "cap_fsetid", "cap_kill", "cap_setgid",
+    "cap_setuid", "cap_setpcap", "cap_linux_immutable", "cap_net_bind_service", "cap_net_broadcast", "cap_net_admin",
+    "cap_net_raw", "cap_ipc_lock", "cap_ipc_owner", "cap_sys_module", "cap_sys_rawio", "cap_sys_chroot",
+    "cap_sys_ptrace", "cap_sys_pacct", "cap_sys_admin", "cap_sys_boot", "cap_sys_nice", "cap_sys_resource",
+    "cap_sys_time", "cap_sys_tty_config", "cap_mknod", "cap_lease", "cap_audit_write", "cap_audit_control",
+    "cap_setfcap", "cap_mac_override", "cap_mac_admin", "cap_syslog", "cap_wake_alarm", "cap_block_suspend",
+    "cap_audit_read", "cap_perfmon", "cap_bpf", "cap_checkpoint_restore",
+];
+
+/// The names of those in a set, with commas: `cap_kill,cap_setgid`; a number for one that has none.
+pub fn capability_names(set: u64) -> String {
+    let held = (0..u64::BITS).filter(|number| set >> number & 1 == 1);
+    let name =
+        |number: u32| CAPABILITIES.get(number as usize).map_or(number.to_string(), |name| name.to_string());
+    held.map(name).collect::<Vec<_>>().join(",")
+}
+
+/// The five sets of capabilities that a process has in its user namespace, a bit each. Source: capabilities(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sets {
+    /// What a program that is marked for it would get as well.
+    pub inheritable: u64,
+    /// What it may have.
+    pub permitted: u64,
+    /// What it has.
+    pub effective: u64,
+    /// What it and the programs it starts can have at most.
+    pub bounding: u64,
+    /// What every program that it starts gets. Linux 4.3.
+    pub ambient: u64,
+}
+
+impl Sets {
+    /// Reads a status file.
+    pub fn parse(status: &[u8]) -> Option<Sets> {
+        Some(Sets {
+            inheritable: mask(status, b"CapInh:")?,
+            permitted: mask(status, b"CapPrm:")?,
+            effective: mask(status, b"CapEff:")?,
+            bounding: mask(status, b"CapBnd:")?,
+            ambient: mask(status, b"CapAmb:")?,
+        })
     }
 }
 
@@ -172,6 +222,28 @@ mod tests {
         for (status, expected) in cases {
             assert_eq!(tracing_by(&Rights::parse(status)), expected, "{}", String::from_utf8_lossy(status));
         }
+    }
+
+    #[test]
+    fn capabilities_have_names() {
+        assert_eq!(capability_names(0), "");
+        assert_eq!(
+            capability_names(1 | 1 << 21 | 1 << 40 | 1 << 63),
+            "cap_chown,cap_sys_admin,cap_checkpoint_restore,63"
+        );
+        for (capability, name) in
+            [(Capability::SetPcap, "cap_setpcap"), (Capability::SysResource, "cap_sys_resource")]
+        {
+            assert_eq!(capability_names(1 << capability as u32), name);
+        }
+    }
+
+    #[test]
+    fn sets_are_read_as_a_whole_or_not_at_all() {
+        let status = b"CapInh:\t1\nCapPrm:\t2\nCapEff:\t3\nCapBnd:\t000001ffffffffff\nCapAmb:\t0\n";
+        let sets = Sets { inheritable: 1, permitted: 2, effective: 3, bounding: (1 << 41) - 1, ambient: 0 };
+        assert_eq!(Sets::parse(status), Some(sets));
+        assert_eq!(Sets::parse(&status[..40]), None);
     }
 
     #[test]

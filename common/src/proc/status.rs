@@ -21,6 +21,12 @@ pub fn mask(status: &[u8], key: &[u8]) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
+/// The words of such a line as numbers. None where the line is not there, or a word is no number.
+pub fn numbers(status: &[u8], key: &[u8]) -> Option<Vec<u32>> {
+    let words = value(status, key)?.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.map(digits).collect()
+}
+
 /// Ids and PIDs of a process. Source: proc_pid_status(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {

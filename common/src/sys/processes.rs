@@ -190,16 +190,82 @@ pub fn set_pdeathsig(signal: i32) -> Result<()> {
     Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
 }
 
+/// Sets of capabilities of ours, a bit each. Source: capabilities(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Those that count now.
+    pub effective: u64,
+    /// Those that can be made so.
+    pub permitted: u64,
+    /// Those that a program which is marked for it would get as well.
+    pub inheritable: u64,
+}
+
+/// `_LINUX_CAPABILITY_VERSION_3`, and the number of no process: ours. Source: capget(2).
+const CAPABILITIES_OF_OURS: [u32; 2] = [0x2008_0522, 0];
+
+impl Capabilities {
+    /// Asks the kernel. Source: capget(2).
+    pub fn ours() -> Capabilities {
+        let header = CAPABILITIES_OF_OURS;
+        // Effective, permitted and inheritable: the lower 32 bits of each, then the higher.
+        let mut data = [[0u32; 3]; 2];
+        // SAFETY: of this version the kernel writes two structures of three numbers; header and structures outlive the
+        // call, which cannot fail for them.
+        unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
+        let set = |which: usize| u64::from(data[1][which]) << 32 | u64::from(data[0][which]);
+        Capabilities { effective: set(0), permitted: set(1), inheritable: set(2) }
+    }
+
+    /// Has these from now on. Source: capset(2).
+    pub fn take_on(self) -> Result<()> {
+        let header = CAPABILITIES_OF_OURS;
+        let sets = [self.effective, self.permitted, self.inheritable];
+        let data = [sets.map(|set| set as u32), sets.map(|set| (set >> 32) as u32)];
+        // SAFETY: the kernel only reads the header and, of this version, two structures of three numbers, which outlive the
+        // call.
+        Errno::result(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }).map(drop)
+    }
+}
+
 /// Our effective capabilities, a bit each. Source: capget(2).
 pub fn capabilities() -> u64 {
-    const VERSION_3: u32 = 0x2008_0522;
-    let header = [VERSION_3, 0];
-    // Effective, permitted and inheritable: the lower 32 bits of each, then the higher.
-    let mut data = [[0u32; 3]; 2];
-    // SAFETY: the header is a version and the number of no process, ours; of this version the kernel writes two
-    // structures of three numbers, and both outlive the call, which cannot fail for them.
-    unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
-    u64::from(data[1][0]) << 32 | u64::from(data[0][0])
+    Capabilities::ours().effective
+}
+
+/// Makes these capabilities, which have to be permitted and inheritable, ambient ones too. Source: PR_CAP_AMBIENT(2const),
+/// Linux 4.3.
+pub fn raise_ambient(set: u64) -> Result<()> {
+    capabilities_in(set).try_for_each(|capability| ambient(libc::PR_CAP_AMBIENT_RAISE, capability))
+}
+
+/// Has no ambient capabilities any more. Source: PR_CAP_AMBIENT(2const), Linux 4.3.
+pub fn clear_ambient() -> Result<()> {
+    ambient(libc::PR_CAP_AMBIENT_CLEAR_ALL, 0)
+}
+
+fn ambient(what: libc::c_int, capability: u32) -> Result<()> {
+    // SAFETY: takes integers.
+    Errno::result(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, what, capability, 0, 0) }).map(drop)
+}
+
+fn capabilities_in(set: u64) -> impl Iterator<Item = u32> {
+    (0..u64::BITS).filter(move |capability| set >> capability & 1 == 1)
+}
+
+/// The capabilities that we and the programs we start can have at most. Source: PR_CAPBSET_READ(2const).
+pub fn bounding() -> u64 {
+    // SAFETY: takes integers. The kernel answers 1, 0, or an error past the last capability that it knows.
+    let has = |capability: &u32| unsafe { libc::prctl(libc::PR_CAPBSET_READ, *capability, 0, 0, 0) == 1 };
+    (0..u64::BITS).filter(has).fold(0, |set, capability| set | 1 << capability)
+}
+
+/// Takes these out of that set, for good. Needs CAP_SETPCAP. Source: PR_CAPBSET_DROP(2const).
+pub fn drop_bounding(set: u64) -> Result<()> {
+    capabilities_in(set).try_for_each(|capability| {
+        // SAFETY: takes integers.
+        Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }).map(drop)
+    })
 }
 
 /// The lowest and highest real-time signal that programs may use. Source: signal(7).
@@ -215,29 +281,7 @@ pub fn keep_capabilities() -> Result<()> {
 /// Makes all capabilities that we may have effective, inheritable and ambient, so that a program without privileges of
 /// its own gets them. Source: capset(2), PR_CAP_AMBIENT(2const).
 pub fn raise_capabilities() -> Result<()> {
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
-    }
-    // _LINUX_CAPABILITY_VERSION_3: two structures of 32 bits each.
-    let mut header = Header { version: 0x2008_0522, pid: 0 };
-    let mut sets = [[0u32; 3]; 2];
-    // SAFETY: the kernel writes both structures (effective, permitted, inheritable), which outlive the call.
-    let answer = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, &raw mut sets) };
-    Errno::result(answer)?;
-    sets.iter_mut().for_each(|[effective, permitted, inheritable]| {
-        *effective = *permitted;
-        *inheritable = *permitted;
-    });
-    // SAFETY: the kernel only reads both structures, which outlive the call.
-    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, &raw const sets) })?;
-    let permitted = |capability: u32| sets[capability as usize / 32][1] >> (capability % 32) & 1 == 1;
-    for capability in (0..64).filter(|capability| permitted(*capability)) {
-        // SAFETY: takes integers.
-        Errno::result(unsafe {
-            libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0)
-        })?;
-    }
-    Ok(())
+    let Capabilities { permitted, .. } = Capabilities::ours();
+    Capabilities { effective: permitted, permitted, inheritable: permitted }.take_on()?;
+    raise_ambient(permitted)
 }
