@@ -63,6 +63,8 @@ pub(crate) struct Request {
     pub(crate) gid: Option<u32>,
     pub(crate) preserve_credentials: bool,
     pub(crate) no_fork: bool,
+    /// Are the target's groups to be joined?
+    pub(crate) groups: bool,
     pub(crate) fds: PassFds,
     pub(crate) words: Vec<OsString>,
 }
@@ -95,6 +97,7 @@ fn options() -> Vec<Opt> {
         valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
         valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
+        switch(Some('c'), "join-cgroup", "Join the control groups of the target"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
         valued(
             None,
@@ -145,6 +148,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         gid: matches.value("setgid").map(|text| args::id("group id", text)).transpose()?,
         preserve_credentials: matches.has("preserve-credentials"),
         no_fork: matches.has("no-fork"),
+        groups: matches.has("join-cgroup"),
         fds: match matches.value("preserve-fds") {
             None => PassFds::Usual,
             Some(all) if all == "all" => PassFds::All,
@@ -155,6 +159,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     let needs = [
         (request.all, "--all"),
         (!request.kinds.is_empty(), "a namespace option without a file"),
+        (request.groups, "--join-cgroup"),
         (matches!(request.root, Some(Dir::OfTarget)), "--root without a directory"),
         (matches!(request.wd, Some(Dir::OfTarget)), "--wd without a directory"),
     ];

@@ -5,9 +5,10 @@
 mod cli;
 
 use cli::{Dir, Given, PassFds, Request, TOOL};
+use common::cgroup::join::Membership;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::{self, Gate, Program};
+use common::launch::{Gate, Program, Watch};
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::ns::refer::{self, Ref};
@@ -19,10 +20,20 @@ common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let entry = Entry::open(request)?;
+    let forks = entry.kinds().iter().any(|kind| kind.row().needs_fork) && !entry.request.no_fork;
+    if let (Some(groups), false) = (&entry.groups, forks) {
+        groups.join()?;
+    }
     entry.enter()?;
-    if entry.kinds().iter().any(|kind| kind.row().needs_fork) && !entry.request.no_fork {
-        let child = |ready: Result<&Gate>| ready.map_or_else(|e| e, |_| entry.exec());
-        let ended = launch::fork(|ready| tool::report(&TOOL, &child(ready).into()))?;
+    if forks {
+        let child = |ready: Result<&Gate>| {
+            let joined =
+                ready.and_then(|gate| entry.groups.as_ref().map_or(Ok(()), |groups| groups.join_rest(gate)));
+            joined.err().unwrap_or_else(|| entry.exec())
+        };
+        let birthplace = entry.groups.as_ref().and_then(Membership::birthplace);
+        let watch = Watch::begin()?.into_group(birthplace);
+        let ended = watch.fork(|ready| tool::report(&TOOL, &child(ready).into()))?;
         return Ok(ended.follow());
     }
     Err(entry.exec().into())
@@ -35,6 +46,7 @@ struct Entry {
     join: Join,
     root: Option<Place>,
     wd: Option<Place>,
+    groups: Option<Membership>,
 }
 
 impl Entry {
@@ -80,7 +92,11 @@ impl Entry {
         };
         let root = place(&request.root, Place::root_of)?;
         let wd = place(&request.wd, Place::cwd_of)?;
-        Ok(Entry { program, join: Join { target, of_target, files }, root, wd, request })
+        let groups = match (request.groups, task, &proc) {
+            (true, Some(task), Ok(proc)) => Some(Membership::of(proc, task)?),
+            _ => None,
+        };
+        Ok(Entry { program, join: Join { target, of_target, files }, root, wd, groups, request })
     }
 
     fn kinds(&self) -> KindSet {
@@ -172,6 +188,9 @@ fn only(request: &Request, ns: &NsFd) -> Result<KindSet> {
         let what = format!(" is not the only {} namespace to be entered", ns.kind);
         return Err(Error::refused([&ns.name[..], what.as_bytes()].concat())
             .with_hint(format!("name one, by --target or by --{}", ns.kind.row().long)));
+    }
+    if request.groups {
+        return refuse("control groups".into());
     }
     for (asked, what) in [(&request.root, "root directory"), (&request.wd, "working directory")] {
         if matches!(asked, Some(Dir::OfTarget)) {
