@@ -237,9 +237,9 @@ impl Group {
         nix::unistd::write(procs, b"0").map(drop).map_err(fail).map_err(|e| self.why_not_joined(e))
     }
 
-    /// Opens the file by which processes come in. Who may write to it is asked of the rights and the cgroup namespace that
-    /// we have now, and not when it is written to. Source: CVE-2021-4197, Linux 5.16, 5.15.14 and 5.10.111; before, it was
-    /// the other way round.
+    /// Opens the file by which processes come in. The kernel asks of our rights and our cgroup namespace when it is opened,
+    /// and not again when it is written to; before Linux 5.16 and its stable releases of early 2022 it was the other way
+    /// round. Source: CVE-2021-4197.
     pub(super) fn open_procs(&self) -> Result<OwnedFd> {
         openat(&self.dir, "cgroup.procs", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
             .map_err(|e| Error::sys("open", self.file("cgroup.procs"), e))

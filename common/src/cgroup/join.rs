@@ -43,7 +43,8 @@ impl Membership {
         Ok(Membership { joined })
     }
 
-    /// The groups that would be joined, as people write them, and for each why it cannot be, if so.
+    /// The groups that would be joined, as [`Membership::describe`] has them, and for each why it cannot be, if so: then it
+    /// may be named by its path in the hierarchy.
     pub fn prospects(proc: &Proc, task: &Task) -> Result<Vec<(Vec<u8>, Result<()>)>> {
         let found = Membership::look(proc, task)?;
         Ok(found.into_iter().map(|(name, joined)| (name, joined.map(drop))).collect())
@@ -56,7 +57,11 @@ impl Membership {
         for _ in 0..TRIES {
             let theirs = lines.iter().filter(|line| !has_only_a_name(line) && !is_ours(&layout, line));
             let found: Vec<_> = theirs
-                .map(|line| (text(&line.path, &line.controllers), Joined::open(&layout, line, task)))
+                .map(|line| {
+                    let joined = Joined::open(&layout, line, task);
+                    let path = joined.as_ref().map_or(&line.path, |joined| &joined.group.path);
+                    (text(path, &line.controllers), joined)
+                })
                 .collect();
             let now = Line::of(task)?;
             // Of who ends, version 1 says that it is in the root, and version 2 names a group that may be no more.
@@ -85,7 +90,7 @@ impl Membership {
     }
 
     /// Moves us into all of them, with the rights that we had when they were opened. After an error we may be in some: it
-    /// is for those who then end.
+    /// is for those who then end. One that was frozen meanwhile has us stand still in it.
     pub fn join(&self) -> Result<()> {
         self.joined.iter().try_for_each(Joined::join)
     }
