@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use common::cgroup::join::Membership;
@@ -539,4 +540,65 @@ fn groups_are_those_of_a_process() {
     let own = inode("self", "net");
     let line = format!("rnsenter: net namespace net:[{own}] is one namespace: it has no control groups");
     assert_ne!(run(&["-t", &format!("net:[{own}]")]).fails(125, &line), "");
+}
+
+#[test]
+fn a_group_that_is_removed_meanwhile_is_named() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let pids = find("pids").unwrap();
+    parent.sub("x");
+    let dir = parent.dir("pids").join("x");
+    let held = t.program("sleep").arg("1000").start();
+    place(held.pid(), &[&dir]);
+    let proc = Proc::system().unwrap();
+    let groups = Membership::of(&proc, &proc.task(held.pid()).unwrap()).unwrap();
+    drop(held);
+    remove(&dir);
+    let refused = groups.join().unwrap_err();
+    let file = named(&dir.join("cgroup.procs"), &pids);
+    assert_eq!(refused.to_string(), format!("write 0 to {file}: No such device"));
+    assert_eq!(refused.hint(), Some("the group was removed"));
+    // Nor is a child born there.
+    if let Some(group) = groups.birthplace() {
+        match common::sys::fork_into(Some(group)).unwrap() {
+            (ForkResult::Child, _) => common::sys::die_by(libc::SIGKILL),
+            (ForkResult::Parent { child }, born) => {
+                assert!(!born);
+                waitpid(child, None).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn of_a_target_that_is_moved_meanwhile_the_group_is_one_of_its_own() {
+    let t = rings!(Host);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let dirs = ["a", "b"].map(|name| {
+        parent.sub(name);
+        parent.dir("pids").join(name)
+    });
+    let held = t.program("sleep").arg("1000").start();
+    place(held.pid(), &dirs[..1]);
+    let (pid, moved, stop) = (held.pid(), dirs.clone(), std::sync::Arc::new(AtomicBool::new(false)));
+    let stopped = stop.clone();
+    let mover = std::thread::spawn(move || {
+        while !stopped.load(Relaxed) {
+            moved.iter().rev().for_each(|dir| place(pid, &[dir]));
+        }
+    });
+    for _ in 0..100 {
+        let run = t.tool("rnsenter").args([&format!("-t{pid}"), "-c"]).args(GROUPS).run();
+        if run.code == Some(0) {
+            let of = |name: &str| run.text().contains(&format!("/{}/{name}\n", parent.name));
+            assert!(of("a") || of("b"), "{}", run.text());
+        } else {
+            run.fails(125, &format!("rnsenter: process {pid} moves from group to group"));
+        }
+    }
+    stop.store(true, Relaxed);
+    mover.join().unwrap();
+    drop(held);
+    dirs.iter().for_each(|dir| remove(dir));
 }
