@@ -17,16 +17,16 @@ use crate::runshare::{CTRL_C, Terminal};
 
 /// The hierarchy that has a controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Hierarchy {
+pub struct Hierarchy {
     /// Where it is mounted.
-    point: PathBuf,
-    v2: bool,
+    pub point: PathBuf,
+    pub v2: bool,
     /// What stands for it in /proc/PID/cgroup.
-    key: String,
+    pub key: String,
 }
 
 /// Every hierarchy that is mounted.
-fn hierarchies() -> Vec<Hierarchy> {
+pub fn hierarchies() -> Vec<Hierarchy> {
     let keys = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let keys: Vec<&str> = keys.lines().map(|line| line.split(':').nth(1).unwrap()).collect();
     let mut found: Vec<Hierarchy> = Vec::new();
@@ -48,7 +48,7 @@ fn hierarchies() -> Vec<Hierarchy> {
     found
 }
 
-fn find(controller: &str) -> Option<Hierarchy> {
+pub fn find(controller: &str) -> Option<Hierarchy> {
     let has = |hierarchy: &Hierarchy| {
         let file = hierarchy.point.join("cgroup.controllers");
         let names = if hierarchy.v2 {
@@ -78,7 +78,8 @@ fn group_in(text: &str, controller: &str) -> String {
 pub struct Parent {
     /// Its path, the same in each hierarchy.
     pub name: String,
-    dirs: Vec<PathBuf>,
+    /// Its directories.
+    pub dirs: Vec<PathBuf>,
 }
 
 impl Parent {
@@ -92,7 +93,26 @@ impl Parent {
         Some(Parent::below(controllers.iter().map(|controller| hierarchy(controller).point).collect()))
     }
 
-    fn below(mut points: Vec<PathBuf>) -> Parent {
+    /// One in every hierarchy, those with only a name too. None where there is none.
+    pub fn everywhere(t: &Test) -> Option<Parent> {
+        let all = hierarchies();
+        if !t.needs(!all.is_empty(), "cgroups") {
+            return None;
+        }
+        let parent = Parent::below(all.iter().map(|hierarchy| hierarchy.point.clone()).collect());
+        // An empty cpuset of version 1 takes nobody.
+        for dir in &parent.dirs {
+            for file in ["cpuset.cpus", "cpuset.mems"].map(|file| (dir.join(file), dir.join("..").join(file)))
+            {
+                if file.1.exists() {
+                    std::fs::copy(file.1, file.0).unwrap();
+                }
+            }
+        }
+        Some(parent)
+    }
+
+    pub fn below(mut points: Vec<PathBuf>) -> Parent {
         use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("nskit-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
@@ -108,18 +128,18 @@ impl Parent {
     }
 
     /// Its directory in the hierarchy of a controller.
-    fn dir(&self, controller: &str) -> PathBuf {
+    pub fn dir(&self, controller: &str) -> PathBuf {
         hierarchy(controller).point.join(&self.name)
     }
 
     /// A group below it, in each hierarchy.
-    fn sub(&self, name: &str) -> String {
+    pub fn sub(&self, name: &str) -> String {
         self.dirs.iter().for_each(|dir| std::fs::create_dir(dir.join(name)).unwrap());
         format!("{}/{name}", self.name)
     }
 
     /// Removes a group that `sub` made.
-    fn remove_sub(&self, name: &str) {
+    pub fn remove_sub(&self, name: &str) {
         self.dirs.iter().for_each(|dir| remove(&dir.join(name)));
     }
 
@@ -152,7 +172,7 @@ impl Drop for Parent {
 }
 
 /// Ends what is in a group of the test, and removes it.
-fn remove(group: &Path) {
+pub fn remove(group: &Path) {
     let removed = within(Duration::from_secs(5), || {
         let pids = std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
         for pid in pids.lines() {
@@ -306,19 +326,8 @@ fn joining_makes_no_process_and_gives_the_group_no_limit() {
 #[test]
 fn a_star_joins_in_every_hierarchy_and_no_name_in_that_of_version_2() {
     let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::everywhere(&t) else { return };
     let all = hierarchies();
-    if !t.needs(!all.is_empty(), "cgroups") {
-        return;
-    }
-    let parent = Parent::below(all.iter().map(|hierarchy| hierarchy.point.clone()).collect());
-    // An empty cpuset of version 1 takes nobody.
-    for dir in &parent.dirs {
-        for file in ["cpuset.cpus", "cpuset.mems"].map(|file| (dir.join(file), dir.join("..").join(file))) {
-            if file.1.exists() {
-                std::fs::copy(file.1, file.0).unwrap();
-            }
-        }
-    }
     let groups =
         |options: &str| t.tool("rcgexec").args(["-g", options]).args(["cat", "/proc/self/cgroup"]).run().ok();
     let text = groups(&format!("*:{}", parent.name));

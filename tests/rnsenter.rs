@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use crate::harness::*;
 
 mod later;
+mod group;
 
 /// What a process that is held sleeps in.
 const SLEEP: [&str; 3] = ["sh", "-c", "echo ready; exec sleep 1000"];

@@ -57,8 +57,9 @@ impl World {
 
         let layout = Layout::take(&Proc::system().unwrap()).unwrap();
         let name = dir.path().file_name().unwrap();
-        let tops = [b"cpu", &b"pids"[..]].map(|controller| layout.of(controller).unwrap().top.path.clone());
-        let parents = BTreeSet::from(tops).into_iter().map(|top| Path::new(bytes(&top)).join(name));
+        let tops = [b"cpu", &b"pids"[..]].map(|controller| layout.of(controller).unwrap());
+        let tops = tops.into_iter().chain(layout.v2()).map(|hierarchy| hierarchy.top.path.clone());
+        let parents = tops.collect::<BTreeSet<_>>().into_iter().map(|top| Path::new(bytes(&top)).join(name));
         let parents: Vec<PathBuf> = parents.collect();
         for parent in &parents {
             for group in ["", "group", "user"] {

@@ -113,7 +113,8 @@ pub(super) fn stat_made(bytes: &[u8]) {
     let fields = format!(") {state} {ppid} 7 7 0 -1 {flags} 0 1 2 3 4 5 6 7 20 0 1 0 {start} 8 9");
     let line = [b"7 (", comm, fields.as_bytes()].concat();
     let is_copy = flags & 0x40 != 0;
-    let stat = Stat { comm: comm.to_vec(), ppid, has_ended, of_kernel, is_copy, start };
+    let is_ending = has_ended || flags & 4 != 0;
+    let stat = Stat { comm: comm.to_vec(), ppid, has_ended, is_ending, of_kernel, is_copy, start };
     assert_eq!(Stat::parse(&line), Some(stat));
 }
 

@@ -1,6 +1,6 @@
 //! One group, held by a descriptor of its directory: made, written, joined, emptied and removed.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::dir::{Dir, Type};
@@ -45,6 +45,12 @@ pub struct Group {
     pub path: Vec<u8>,
     /// Which interface it has.
     pub version: Version,
+}
+
+impl AsFd for Group {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
 }
 
 impl Group {
@@ -222,18 +228,47 @@ impl Group {
 
     /// Moves our process into it.
     pub fn join(&self) -> Result<()> {
-        self.write("cgroup.procs", "0").map_err(|e| {
-            let hint = match e.errno() {
-                Some(Errno::ENOSPC) => "its cpuset.cpus or cpuset.mems is empty: fill both first",
-                Some(Errno::EBUSY) => "it hands controllers on to groups below it, and such a group cannot have processes of its own",
-                Some(Errno::EOPNOTSUPP) => "it is in a threaded subtree: see cgroup.type there and above",
-                Some(Errno::EACCES | Errno::EPERM) => "this needs write access to cgroup.procs here and in the group above both, the old one and the new one",
-                Some(Errno::ENODEV) => "the group was removed",
-                Some(Errno::ENOENT) if self.version == Version::V2 => "moving across the border of a cgroup namespace is refused",
-                _ => return e,
-            };
-            e.with_hint(hint)
-        })
+        self.write("cgroup.procs", "0").map_err(|e| self.why_not_joined(e))
+    }
+
+    /// The same through what [`Group::open_procs`] opened.
+    pub(super) fn join_by(&self, procs: impl AsFd) -> Result<()> {
+        let fail = |e| Error::sys("write", [b"0 to ", &self.file("cgroup.procs")[..]].concat(), e);
+        nix::unistd::write(procs, b"0").map(drop).map_err(fail).map_err(|e| self.why_not_joined(e))
+    }
+
+    /// Opens the file by which processes come in. The kernel asks of our rights and our cgroup namespace when it is opened,
+    /// and not again when it is written to; before Linux 5.16 and its stable releases of early 2022 it was the other way
+    /// round. Source: CVE-2021-4197.
+    pub(super) fn open_procs(&self) -> Result<OwnedFd> {
+        openat(&self.dir, "cgroup.procs", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(|e| Error::sys("open", self.file("cgroup.procs"), e))
+    }
+
+    /// The user id to whom one of its files belongs.
+    pub(super) fn owner_of(&self, name: &str) -> Result<u32> {
+        let stat = fstatat(&self.dir, name, AtFlags::AT_SYMLINK_NOFOLLOW);
+        stat.map(|stat| stat.st_uid).map_err(|e| Error::sys("stat", self.file(name), e))
+    }
+
+    /// The same error with what is to be done that we can join.
+    fn why_not_joined(&self, e: Error) -> Error {
+        let hint = match e.errno() {
+            Some(Errno::ENOSPC) => "its cpuset.cpus or cpuset.mems is empty: fill both first",
+            Some(Errno::EBUSY) => {
+                "it hands controllers on to groups below it, and such a group cannot have processes of its own"
+            }
+            Some(Errno::EOPNOTSUPP) => "it is in a threaded subtree: see cgroup.type there and above",
+            Some(Errno::EACCES | Errno::EPERM) => {
+                "this needs write access to cgroup.procs here and in the group above both, the old one and the new one"
+            }
+            Some(Errno::ENODEV) => "the group was removed",
+            Some(Errno::ENOENT) if self.version == Version::V2 => {
+                "moving across the border of a cgroup namespace is refused"
+            }
+            _ => return e,
+        };
+        e.with_hint(hint)
     }
 
     /// The PIDs in it, without those below; 0 for processes outside of our pid namespace.

@@ -161,6 +161,11 @@ impl Layout {
         Ok((hierarchy, hierarchy.group_of(line)?))
     }
 
+    /// Our own line for the hierarchy of this one.
+    pub fn own(&self, line: &Line) -> Option<&Line> {
+        self.own.iter().find(|own| own.controllers == line.controllers)
+    }
+
     /// Our own group in a hierarchy.
     pub fn own_group(&self, hierarchy: &Hierarchy) -> Result<Group> {
         let line = self.own.iter().find(|line| line.controllers == hierarchy.controllers);

@@ -1,6 +1,7 @@
 //! Control groups: which hierarchy has which controller, limits, and groups that are held open.
 
 pub mod group;
+pub mod join;
 pub mod knobs;
 pub mod layout;
 pub mod plan;

@@ -1,6 +1,6 @@
 //! A parent that waits for the program: it passes signals on, stops with it, and learns how it ended.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -43,6 +43,8 @@ pub struct Gate {
     parent: Option<OwnedFd>,
     /// By which it says when to start, and hears of what an exit status cannot say.
     socket: Option<OwnedFd>,
+    /// Was the child born in the group of [`Watch::into_group`]?
+    pub in_group: bool,
 }
 
 /// What an init tells the parent that waits, each with a number: a signal or a status.
@@ -134,6 +136,8 @@ pub struct Watch<'a> {
     init: bool,
     /// We are an init, and this leads to the parent.
     init_of: Option<&'a Gate>,
+    /// The group of version 2 that the child is to be born in.
+    group: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Watch<'a> {
@@ -149,7 +153,8 @@ impl<'a> Watch<'a> {
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), Some(&mut old_mask))
             .map_err(|e| Error::sys("sigprocmask", "", e))?;
         let (until_death, gated, init) = (false, false, false);
-        Ok(Watch { mask, old_mask, chld_ignored, proc: None, until_death, gated, init, init_of: None })
+        let (proc, init_of, group) = (None, None, None);
+        Ok(Watch { mask, old_mask, chld_ignored, proc, until_death, gated, init, init_of, group })
     }
 
     /// By this /proc it will be seen whether the child hears what it is sent; without, by what is mounted on `/proc` then.
@@ -171,6 +176,11 @@ impl<'a> Watch<'a> {
     /// ends when the program closes it.
     pub fn with_init(self, asked: bool) -> Watch<'a> {
         Watch { init: asked, ..self }
+    }
+
+    /// The child is to be born in this group of version 2, if the kernel does that: [`Gate::in_group`].
+    pub fn into_group(self, group: Option<BorrowedFd<'a>>) -> Watch<'a> {
+        Watch { group, ..self }
     }
 
     /// See [`fork`].
@@ -197,7 +207,9 @@ impl<'a> Watch<'a> {
             sys::signal_on_input(&pair.0).map_err(|e| Error::sys("fcntl", "a socket: O_ASYNC", e))?;
             (ours, gate.socket) = (Some(pair.0), Some(pair.1));
         }
-        match sys::fork().map_err(|e| Error::sys("fork", "", e))? {
+        let (forked, in_group) = sys::fork_into(self.group).map_err(|e| Error::sys("fork", "", e))?;
+        gate.in_group = in_group;
+        match forked {
             ForkResult::Child => {
                 drop(ours);
                 let status = match self.undo().and_then(|()| gate.wait()) {
