@@ -17,7 +17,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "rnsenter",
     options,
     command,
-    dialect: Dialect { ours: &["preserve-fds"], attached: true, program: true },
+    dialect: Dialect { ours: &["preserve-fds", "dry-run"], attached: true, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
 };
@@ -64,6 +64,8 @@ pub(crate) struct Request {
     pub(crate) preserve_credentials: bool,
     pub(crate) no_fork: bool,
     pub(crate) fds: PassFds,
+    pub(crate) user_parent: bool,
+    pub(crate) dry_run: bool,
     pub(crate) words: Vec<OsString>,
 }
 
@@ -95,6 +97,8 @@ fn options() -> Vec<Opt> {
         valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
         valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
+        switch(None, "user-parent", "Enter the parent of the user namespace"),
+        switch(None, "dry-run", "Print what would be entered, in order, and whether it may, and do nothing"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
         valued(
             None,
@@ -150,6 +154,8 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
             Some(all) if all == "all" => PassFds::All,
             Some(text) => PassFds::First(number("number of descriptors", text)?),
         },
+        user_parent: matches.has("user-parent"),
+        dry_run: matches.has("dry-run"),
         words: matches.words(),
     };
     let needs = [

@@ -8,6 +8,7 @@ use cli::{Dir, Given, PassFds, Request, TOOL};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
 use common::launch::{self, Gate, Program};
+use common::ns::diagnose;
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::ns::refer::{self, Ref};
@@ -18,7 +19,24 @@ use common::{sys, tool};
 common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
+    let dry_run = request.dry_run;
     let entry = Entry::open(request)?;
+    if dry_run {
+        let rehearsal = {
+            let id = entry.takes_ids().then_some(0);
+            let (group, user) = (entry.request.gid.or(id), entry.request.uid.or(id));
+            diagnose::rehearse(&Proc::system()?, &entry.join, group, user)?
+        };
+        let rows = rehearsal.rows.iter().map(|row| format!("{row}\n")).collect::<String>();
+        tool::print(&rows)?;
+        if let Some(advice) = &rehearsal.advice {
+            tool::complain(TOOL.name, "this may not be entered", Some(advice));
+        }
+        if let Some(error) = rehearsal.ids.clone() {
+            return Err(error.into());
+        }
+        return Ok(if rehearsal.may() { 0 } else { 1 });
+    }
     entry.enter()?;
     if entry.kinds().iter().any(|kind| kind.row().needs_fork) && !entry.request.no_fork {
         let child = |ready: Result<&Gate>| ready.map_or_else(|e| e, |_| entry.exec());
@@ -30,6 +48,7 @@ fn run(request: Request) -> anyhow::Result<u8> {
 
 /// Everything that is needed to enter, open: after the first namespace, paths may mean something else.
 struct Entry {
+    proc: Option<Proc>,
     request: Request,
     program: Program,
     join: Join,
@@ -53,7 +72,8 @@ impl Entry {
             .collect::<Result<Vec<_>>>()?;
         let mut of_target = request.kinds;
         let (mut target, mut thread) = (None, None);
-        match request.target.as_ref().map(opened).transpose()? {
+        let told = |e| diagnose::closed(e, proc.as_ref().ok(), None);
+        match request.target.as_ref().map(opened).transpose().map_err(told)? {
             None => {}
             Some(refer::Entry::Process(process)) => target = Some(process),
             Some(refer::Entry::Thread(process, task)) => (target, thread) = (Some(process), Some(task)),
@@ -64,7 +84,8 @@ impl Entry {
         }
         let task = thread.as_ref().or(target.as_ref().map(|target| &target.task));
         if let (true, Some(task), Ok(proc)) = (request.all, task, &proc) {
-            join::differing(proc, task)?.iter().for_each(|kind| of_target.insert(kind));
+            let told = |e| diagnose::closed(e, Some(proc), Some(task));
+            join::differing(proc, task).map_err(told)?.iter().for_each(|kind| of_target.insert(kind));
         }
         files.iter().for_each(|ns| of_target.remove(ns.kind));
         // The pidfd of a process stands for its first thread.
@@ -73,14 +94,27 @@ impl Entry {
                 files.push(NsFd::of(thread, kind)?);
             }
         }
+        if request.user_parent {
+            let user = files.iter().position(|ns| ns.kind == Kind::User).map(|at| files.remove(at));
+            let user = match (user, task) {
+                (None, Some(task)) => Some(NsFd::of(task, Kind::User)?),
+                (user, _) => user,
+            };
+            let parent = user.as_ref().or(files.first()).map(NsFd::owner).transpose()?.flatten();
+            of_target.remove(Kind::User);
+            files.push(parent.ok_or_else(|| Error::refused("no parent to be seen"))?);
+        }
         let place = |dir: &Option<Dir>, of: fn(&Task) -> Result<Place>| match (dir, task) {
             (Some(Dir::Path(path)), _) => Place::open(path).map(Some),
-            (Some(Dir::OfTarget), Some(task)) => of(task).map(Some),
+            (Some(Dir::OfTarget), Some(task)) => {
+                let told = |e| diagnose::closed(e, proc.as_ref().ok(), Some(task));
+                of(task).map(Some).map_err(told)
+            }
             _ => Ok(None),
         };
         let root = place(&request.root, Place::root_of)?;
         let wd = place(&request.wd, Place::cwd_of)?;
-        Ok(Entry { program, join: Join { target, of_target, files }, root, wd, request })
+        Ok(Entry { proc: proc.ok(), program, join: Join { target, of_target, files }, root, wd, request })
     }
 
     fn kinds(&self) -> KindSet {
@@ -101,7 +135,7 @@ impl Entry {
         if self.takes_ids() {
             let _ = credentials::drop_groups();
         }
-        self.join.enter()?;
+        self.join.enter().map_err(|e| diagnose::enter(e, self.proc.as_ref(), &self.join))?;
         if let Some(root) = &self.root {
             root.become_root()?;
         }
@@ -140,10 +174,10 @@ impl Entry {
                 Err(e) if e.is_denied() => {}
                 answer => answer?,
             }
-            credentials::set_group(gid)?;
+            credentials::set_group(gid).map_err(|e| diagnose::ids(e, self.proc.as_ref()))?;
         }
         match self.request.uid.or(default) {
-            Some(uid) => credentials::set_user(uid),
+            Some(uid) => credentials::set_user(uid).map_err(|e| diagnose::ids(e, self.proc.as_ref())),
             None => Ok(()),
         }
     }

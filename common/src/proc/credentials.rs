@@ -56,6 +56,7 @@ fn tracing_by(rights: &Rights) -> Tracing {
 pub enum Capability {
     SetGid = 6,
     SetUid = 7,
+    SysChroot = 18,
     SysPtrace = 19,
     SysAdmin = 21,
     SetFcap = 31,
