@@ -1,6 +1,8 @@
 //! rnsenter on the real kernel, beside the original: what it enters, what reaches the program, how it ends,
 //! and how it fails.
 
+mod why;
+
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -285,7 +287,7 @@ fn a_net_namespace_without_its_user_namespace_is_refused_with_advice() {
             125,
             &format!("rnsenter: setns net namespace /proc/{target}/ns/net: Operation not permitted"),
         );
-    assert!(hint.contains("-U"), "{hint}");
+    assert!(hint.contains("--user-parent"), "{hint}");
 }
 
 // Directories.

@@ -17,7 +17,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "rnsenter",
     options,
     command,
-    dialect: Dialect { ours: &["preserve-fds", "dry-run"], attached: true, program: true },
+    dialect: Dialect { ours: &["preserve-fds", "dry-run", "user-parent"], attached: true, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
 };

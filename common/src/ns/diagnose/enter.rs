@@ -507,7 +507,7 @@ fn judge(errno: Errno, facts: &Facts) -> Verdict {
         verdict.whys.push((set(kinds), without_right(kinds, gate, facts)));
     }
     let remedy = facts.remedy.map(|remedy| advise(&remedy, facts));
-    let last = gates.first().and_then(|(gate, _)| resort(gate, facts));
+    let last = gates.first().and_then(|(gate, kinds)| resort(gate, kinds, facts));
     verdict.advice = remedy.or(verdict.advice).or(last);
     verdict
 }
@@ -623,7 +623,7 @@ fn advise(remedy: &Remedy, facts: &Facts) -> String {
 }
 
 /// Who may, where we may in no way.
-fn resort(gate: &Gate, facts: &Facts) -> Option<String> {
+fn resort(gate: &Gate, kinds: &[&Asked], facts: &Facts) -> Option<String> {
     if facts.moved {
         return Some("--dry-run, which stays where it is, tries what works".into());
     }
@@ -633,9 +633,10 @@ fn resort(gate: &Gate, facts: &Facts) -> Option<String> {
             name(Kind::User, facts.ours[Kind::User])
         ));
     }
-    let lacking = [(Capability::SysAdmin, "SYS_ADMIN"), (Capability::SysChroot, "SYS_CHROOT")];
-    let lacking = lacking.into_iter().find(|(capability, _)| facts.rights.has(*capability) == Some(false))?;
-    let (capability, word) = lacking;
+    let mnt = kinds.iter().any(|asked| asked.kind == Kind::Mnt);
+    let needed = [(Capability::SysAdmin, "SYS_ADMIN", true), (Capability::SysChroot, "SYS_CHROOT", mnt)];
+    let lacks = |capability| facts.rights.has(capability) == Some(false);
+    let (capability, word, _) = needed.into_iter().find(|(it, _, needed)| *needed && lacks(*it))?;
     let other =
         gate.maker.filter(|maker| *maker != facts.us && gate.ino != facts.ours[Kind::User] && *maker != 0);
     let as_other = other.map_or(String::new(), |maker| format!("as user {maker}, or "));
@@ -829,7 +830,7 @@ fn why_closed(closed: &Closed) -> String {
     }
     if may {
         return format!(
-            "we have CAP_SYS_PTRACE, so it is a security module that closes process {pid}, to root as well: its log can tell \
+            "we have CAP_SYS_PTRACE, and process {pid} is closed to root as well, so it is a security module: its log can tell \
                 (dmesg, journalctl -k)"
         );
     }
@@ -931,7 +932,7 @@ fn no_ids(call: &str, errno: Errno, facts: &Ids) -> Option<String> {
         (Errno::EINVAL, _, Some(map)) | (Errno::EPERM, "setgroups", Some(map)) if map.ranges.is_empty() => {
             Some(format!(
                 "{user} has no {what} ids, as its {}_map is not written: {keep}",
-                &what[..1].replace('u', "uid").replace('g', "gid")
+                if call == "setuid" { "uid" } else { "gid" }
             ))
         }
         (Errno::EINVAL, "setuid" | "setgid", Some(map)) => Some(format!(
@@ -955,5 +956,266 @@ fn spans(map: &IdMap) -> String {
     match map.ranges.len().saturating_sub(SHOWN) {
         0 => spans.join(", "),
         more => format!("{} and {more} ranges more", spans.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proc::status::Ids as Four;
+
+    const ALL: u64 = 0x1ff_ffff_ffff;
+    const ADMIN: u64 = 1 << 21;
+
+    fn rights(effective: u64, bounding: u64) -> Rights {
+        Rights {
+            effective: Some(effective),
+            bounding: Some(bounding),
+            filtered: Some(false),
+            no_new_privs: None,
+        }
+    }
+
+    /// We are user 1000 in user:[1], pid:[2], net:[3].
+    fn facts(asked: Vec<Asked>) -> Facts {
+        let mut ours = KindMap::default();
+        Kind::all().zip(100..).for_each(|(kind, ino)| ours[kind] = ino);
+        (ours[Kind::User], ours[Kind::Pid], ours[Kind::Net]) = (1, 2, 3);
+        Facts { rights: rights(0, ALL), us: 1000, ours, asked, release: Some((6, 1)), ..Facts::default() }
+    }
+
+    fn gate(ino: u64, maker: u32, admin: bool) -> Gate {
+        Gate { ino, maker: Some(maker), process: None, admin }
+    }
+
+    fn asked(kind: Kind, ino: u64, gate: Gate, refused: Option<Errno>) -> Asked {
+        Asked { kind, of_target: true, ino, owner: gate.ino, gate, refused }
+    }
+
+    fn hint(errno: Errno, facts: &Facts) -> String {
+        judge(errno, facts).hint().unwrap_or_default()
+    }
+
+    type Parts<'a> = &'a [&'a str];
+
+    #[track_caller]
+    fn has(hint: &str, parts: Parts<'_>, not: Parts<'_>) {
+        assert!(parts.iter().all(|part| hint.contains(part)), "{hint}\n{parts:?}");
+        assert!(!not.iter().any(|part| hint.contains(part)), "{hint}");
+        assert_eq!(hint.is_empty(), parts.is_empty(), "{hint}");
+    }
+
+    #[test]
+    fn a_right_is_missing_in_one_user_namespace_or_in_two() {
+        let no = Some(Errno::EPERM);
+        let net = |gate, rights| {
+            let base = facts(vec![asked(Kind::Net, 7, gate, no), asked(Kind::Uts, 8, gate, no)]);
+            Facts { rights, ..base }
+        };
+        let both = "to enter net:[7] and uts:[8] takes CAP_SYS_ADMIN";
+        let filtered = Rights { filtered: Some(true), ..rights(ADMIN, ALL) };
+        #[rustfmt::skip]
+        let cases: &[(Facts, Parts<'_>, Parts<'_>)] = &[
+            (net(gate(5, 1000, true), rights(0, ALL)), &[both, "user:[5] (made by user 1000), which we have, and in our own user namespace, user:[1], too, which we have not: run it as root"], &["bounding"]),
+            (net(gate(5, 7, false), rights(0, ALL)), &["neither there nor above: run it as user 7, or as root"], &[]),
+            (net(gate(5, 0, false), rights(0, 0)), &["run it as root outside of the container", "--cap-add SYS_ADMIN"], &["as user"]),
+            (net(gate(1, 0, false), rights(0, ALL)), &["in the user namespace that we are in, user:[1], which we have not: run it as root"], &["made by"]),
+            (net(gate(1, 0, false), rights(0, 0)), &["as our bounding set leaves it out"], &[]),
+            (net(gate(0, 0, false), rights(ADMIN, ALL)), &["net:[7] and uts:[8] belong to a user namespace that is neither ours, user:[1], nor below it", "run it from outside of user:[1]"], &[]),
+            (net(gate(1, 0, true), rights(ADMIN, ALL)), &["security module"], &["seccomp filter is active (", "run it"]),
+            (net(gate(1, 0, true), filtered), &["a seccomp filter is active"], &["security module"]),
+        ];
+        for (facts, parts, not) in cases {
+            has(&hint(Errno::EPERM, facts), parts, not);
+        }
+        // Two that stand in the way are told one after the other.
+        let two = facts(vec![
+            asked(Kind::Net, 7, gate(5, 7, false), no),
+            asked(Kind::Uts, 8, gate(1, 0, false), no),
+        ]);
+        has(&hint(Errno::EPERM, &two), &["enter net:[7] takes", "; also, to enter uts:[8] takes"], &[]);
+        // What may be entered is not named.
+        let one = facts(vec![
+            asked(Kind::Net, 7, gate(5, 7, false), no),
+            asked(Kind::Uts, 8, gate(5, 7, false), None),
+        ]);
+        has(&hint(Errno::EPERM, &one), &["net:[7]"], &["uts"]);
+    }
+
+    #[test]
+    fn what_was_tried_and_works_is_advised() {
+        let no = Some(Errno::EPERM);
+        let with = |asked: Vec<Asked>, remedy: Remedy| Facts {
+            remedy: Some(remedy),
+            target: Some(Of { pid: 77, ..Of::default() }),
+            ..facts(asked)
+        };
+        let net = || asked(Kind::Net, 7, gate(5, 1000, true), no);
+        let user = || asked(Kind::User, 6, gate(6, 1000, true), None);
+        let ours = || asked(Kind::Net, 3, gate(1, 0, false), no);
+        let net_out: KindSet = [Kind::Net].into_iter().collect();
+        let remedy = Remedy::default();
+        #[rustfmt::skip]
+        let cases: &[(Facts, Parts<'_>, Parts<'_>)] = &[
+            (with(vec![net()], Remedy { add: Add::User, into: 6, ..remedy }), &[": add -U, by which"], &["is then in", "--pres"]),
+            (with(vec![net()], Remedy { add: Add::User, keep_ids: true, ..remedy }), &[": add -U --preserve-credentials, by"], &[]),
+            (with(vec![net()], Remedy { add: Add::Parent, into: 5, ..remedy }), &[": add --user-parent, by"], &["is then in", "steps"]),
+            (with(vec![user(), net()], Remedy { add: Add::Parent, into: 5, two_steps: true, ..remedy }),
+                &["; the program is then in user:[5], and not in user:[6]; to have all", "rnsenter -t 77 --user-parent rnsenter ..."], &[]),
+            (with(vec![ours()], Remedy { without: net_out, ..remedy }), &["net:[3] is the one that we are in already: leave out -n"], &["add"]),
+            (with(vec![ours()], Remedy { without: net_out, add: Add::User, ..remedy }), &["leave out -n; add -U, by which"], &[]),
+        ];
+        for (facts, parts, not) in cases {
+            has(&hint(Errno::EPERM, facts), parts, not);
+        }
+        // From where we were brought nothing can be tried.
+        let mut moved = facts(vec![user(), asked(Kind::Net, 7, Gate::default(), no)]);
+        moved.moved = true;
+        has(
+            &hint(Errno::EPERM, &moved),
+            &["net:[7] belongs to a user namespace above", "entered first", "--dry-run"],
+            &["takes"],
+        );
+    }
+
+    #[test]
+    fn other_answers_of_the_kernel_have_their_causes() {
+        let of = |kind, errno| facts(vec![asked(kind, 9, gate(1, 0, true), Some(errno))]);
+        let pid = "pid:[9] is neither the pid namespace that we are in, pid:[2], nor below it";
+        has(
+            &hint(Errno::EINVAL, &of(Kind::Pid, Errno::EINVAL)),
+            &[pid, ": run it in pid:[9], or in one above it"],
+            &[],
+        );
+        let threads = "can be entered only by a process of one thread, and we have several: enter without -T";
+        has(&hint(Errno::EUSERS, &of(Kind::Time, Errno::EUSERS)), &["time:[9] ", threads], &[]);
+        has(&hint(Errno::ENOSYS, &of(Kind::Net, Errno::ENOSYS)), &["seccomp filter"], &[]);
+        has(
+            &hint(Errno::EIO, &of(Kind::Net, Errno::EIO)),
+            &["refuses net:[9]: Input/output error"],
+            &[": run"],
+        );
+        let own = facts(vec![asked(Kind::User, 1, gate(1, 0, false), Some(Errno::EINVAL))]);
+        has(&hint(Errno::EINVAL, &own), &["user:[1] is the one that we are in already"], &[]);
+        // A helper could, which shares nothing.
+        let none = |kind| facts(vec![asked(kind, 9, gate(1, 0, true), None)]);
+        has(&hint(Errno::EINVAL, &none(Kind::Mnt)), &["CLONE_FS"], &[]);
+        has(&hint(Errno::EINVAL, &none(Kind::Net)), &[], &[]);
+        has(&hint(Errno::EPERM, &none(Kind::Mnt)), &[], &[]);
+        // A kind that is missing.
+        let mut old = of(Kind::Time, Errno::EINVAL);
+        old.ours[Kind::Time] = 0;
+        has(
+            &hint(Errno::EINVAL, &old),
+            &["this kernel 6.1 lacks the kind time (Linux 5.6): leave out -T"],
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_target_that_ended_or_is_closed_is_the_cause_of_all() {
+        let base = || facts(vec![asked(Kind::Net, 7, gate(1, 0, false), Some(Errno::EPERM))]);
+        let of = |ended: Option<&str>, closed: Option<&str>| {
+            Some(Of { pid: 77, ended: ended.map(Into::into), closed: closed.map(Into::into) })
+        };
+        assert_eq!(hint(Errno::ESRCH, &Facts { target: of(Some("gone"), Some("closed")), ..base() }), "gone");
+        assert_eq!(hint(Errno::EPERM, &Facts { target: of(None, Some("closed")), ..base() }), "closed");
+        // But not of what is entered by a file.
+        let mut file = Facts { target: of(Some("gone"), None), ..base() };
+        file.asked[0].of_target = false;
+        has(&hint(Errno::EPERM, &file), &["net:[7]"], &["gone"]);
+    }
+
+    #[test]
+    fn a_rehearsal_has_a_row_for_each_kind() {
+        let no = Some(Errno::EPERM);
+        let one = |kind: Kind| -> KindSet { [kind].into_iter().collect() };
+        let facts = facts(vec![
+            asked(Kind::User, 6, gate(1, 0, false), None),
+            asked(Kind::Net, 7, gate(5, 7, false), no),
+            asked(Kind::Pid, 8, gate(6, 7, false), None),
+        ]);
+        let tries = [
+            Try { kinds: [Kind::Net, Kind::Pid].into_iter().collect(), refused: no },
+            Try { kinds: one(Kind::User), refused: None },
+            Try { kinds: one(Kind::Net), refused: no },
+        ];
+        let rehearsal = in_order(&tries, Errno::EPERM, &facts);
+        assert!(!rehearsal.may() && rehearsal.advice.is_some());
+        let rows: Vec<_> = rehearsal.rows.iter().map(Row::to_string).collect();
+        assert_eq!(rows[0], "1 user:[6], of user:[1]: may be entered");
+        assert!(rows[1].starts_with("- net:[7], of user:[5]: refused: to enter net:[7] takes"), "{rows:?}");
+        assert!(
+            rows[2].ends_with("refused: it may be entered by itself, but not at once with what is refused"),
+            "{rows:?}"
+        );
+        let all = in_order(
+            &[Try { kinds: one(Kind::User), refused: None }],
+            Errno::EPERM,
+            &Facts { asked: vec![facts.asked[0].clone()], ..facts },
+        );
+        assert!(all.may() && all.advice.is_none());
+    }
+
+    #[test]
+    fn who_is_closed_to_us_is_told_by_what_differs() {
+        let four = |id| Four { real: id, effective: id, saved: id, fs: id };
+        let status =
+            |uid, gid| Some(Status { process: 1, uids: four(uid), gids: four(gid), pids: Vec::new() });
+        let base = || Closed {
+            pid: 77,
+            us: status(1000, 100),
+            them: status(1000, 100),
+            rights: rights(0, ALL),
+            ..Closed::default()
+        };
+        let hidden = || Closed { them: None, hidepid: Some(b"hidepid=invisible\x1b".to_vec()), ..base() };
+        #[rustfmt::skip]
+        let cases: &[(Closed, Parts<'_>, Parts<'_>)] = &[
+            (base(), &["as far as could be seen", "security module"], &["CAP_SYS_PTRACE"]),
+            (Closed { them: status(5, 100), ..base() }, &["process 77 is user 5's, and we are user 1000", "as that user, or as root"], &["bounding"]),
+            (Closed { them: status(5, 100), rights: rights(0, 0), ..base() }, &["as our bounding set leaves it out"], &[]),
+            (Closed { them: status(1000, 5), undumpable: true, ..base() }, &["other group ids (real 5, effective 5, saved 5) than we, 100"], &["dumpable"]),
+            (Closed { undumpable: true, stronger: true, ..base() }, &["not dumpable"], &["CapPrm"]),
+            (Closed { elsewhere: true, stronger: true, ..base() }, &["another user made"], &["CapPrm"]),
+            (Closed { stronger: true, ..base() }, &["`CapPrm` in /proc/77/status"], &[]),
+            (Closed { above: true, elsewhere: true, rights: rights(ALL, ALL), ..base() }, &["not below ours", "outside of ours"], &["module"]),
+            (Closed { rights: rights(ALL, ALL), ..base() }, &["closed to root as well", "security module"], &[]),
+            (Closed { them: None, ..base() }, &["to its own user, and to CAP_SYS_PTRACE"], &["hidepid"]),
+            (hidden(), &["(hidepid=invisible\\x1b)", "remount,hidepid=0"], &[]),
+            (Closed { rights: rights(ALL, ALL), ..hidden() }, &["to its own user, and to CAP_SYS_PTRACE"], &["hidepid"]),
+        ];
+        for (closed, parts, not) in cases {
+            has(&why_closed(closed), parts, not);
+        }
+        let map = |text: &[u8]| IdMap::parse(text).expect("a map");
+        let ours = map(b"0 1000 1");
+        assert!(is_above(&ours, &map(b"0 0 4294967295")) && is_above(&ours, &map(b"0 4294967295 5")));
+        assert!(
+            !is_above(&ours, &map(b"7 0 1")) && !is_above(&map(b"0 0 4294967295"), &map(b"0 0 4294967295"))
+        );
+    }
+
+    #[test]
+    fn ids_that_cannot_be_taken_are_told_with_those_that_can() {
+        let map = |text: &[u8]| IdMap::parse(text);
+        let some = || Ids { user: 5, map: map(b"0 1000 1\n10 100 6\n20 9 1"), ..Ids::default() };
+        let many = || Ids { map: map(b"0 0 1\n2 2 1\n4 4 1\n6 6 1\n8 8 1\n9 19 1"), ..some() };
+        #[rustfmt::skip]
+        let cases: &[(&str, Errno, Ids, Parts<'_>)] = &[
+            ("setuid", Errno::EINVAL, some(), &["user:[5] has the user ids 0, 10-15, 20: choose one of them, by -S, or keep", "--preserve-credentials"]),
+            ("setgid", Errno::EINVAL, many(), &["the group ids 0, 2, 4, 6 and 2 ranges more", "by -G"]),
+            ("setuid", Errno::EINVAL, Ids { map: map(b""), ..some() }, &["user:[5] has no user ids, as its uid_map is not written"]),
+            ("setgroups", Errno::EPERM, Ids { map: map(b""), ..some() }, &["no group ids, as its gid_map"]),
+            ("setgroups", Errno::EPERM, Ids { denied: true, ..some() }, &["its setgroups is `deny`", "--preserve-credentials"]),
+            ("setgroups", Errno::EPERM, Ids { lacks: true, ..some() }, &["CAP_SETGID in user:[5], which we have not"]),
+            ("setuid", Errno::EPERM, Ids { lacks: true, ..some() }, &["CAP_SETUID in user:[5]"]),
+            ("setuid", Errno::EPERM, some(), &[]),
+            ("setuid", Errno::EAGAIN, some(), &[]),
+            ("fork", Errno::EPERM, Ids { lacks: true, ..some() }, &[]),
+        ];
+        for (call, errno, ids, parts) in cases {
+            has(&no_ids(call, *errno, ids).unwrap_or_default(), parts, &[]);
+        }
     }
 }
