@@ -465,7 +465,8 @@ fn namespaces_of_the_outer_of_two_user_namespaces_are_entered_with_that() {
         ),
         "--dry-run, which stays where it is, tries what works",
     ];
-    told(&as_user(&t, &files), &line, &parts);
+    let hint = told(&as_user(&t, &files), &line, &parts);
+    assert!(!hint.contains("already"), "{hint}");
     let dry = t.tool("rnsenter").as_user().args(files).arg("--dry-run").run();
     assert_eq!(dry.code, Some(1));
     let rows: Vec<_> = dry.stdout.split(|&b| b == b'\n').map(String::from_utf8_lossy).collect();

@@ -29,7 +29,11 @@ const SHOWN: usize = 4;
 pub fn enter(error: Error, proc: Option<&Proc>, join: &Join) -> Error {
     let Some(errno) = error.errno() else { return error };
     let Some((proc, this)) = at_hand(proc) else { return blind(error) };
-    let Ok(facts) = Facts::take(proc, &this, &join.way()) else { return error };
+    let failed = match &error {
+        Error::Sys { on, .. } => Some(&on[..]),
+        Error::Refused { .. } => None,
+    };
+    let Ok(facts) = Facts::take(proc, &this, &join.way(), failed) else { return error };
     match judge(errno, &facts).hint() {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -47,7 +51,7 @@ pub fn rehearse(proc: &Proc, join: &Join, group: Option<u32>, user: Option<u32>)
         }
     })?;
     let this = proc.this()?;
-    let facts = Facts::take(proc, &this, &way)?;
+    let facts = Facts::take(proc, &this, &way, None)?;
     let errno = tries.iter().rev().find_map(|tried| tried.refused).unwrap_or(Errno::EPERM);
     let mut rehearsal = in_order(&tries, errno, &facts);
     let taken: Vec<_> = tries.iter().filter(|tried| tried.kinds.is_empty()).collect();
@@ -198,12 +202,18 @@ enum Add {
 }
 
 impl Facts {
-    fn take(proc: &Proc, this: &Task, way: &Way<'_>) -> Result<Facts> {
+    /// Looks and tries. `failed` is what could not be entered, where that was tried in earnest.
+    fn take(proc: &Proc, this: &Task, way: &Way<'_>, failed: Option<&[u8]>) -> Result<Facts> {
         let ours = this.namespaces(KindSet::all())?;
         let rights = Rights::of(this).unwrap_or_default();
         let target = way.target.map(|target| Of::look(this, target));
         let user_of = |ns: &NsFd| ns.id().map_or(0, |id| id.ino);
-        let entered = |ns: &&NsFd| ns.kind == Kind::User && user_of(ns) == ours[Kind::User];
+        // It was entered, and this failed behind it.
+        let entered = |ns: &NsFd| {
+            let behind = failed.is_some_and(|on| on != ns.name);
+            behind && ns.kind == Kind::User && user_of(ns) == ours[Kind::User]
+        };
+        let moved = way.files.iter().any(|ns| entered(ns));
         let asks_user = way.kinds().contains(Kind::User);
         let here = try_out(|told| way.enter_each(told))?;
         let inside = match asks_user && refusal(&here, Kind::User).is_none() {
@@ -236,7 +246,9 @@ impl Facts {
                     .and_then(|here| if inside.is_empty() { Some(here) } else { refusal(&inside, kind) }),
             });
         }
-        let moved = way.files.iter().any(|ns| entered(&ns)) && asked.iter().any(Asked::is_not_user);
+        if moved {
+            asked.iter_mut().filter(|asked| asked.kind == Kind::User).for_each(|user| user.refused = None);
+        }
         let mut facts = Facts {
             rights,
             us: credentials::effective().0,
@@ -321,10 +333,6 @@ impl Facts {
 }
 
 impl Asked {
-    fn is_not_user(&self) -> bool {
-        self.kind != Kind::User && self.refused.is_some()
-    }
-
     fn name(&self) -> String {
         match self.ino {
             0 => format!("the {} namespace", self.kind),
@@ -689,14 +697,12 @@ fn options(kinds: KindSet) -> String {
 /// Those that are entered, as they are, and then those that are not.
 fn in_order(tries: &[Try], errno: Errno, facts: &Facts) -> Rehearsal {
     let mut rows = Vec::new();
-    let mut step = 0;
     let row = |kind: Kind| {
         let asked = facts.asked(kind);
         let (ino, owner) = asked.map_or((0, 0), |asked| (asked.ino, asked.owner));
         Row { step: None, kind, ino, owner, refused: None }
     };
-    for tried in tries.iter().filter(|tried| tried.refused.is_none()) {
-        step += 1;
+    for (step, tried) in (1..).zip(tries.iter().filter(|tried| tried.refused.is_none())) {
         rows.extend(tried.kinds.iter().map(|kind| Row { step: Some(step), ..row(kind) }));
     }
     let verdict = judge(errno, facts);
