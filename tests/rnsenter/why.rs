@@ -455,6 +455,11 @@ fn namespaces_of_the_outer_of_two_user_namespaces_are_entered_with_that() {
     as_user(&t, &[&at, "-U", "-n", "--preserve-credentials"]).ok();
     let line = format!("setns net of {target}: Operation not permitted");
     told(&as_user(&t, &[&at, "-n"]), &line, &[": add -U --preserve-credentials, by which it may be entered"]);
+    // Nor is it blamed for what is refused beside it.
+    let ipc = link("self", "ipc");
+    let output = as_user(&t, &[&at, "-U", "-n", "-i", "--preserve-credentials"]);
+    let line = format!("setns user ipc net of {target}: Operation not permitted");
+    assert_eq!(told(&output, &line, &[]), format!("{ipc} is the one that we are in already: leave out -i"));
     // One by one, who is in the inner one has no right over what the outer one owns.
     let files = ["user", "net"].map(|kind| format!("--{kind}=/proc/{target}/ns/{kind}"));
     let files = [&files[0], &files[1], "--preserve-credentials"];

@@ -214,17 +214,14 @@ impl Facts {
             behind && ns.kind == Kind::User && user_of(ns) == ours[Kind::User]
         };
         let moved = way.files.iter().any(|ns| entered(ns));
-        let asks_user = way.kinds().contains(Kind::User);
         let here = try_out(|told| way.enter_each(told))?;
-        let inside = match asks_user && refusal(&here, Kind::User).is_none() {
-            true => try_out(|told| {
-                let others = Kind::all().filter(|kind| *kind != Kind::User).collect();
-                if way.clone().without(others).enter(told).is_ok() {
-                    way.clone().without([Kind::User].into_iter().collect()).enter_each(told);
-                }
-            })?,
-            false => Vec::new(),
+        // With the user namespace, which is entered at once with it or before it.
+        let with_user = |kind: Kind| {
+            let others = Kind::all().filter(|other| ![Kind::User, kind].contains(other)).collect();
+            let tries = try_out(|told| drop(way.clone().without(others).enter(told)));
+            tries.map_or(Some(Errno::EPERM), |tries| refusal(&tries, kind))
         };
+        let asks_user = way.kinds().contains(Kind::User) && refusal(&here, Kind::User).is_none();
         let mut gates = Vec::new();
         let mut asked = Vec::new();
         for kind in way.kinds().iter() {
@@ -242,8 +239,10 @@ impl Facts {
                     Some(gate) => Gate::look(proc, gate, way.target, &rights, &ours, &mut gates),
                     None => Gate::default(),
                 },
-                refused: refusal(&here, kind)
-                    .and_then(|here| if inside.is_empty() { Some(here) } else { refusal(&inside, kind) }),
+                refused: refusal(&here, kind).and_then(|here| match asks_user && kind != Kind::User {
+                    true => with_user(kind),
+                    false => Some(here),
+                }),
             });
         }
         if moved {
