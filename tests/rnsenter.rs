@@ -1,8 +1,6 @@
 //! rnsenter on the real kernel, beside the original: what it enters, what reaches the program, how it ends,
 //! and how it fails.
 
-mod likeness;
-
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -14,8 +12,11 @@ use nix::unistd::Pid;
 
 use crate::harness::*;
 
-mod later;
 mod group;
+mod later;
+mod likeness;
+mod pty;
+mod why;
 
 /// What a process that is held sleeps in.
 const SLEEP: [&str; 3] = ["sh", "-c", "echo ready; exec sleep 1000"];
@@ -290,7 +291,7 @@ fn a_net_namespace_without_its_user_namespace_is_refused_with_advice() {
             125,
             &format!("rnsenter: setns net namespace /proc/{target}/ns/net: Operation not permitted"),
         );
-    assert!(hint.contains("-U"), "{hint}");
+    assert!(hint.contains("--user-parent"), "{hint}");
 }
 
 // Directories.

@@ -9,7 +9,7 @@ mod program;
 mod refused;
 mod root;
 pub(crate) mod signals;
-mod why;
+pub(crate) mod why;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

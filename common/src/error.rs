@@ -53,6 +53,7 @@ pub const HINTS: &[Hint] = &[
     Hint { call: "unshare", on: "", errno: Errno::EPERM, text: "this needs CAP_SYS_ADMIN, which root of a container lacks: run it as root of the machine, or add -r to be root of a new user namespace" },
     Hint { call: "setns", on: "user", errno: Errno::EINVAL, text: "a process cannot enter the user namespace it is already in" },
     Hint { call: "setns", on: "", errno: Errno::EPERM, text: "this needs the right to trace the process (its own user, or CAP_SYS_PTRACE) and CAP_SYS_ADMIN in the user namespace that owns the namespace (entering that one too, by -U, can give it); some processes are closed to root as well" },
+    Hint { call: "setns", on: "", errno: Errno::EUSERS, text: "a time namespace can be entered only by a process of one thread" },
     Hint { call: "setns", on: "", errno: Errno::ESRCH, text: "the process, or its first thread, has ended" },
     Hint { call: "setns", on: "", errno: Errno::EINVAL, text: "a pid namespace can be entered only from itself or one of its ancestors" },
     Hint { call: "pidfd_open", on: "", errno: Errno::ESRCH, text: "no process has this PID here; it may have ended, or count in another pid namespace" },

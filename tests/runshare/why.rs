@@ -136,7 +136,7 @@ fn a_bounding_set_is_told_from_a_right_that_is_missing() {
 
 /// A filter that refuses this system call. Source: seccomp(2).
 #[allow(unsafe_code)]
-fn refusing(command: &mut Command, call: libc::c_long) {
+pub(crate) fn refusing(command: &mut Command, call: libc::c_long) {
     let statement = |code: u32, k: u32, jt, jf| libc::sock_filter { code: code as u16, jt, jf, k };
     let filter = [
         // The number of the call.

@@ -10,11 +10,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::ForkResult;
 
 use crate::error::{Error, Result};
-use crate::kind::Kind;
+use crate::kind::{Kind, KindSet};
 use crate::ns::fd::NsFd;
-use crate::ns::join::Join;
+use crate::ns::join::{Join, Told};
 use crate::proc::place::Place;
-use crate::proc::{Proc, Task};
+use crate::proc::{Proc, Task, credentials};
 use crate::sys;
 
 /// How long a helper may take, in milliseconds. It has next to nothing to do.
@@ -52,6 +52,55 @@ pub fn is_root_changed(task: &Task) -> Option<bool> {
     let theirs = from_inside(|| join.enter(), look).ok()?;
     let ours: Vec<u8> = root()?.iter().flat_map(|number| number.to_ne_bytes()).collect();
     Some(ours != theirs)
+}
+
+/// A try to enter namespaces, or to do more after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Try {
+    /// The kinds that were to be entered at once; none where it was about ids.
+    pub(super) kinds: KindSet,
+    /// Why the kernel refused; none where it did not.
+    pub(super) refused: Option<Errno>,
+}
+
+/// What the kernel answers to a helper that enters namespaces, each try in its order. It does nothing else there, and ends.
+/// For callers with one thread, which from then on do not ignore SIGCHLD.
+pub(super) fn try_out(work: impl FnOnce(Told<'_>)) -> Result<Vec<Try>> {
+    let look = || {
+        let mut bytes = Vec::new();
+        work(&mut |kinds, refused| {
+            let errno = refused.map_or(0, |errno| errno as i32);
+            [kinds.flags(), errno].iter().for_each(|number| bytes.extend(number.to_ne_bytes()));
+        });
+        Ok(bytes)
+    };
+    let bytes = from_inside(|| Ok(()), look).map_err(|stop| match stop {
+        Stop::Helper(call, errno) => Error::sys(call, "the helper process", errno),
+        Stop::Enter(errno) | Stop::Look(errno) => Error::sys("prctl", "the helper process", errno),
+    })?;
+    let number = |bytes: &[u8]| bytes.try_into().map_or(0, i32::from_ne_bytes);
+    let tries = bytes.chunks_exact(8).map(|pair| (number(&pair[..4]), number(&pair[4..])));
+    Ok(tries
+        .map(|(flags, errno)| Try {
+            kinds: Kind::all().filter(|kind| flags & kind.row().flag != 0).collect(),
+            refused: (errno != 0).then(|| Errno::from_raw(errno)),
+        })
+        .collect())
+}
+
+/// Tries to take these ids, as is done after namespaces are entered: for [`try_out`]. Tells one try for the group id, and one
+/// for the user id if that was not refused. Groups stay where they may not be given up.
+pub(super) fn try_ids(group: Option<u32>, user: Option<u32>, told: Told<'_>) {
+    let drop_groups = |gid| match credentials::drop_groups() {
+        Err(e) if !e.is_denied() => Err(e),
+        _ => credentials::set_group(gid),
+    };
+    let refused = |taken: Result<()>| taken.err().map(|e| e.errno().unwrap_or(Errno::EIO));
+    let group = refused(group.map_or(Ok(()), drop_groups));
+    told(KindSet::EMPTY, group);
+    if group.is_none() {
+        told(KindSet::EMPTY, refused(user.map_or(Ok(()), credentials::set_user)));
+    }
 }
 
 /// Why the helper brought nothing.

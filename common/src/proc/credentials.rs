@@ -57,6 +57,7 @@ pub enum Capability {
     SetGid = 6,
     SetUid = 7,
     SetPcap = 8,
+    SysChroot = 18,
     SysPtrace = 19,
     SysAdmin = 21,
     SysResource = 24,

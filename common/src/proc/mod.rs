@@ -457,6 +457,14 @@ impl Task {
             .map_err(|e| Error::sys("stat", format!("process {}", self.pid), e))
     }
 
+    /// The user id, as our user namespace numbers it, of who owns its files that not everybody may read: its effective
+    /// one, or where it is not dumpable that of root, 0. Source: proc(5), PR_SET_DUMPABLE(2const).
+    pub fn owner_of_files(&self) -> Result<u32> {
+        nix::sys::stat::fstatat(&self.dir, c"ns", AtFlags::AT_SYMLINK_NOFOLLOW)
+            .map(|stat| stat.st_uid)
+            .map_err(|e| Error::sys("stat", format!("namespaces of {}", self.pid), e))
+    }
+
     /// The command line with spaces between the arguments. Empty for kernel threads, zombies and those who
     /// emptied it. Source: proc_pid_cmdline(5).
     pub fn command_line(&self) -> Result<Vec<u8>> {

@@ -4,6 +4,7 @@
 //! What was not seen is not claimed; where nothing was found that is said. `proc` is one that was opened before the world
 //! changed.
 
+mod enter;
 mod maps;
 mod mount;
 
@@ -22,6 +23,7 @@ use crate::proc::status::Status;
 use crate::proc::{Proc, Task, mounts};
 use crate::text::{Charset, show};
 
+pub use enter::{Rehearsal, Row, closed, enter, ids, rehearse};
 pub use maps::{Helper, IdTable, helper, maps, owner, set_id, setgroups};
 pub use mount::new_proc;
 
