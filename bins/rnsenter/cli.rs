@@ -17,7 +17,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "rnsenter",
     options,
     command,
-    dialect: Dialect { ours: &["preserve-fds"], attached: true, program: true },
+    dialect: Dialect { ours: &["preserve-fds", "pty"], attached: true, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
 };
@@ -64,6 +64,8 @@ pub(crate) struct Request {
     pub(crate) preserve_credentials: bool,
     pub(crate) no_fork: bool,
     pub(crate) fds: PassFds,
+    /// The program gets a terminal of its own.
+    pub(crate) pty: bool,
     pub(crate) words: Vec<OsString>,
 }
 
@@ -95,6 +97,7 @@ fn options() -> Vec<Opt> {
         valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
         valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
+        switch(None, "pty", "Give the program a terminal of its own, so that it cannot type into ours"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
         valued(
             None,
@@ -150,6 +153,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
             Some(all) if all == "all" => PassFds::All,
             Some(text) => PassFds::First(number("number of descriptors", text)?),
         },
+        pty: matches.has("pty"),
         words: matches.words(),
     };
     let needs = [

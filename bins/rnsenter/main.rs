@@ -7,7 +7,7 @@ mod cli;
 use cli::{Dir, Given, PassFds, Request, TOOL};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::{self, Gate, Program};
+use common::launch::{self, Gate, Program, Pty, Watch};
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::ns::refer::{self, Ref};
@@ -19,7 +19,21 @@ common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let entry = Entry::open(request)?;
+    let pty = entry.request.pty.then(Pty::open).transpose()?;
     entry.enter()?;
+    if let Some(mut pty) = pty {
+        if entry.kinds().contains(Kind::Mnt) || entry.root.is_some() {
+            pty.move_inside();
+        }
+        if let Some(uid) = entry.request.uid.or(entry.takes_ids().then_some(0)) {
+            pty.give_to(uid);
+        }
+        let child = |gate: &Gate| {
+            entry.take_ids().map_or_else(|e| e, |()| entry.explain(gate.exec(&entry.program, Some(3))))
+        };
+        let program = |ready: Result<&Gate>| tool::report(&TOOL, &ready.map_or_else(|e| e, child).into());
+        return Ok(Watch::begin()?.with_pty(Some(pty)).fork(program)?.follow());
+    }
     if entry.kinds().iter().any(|kind| kind.row().needs_fork) && !entry.request.no_fork {
         let child = |ready: Result<&Gate>| ready.map_or_else(|e| e, |_| entry.exec());
         let ended = launch::fork(|ready| tool::report(&TOOL, &child(ready).into()))?;
