@@ -102,6 +102,7 @@ impl Pty {
             ours: self.ours,
             signals,
             begun: Some(begun),
+            runs: false,
             input: Flow::default(),
             output: Flow::default(),
             source: Source::Open,
@@ -254,8 +255,9 @@ pub(super) struct Pump {
     pair: Option<Pair>,
     ours: Ours,
     signals: SignalFd,
-    /// At its end the program runs, or the child has ended.
+    /// By which we learn that the program runs.
     begun: Option<OwnedFd>,
+    runs: bool,
     input: Flow,
     output: Flow,
     source: Source,
@@ -290,7 +292,7 @@ impl Pump {
     /// Waits once and copies what there is. Is there a signal to be taken?
     fn copy(&mut self) -> Result<bool> {
         let wants = |asked: bool, flags: PollFlags| if asked { flags } else { PollFlags::empty() };
-        let reads = self.begun.is_none() && matches!(self.source, Source::Open) && self.pair.is_some();
+        let reads = self.runs && matches!(self.source, Source::Open) && self.pair.is_some();
         let master = wants(self.output.is_empty(), PollFlags::POLLIN)
             | wants(!self.input.is_empty(), PollFlags::POLLOUT);
         let asked = [
@@ -310,7 +312,9 @@ impl Pump {
         let [signal, begun, input, master, output] =
             asked.map(|(fd, _)| fd.and_then(|_| answers.next()).unwrap_or(PollFlags::empty()));
         if !begun.is_empty() {
-            self.begun = None;
+            // It is closed when the program runs, or the child was killed. A child that failed says so before.
+            let answer = self.begun.take().map(|begun| read(begun, &mut [0]));
+            self.runs = answer == Some(Ok(0));
             self.resume();
         }
         if !output.is_empty() {
@@ -460,7 +464,7 @@ impl Pump {
 
     /// We run again, or the program has begun.
     pub(super) fn resume(&self) {
-        if self.begun.is_none() {
+        if self.runs {
             self.ours.make_raw();
             self.resize();
         }
@@ -474,7 +478,7 @@ impl Pump {
     /// The program has ended: prints what it has left, unless it turns out, when there is a signal, that this is not to be waited
     /// for. Nor is what others will print who have the terminal too.
     pub(super) fn finish(&mut self, mut ends: impl FnMut(&Self) -> Result<bool>) -> Result<()> {
-        (self.begun, self.source) = (None, Source::Closed);
+        (self.begun, self.runs, self.source) = (None, false, Source::Closed);
         self.input.clear();
         let mut left = LAST;
         while left > 0 {

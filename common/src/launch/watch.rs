@@ -243,6 +243,10 @@ impl<'a> Watch<'a> {
                     Ok(false) => 125,
                     Err(e) => program(Err(e)),
                 };
+                if let Some(begins) = &gate.begins {
+                    // Nobody has begun.
+                    let _ = nix::unistd::write(begins, &[0]);
+                }
                 std::process::exit(status.into())
             }
             ForkResult::Parent { child } => {
