@@ -48,6 +48,7 @@ pub(crate) const CASES: &[Case] = &[
     root("rnsenter -t ctr:",      "rnsenter", "-t ctr:CONTAINER -n /bin/echo ran",             "ran\n"),
     root("rnsenter --net=cg:",    "rnsenter", "--net=cg:/PARENT /bin/echo ran",                "ran\n"),
     root("rnsenter PID/TID",      "rnsenter", "-t TARGET/TARGET -n -u /bin/echo ran",          "ran\n"),
+    root("rnsenter --pty",        "rnsenter", "-t TARGET -m -n --pty /bin/echo ran",           "ran\r\n"),
     root("runshare -u",           "runshare", "-u /bin/echo ran",                              "ran\n"),
     root("runshare -fn",          "runshare", "-fn /bin/echo ran",                             "ran\n"),
     root("runshare --mount-proc", "runshare", "-fp --mount-proc /bin/echo ran",                "ran\n"),

@@ -358,6 +358,8 @@ fn a_reader_that_has_gone_is_a_terminal_that_was_closed() {
     let program = ["sh", "-c", "trap '' HUP; echo x"];
     let run = t.program("sh").args(["-c", "\"$@\" >/dev/full", "-", rnsenter(), "--pty"]).args(program);
     run.run().fails(125, "rnsenter: write standard output: No space left on device");
+    let run = t.program("sh").args(["-c", "\"$@\" </", "-", rnsenter(), "--pty", "cat"]);
+    run.run().fails(125, "rnsenter: read standard input: Is a directory");
 }
 
 #[test]

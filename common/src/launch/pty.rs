@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{Uid, fchown, pipe2, read, write};
+use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, pipe2, read, write};
 
 use crate::error::{Error, Result};
 use crate::sys;
@@ -94,9 +94,10 @@ impl Pty {
 
     /// What copies while the program runs, and what the child has to have until then.
     pub(super) fn pump(self, signals: &SigSet) -> Result<(Pump, OwnedFd)> {
-        let (begun, begins) = pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::sys("pipe2", "", e))?;
+        let (begun, begins) = pipe2(OFlag::O_CLOEXEC)
+            .map_err(|e| Error::sys("pipe2", "by which the child tells that the program runs", e))?;
         let signals = SignalFd::with_flags(signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-            .map_err(|e| Error::sys("signalfd", "", e))?;
+            .map_err(|e| Error::sys("signalfd", "of all signals", e))?;
         let pump = Pump {
             pair: Some(self.pair),
             ours: self.ours,
@@ -115,14 +116,14 @@ impl Pty {
 
 /// In the child: makes the terminal its own, and its standard descriptors. Answers what standard error was.
 pub(super) fn take(slave: &OwnedFd) -> Result<OwnedFd> {
-    use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
     let [_, _, error] = terminal::standard();
     let error = error.try_clone_to_owned();
     let error = error.map_err(|e| Error::io("fcntl", "standard error: F_DUPFD_CLOEXEC", &e))?;
     terminal::lead_session_on(slave)?;
-    [dup2_stdin(slave), dup2_stdout(slave), dup2_stderr(slave)]
-        .into_iter()
-        .collect::<nix::Result<()>>()
+    // Standard error last: where one is refused, the message goes there.
+    dup2_stdin(slave)
+        .and_then(|()| dup2_stdout(slave))
+        .and_then(|()| dup2_stderr(slave))
         .map_err(|e| Error::sys("dup2", "the pseudo-terminal", e))?;
     Ok(error)
 }
@@ -263,13 +264,8 @@ pub(super) struct Pump {
     source: Source,
     /// How long the line is that was read last from what is no terminal.
     line: usize,
-    /// Why standard output could not be written.
+    /// What could not be copied, and why.
     failure: Option<Error>,
-}
-
-/// Other than by who reads it having gone, what is written can be refused for reasons that people want to know.
-fn is_gone(errno: Errno) -> bool {
-    matches!(errno, Errno::EPIPE | Errno::EIO | Errno::ECONNRESET)
 }
 
 /// Not an answer, but a call to ask again.
@@ -350,11 +346,20 @@ impl Pump {
         match self.output.fill(&pair.master) {
             Ok(count @ 1..) => count,
             Err(e) if is_later(e) => 0,
-            // Nobody can open it again.
-            _ => {
-                self.pair = None;
+            answer => {
+                self.fail("read", "the pseudo-terminal", answer.err());
+                // EIO is its end: nobody can open it again.
+                self.hang_up();
                 0
             }
+        }
+    }
+
+    /// What was not copied is told, when the program has ended, unless only who would have read it has gone.
+    fn fail(&mut self, call: &'static str, on: &str, errno: Option<Errno>) {
+        let errno = errno.filter(|e| !matches!(e, Errno::EPIPE | Errno::EIO | Errno::ECONNRESET));
+        if let (Some(errno), None) = (errno, &self.failure) {
+            self.failure = Some(Error::sys(call, on, errno));
         }
     }
 
@@ -369,9 +374,7 @@ impl Pump {
                 // drops it. Source: sigaction(2).
                 sys::without_sigpipe(|| ());
                 self.output.clear();
-                if !is_gone(e) {
-                    self.failure.get_or_insert(Error::sys("write", "standard output", e));
-                }
+                self.fail("write", "standard output", Some(e));
                 self.hang_up();
             }
         }
@@ -395,15 +398,16 @@ impl Pump {
             Ok(0) if self.ours.typed && ready.contains(PollFlags::POLLHUP) => self.hang_up(),
             // Whoever has made ours gather lines has pressed the key.
             Ok(0) if self.ours.typed => self.end_input(1),
-            Ok(0) => {
+            Err(e) if is_later(e) => {}
+            Err(Errno::EIO) if self.ours.typed => self.source = Source::Closed,
+            Ok(0) | Err(_) => {
+                self.fail("read", "standard input", answer.err());
                 // After a line that is not complete the first one only ends that.
                 self.end_input(if self.line > 0 { 2 } else { 1 });
                 self.source = Source::Ended(Instant::now() + AGAIN[0], AGAIN[0]);
             }
             Ok(_) if !self.ours.typed => self.break_lines(),
             Ok(_) => {}
-            Err(e) if is_later(e) => {}
-            Err(_) => self.source = Source::Closed,
         }
     }
 
@@ -449,11 +453,13 @@ impl Pump {
 
     /// Types what was read.
     fn type_in(&mut self) {
-        if let Some(pair) = &self.pair
-            && let Err(e) = self.input.pour(&pair.master)
-            && !is_later(e)
-        {
-            self.input.clear();
+        let Some(pair) = &self.pair else { return };
+        match self.input.pour(&pair.master) {
+            Err(e) if !is_later(e) => {
+                self.input.clear();
+                self.fail("write", "the pseudo-terminal", Some(e));
+            }
+            _ => {}
         }
     }
 

@@ -370,9 +370,10 @@ impl<'a> Watch<'a> {
         let (ends, stops) = (among(ENDS, signal), among(STOPS, signal));
         let sight = (!self.init && (ends || stops)).then(|| self.sight(child)).flatten();
         let started = child.listens || sight.is_none_or(|sight| sight.started);
-        // The kernel would drop it; as it would one to stop who leads a session that nobody watches. What the first process blocks it may still ask for, but before it is the program
-        // only what the program will be given blocked.
+        // Who leads a session has nobody who would wake it, so the kernel drops what would stop it.
         let alone = child.pump.is_some() && stops;
+        // The kernel would drop it. What the first process blocks it may still ask for, but before it is the program
+        // only what the program will be given blocked.
         let drops = |Sight { before, after, waits, .. }: Sight| {
             [before, after].into_iter().all(|signals| {
                 let blocks =

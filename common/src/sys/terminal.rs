@@ -125,7 +125,7 @@ fn with_slave(master: OwnedFd) -> Result<(OwnedFd, OwnedFd)> {
 
 /// Makes a terminal that is no session's our own: we lead a new session then. Source: setsid(2), TIOCSCTTY(2const).
 pub fn lead_session_on(terminal: impl AsFd) -> crate::Result<()> {
-    nix::unistd::setsid().map_err(|e| crate::Error::sys("setsid", "", e))?;
+    nix::unistd::setsid().map_err(|e| crate::Error::sys("setsid", "of the program", e))?;
     // SAFETY: takes integers.
     Errno::result(unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCSCTTY, 0) })
         .map_err(|e| crate::Error::sys("ioctl", "the pseudo-terminal: TIOCSCTTY", e))
