@@ -22,7 +22,7 @@ use crate::harness::{
     Held, Output, Ring, Run, Test, children, copy_program, has_kind, inode, tool_path, within,
 };
 
-pub use signals::{CTRL_C, Terminal};
+pub use signals::{CTRL_BACKSLASH, CTRL_C, CTRL_Z, Terminal};
 
 /// Short option, long option, name in /proc/PID/ns.
 #[rustfmt::skip]

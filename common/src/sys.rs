@@ -7,6 +7,7 @@ pub mod mount;
 mod namespaces;
 mod processes;
 mod start;
+pub mod terminal;
 
 use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -74,14 +75,23 @@ pub fn stat_quietly(fd: impl AsFd) -> Result<(u64, u64)> {
 /// the flag since 5.11, so on 5.10 they are closed at once: for callers only that are about to exec and use
 /// none of them any more.
 pub fn close_from(first: u32) -> crate::Result<()> {
-    let range = |flags: u32| {
+    close_from_but(first, None)
+}
+
+/// The same, but for one that is closed on exec by itself and is needed where that fails.
+pub fn close_from_but(first: u32, kept: Option<RawFd>) -> crate::Result<()> {
+    let range = |first: u32, last: u32, flags: u32| {
         // SAFETY: with the flag nothing is closed now. Without it the caller is about to exec and uses no
         // descriptor of that range any more.
-        Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) }).map(drop)
+        Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
     };
-    match range(libc::CLOSE_RANGE_CLOEXEC) {
-        Err(Errno::EINVAL) => range(0),
-        answer => answer,
+    match (range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC), kept.map(|fd| fd as u32)) {
+        (Err(Errno::EINVAL), Some(kept)) if kept >= first => {
+            let below = if kept > first { range(first, kept - 1, 0) } else { Ok(()) };
+            below.and_then(|()| range(kept + 1, u32::MAX, 0))
+        }
+        (Err(Errno::EINVAL), _) => range(first, u32::MAX, 0),
+        (answer, _) => answer,
     }
     .map_err(|e| crate::Error::sys("close_range", "", e))
 }

@@ -50,6 +50,7 @@ pub(crate) const CASES: &[Case] = &[
     root("rnsenter PID/TID",      "rnsenter", "-t TARGET/TARGET -n -u /bin/echo ran",          "ran\n"),
     root("rnsenter -c",           "rnsenter", "-t TARGET -c /bin/echo ran",                    "ran\n"),
     root("rnsenter -c -p",        "rnsenter", "-t TARGET -c -p -n /bin/echo ran",              "ran\n"),
+    root("rnsenter --pty",        "rnsenter", "-t TARGET -m -n --pty /bin/echo ran",           "ran\r\n"),
     root("runshare -u",           "runshare", "-u /bin/echo ran",                              "ran\n"),
     root("runshare -fn",          "runshare", "-fn /bin/echo ran",                             "ran\n"),
     root("runshare --mount-proc", "runshare", "-fp --mount-proc /bin/echo ran",                "ran\n"),

@@ -107,14 +107,31 @@ impl Terminal {
         assert!(within(Duration::from_secs(20), seen), "no {text:?}: {}", self.seen.lock().unwrap());
     }
 
+    /// All that has been seen.
+    pub fn text(&self) -> String {
+        self.seen.lock().unwrap().clone()
+    }
+
     pub fn press(&mut self, key: u8) {
         self.keys.write_all(&[key]).unwrap();
+    }
+
+    /// How it treats what is typed and printed.
+    pub fn settings(&self) -> String {
+        let settings: libc::termios = nix::sys::termios::tcgetattr(&self.keys).unwrap().into();
+        format!("{settings:?}")
+    }
+
+    /// Makes it so large, as a window that is drawn.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = common::sys::terminal::Size { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        common::sys::terminal::set_terminal_size(&self.keys, &size).unwrap();
     }
 }
 
 pub const CTRL_C: u8 = 3;
-const CTRL_Z: u8 = 26;
-const CTRL_BACKSLASH: u8 = 28;
+pub const CTRL_Z: u8 = 26;
+pub const CTRL_BACKSLASH: u8 = 28;
 
 #[test]
 fn a_key_that_interrupts_reaches_the_program_once() {

@@ -1,6 +1,7 @@
 //! Starting a program: exec, or fork and watch over it, with its exit status and signals.
 
 mod environment;
+mod pty;
 mod watch;
 
 use std::ffi::{CString, OsStr, OsString};
@@ -16,6 +17,7 @@ use crate::sys;
 use crate::text::digits;
 
 pub use environment::Environment;
+pub use pty::Pty;
 pub use watch::{Gate, Watch, fork};
 
 /// What is to be run.

@@ -8,7 +8,8 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use nix::unistd::{ForkResult, Pid, getpgid};
 
-use super::Ended;
+use super::pty::{self, Pty, Pump};
+use super::{Ended, Program};
 use crate::error::{Error, Result};
 use crate::proc::Proc;
 use crate::proc::status::Signals;
@@ -45,6 +46,10 @@ pub struct Gate {
     socket: Option<OwnedFd>,
     /// Was the child born in the group of [`Watch::into_group`]?
     pub in_group: bool,
+    /// The terminal that the program gets.
+    terminal: Option<OwnedFd>,
+    /// Closed when the program runs: so the parent knows.
+    begins: Option<OwnedFd>,
 }
 
 /// What an init tells the parent that waits, each with a number: a signal or a status.
@@ -54,6 +59,23 @@ const EXITED: u8 = b'E';
 const KILLED: u8 = b'K';
 
 impl Gate {
+    /// Becomes the program, on the terminal that it is to have: [`Watch::with_pty`]. Descriptors from `closed` on are not passed on
+    /// ([`sys::close_from`]). Answers only by what went wrong, when standard error is what it was before.
+    pub fn exec(&self, program: &Program, closed: Option<u32>) -> Error {
+        let close = |kept| closed.map_or(Ok(()), |first| sys::close_from_but(first, kept));
+        let Some(terminal) = &self.terminal else {
+            return close(None).map_or_else(|e| e, |()| program.exec());
+        };
+        let told = match pty::take(terminal) {
+            Ok(told) => told,
+            Err(e) => return e,
+        };
+        let error = close(Some(told.as_raw_fd())).map_or_else(|e| e, |()| program.exec());
+        // Where this is refused the message goes to the terminal, from which the parent copies it.
+        let _ = nix::unistd::dup2_stderr(&told);
+        error
+    }
+
     /// Waits until the parent stands ready. False if the parent gave up or ended.
     fn wait(&self) -> Result<bool> {
         let Some(socket) = &self.socket else { return Ok(true) };
@@ -138,6 +160,8 @@ pub struct Watch<'a> {
     init_of: Option<&'a Gate>,
     /// The group of version 2 that the child is to be born in.
     group: Option<BorrowedFd<'a>>,
+    /// The program gets this terminal.
+    pty: Option<Pty>,
 }
 
 impl<'a> Watch<'a> {
@@ -153,8 +177,8 @@ impl<'a> Watch<'a> {
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), Some(&mut old_mask))
             .map_err(|e| Error::sys("sigprocmask", "", e))?;
         let (until_death, gated, init) = (false, false, false);
-        let (proc, init_of, group) = (None, None, None);
-        Ok(Watch { mask, old_mask, chld_ignored, proc, until_death, gated, init, init_of, group })
+        let (proc, init_of, group, pty) = (None, None, None, None);
+        Ok(Watch { mask, old_mask, chld_ignored, proc, until_death, gated, init, init_of, group, pty })
     }
 
     /// By this /proc it will be seen whether the child hears what it is sent; without, by what is mounted on `/proc` then.
@@ -183,6 +207,12 @@ impl<'a> Watch<'a> {
         Watch { group, ..self }
     }
 
+    /// The program will lead a session on this terminal, for which the child starts it by [`Gate::exec`], and we copy to and from
+    /// ours. Not for an init.
+    pub fn with_pty(self, pty: Option<Pty>) -> Watch<'a> {
+        Watch { pty, ..self }
+    }
+
     /// See [`fork`].
     pub fn fork(self, child: impl FnOnce(Result<&Gate>) -> u8) -> Result<Ended> {
         self.fork_when(|| Ok(()), child)
@@ -191,7 +221,7 @@ impl<'a> Watch<'a> {
     /// The same; `ready` is what the parent does while the child waits, if it is [`Watch::gated`]. If that fails
     /// the child ends before it has done anything.
     pub fn fork_when(
-        self,
+        mut self,
         ready: impl FnOnce() -> Result<()>,
         program: impl FnOnce(Result<&Gate>) -> u8,
     ) -> Result<Ended> {
@@ -207,21 +237,31 @@ impl<'a> Watch<'a> {
             sys::signal_on_input(&pair.0).map_err(|e| Error::sys("fcntl", "a socket: O_ASYNC", e))?;
             (ours, gate.socket) = (Some(pair.0), Some(pair.1));
         }
+        let mut pump = None;
+        if let Some(pty) = self.pty.take() {
+            let (copies, begins) = pty.pump(&self.mask)?;
+            (pump, gate.begins) = (Some(copies), Some(begins));
+        }
         let (forked, in_group) = sys::fork_into(self.group).map_err(|e| Error::sys("fork", "", e))?;
         gate.in_group = in_group;
         match forked {
             ForkResult::Child => {
                 drop(ours);
+                gate.terminal = pump.and_then(Pump::into_terminal);
                 let status = match self.undo().and_then(|()| gate.wait()) {
                     Ok(true) => program(Ok(&gate)),
                     // It has said why, or nobody is left who would read a message.
                     Ok(false) => 125,
                     Err(e) => program(Err(e)),
                 };
+                if let Some(begins) = &gate.begins {
+                    // Nobody has begun.
+                    let _ = nix::unistd::write(begins, &[0]);
+                }
                 std::process::exit(status.into())
             }
             ForkResult::Parent { child } => {
-                drop(gate.socket.take());
+                drop((gate.socket.take(), gate.begins.take()));
                 // It may hold what `ready` closes.
                 drop(program);
                 let mut child = Child {
@@ -230,6 +270,7 @@ impl<'a> Watch<'a> {
                     listens: false,
                     killed_for: None,
                     told: None,
+                    pump,
                 };
                 if self.init_of.is_some() {
                     child.early = sys::pending();
@@ -246,10 +287,15 @@ impl<'a> Watch<'a> {
                         Err(e) => Err(Error::sys("send", "the child's socket", e)),
                     }
                 });
-                released.and_then(|()| self.until_end(&mut child, ours.as_ref())).inspect_err(|_| {
-                    child.send(libc::SIGKILL);
-                    let _ = nix::sys::wait::waitpid(child.pid, None);
-                })
+                let ended =
+                    released.and_then(|()| self.until_end(&mut child, ours.as_ref())).inspect_err(|_| {
+                        child.send(libc::SIGKILL);
+                        let _ = nix::sys::wait::waitpid(child.pid, None);
+                    });
+                let Some(mut pump) = child.pump else { return ended };
+                let copied = pump.finish(|pump| self.is_asked_to_end(pump));
+                pump.rest();
+                ended.and_then(|ended| copied.map(|()| ended))
             }
         }
     }
@@ -275,6 +321,9 @@ impl<'a> Watch<'a> {
     fn until_end(&self, child: &mut Child, socket: Option<&OwnedFd>) -> Result<Ended> {
         let mut ended = None;
         while ended.is_none() {
+            if let Some(pump) = &mut child.pump {
+                pump.until_signal()?;
+            }
             let (signal, code) = match sys::wait_signal(&self.mask) {
                 Err(Errno::EINTR) => continue,
                 answer => answer.map_err(|e| Error::sys("sigtimedwait", "", e))?,
@@ -283,12 +332,14 @@ impl<'a> Watch<'a> {
             let stopped = socket.is_some_and(|socket| child.hear(socket));
             match signal {
                 libc::SIGCHLD => ended = self.collect(child)?,
+                // Its terminal tells the program itself, if it is of another size then.
+                libc::SIGWINCH if child.pump.is_some() => child.pump.iter().for_each(Pump::resize),
                 // The kernel's, not one that somebody sent.
                 _ if socket.is_some() && code > 0 && sys::tells_of_input(signal) => {}
                 _ => self.pass_on(child, signal, code),
             }
             if stopped && ended.is_none() {
-                self.follow_stop(libc::SIGTSTP);
+                self.follow_stop(child, libc::SIGTSTP);
             }
         }
         // An init that has ended may have told more than its own status does.
@@ -330,13 +381,15 @@ impl<'a> Watch<'a> {
         let (ends, stops) = (among(ENDS, signal), among(STOPS, signal));
         let sight = (!self.init && (ends || stops)).then(|| self.sight(child)).flatten();
         let started = child.listens || sight.is_none_or(|sight| sight.started);
+        // Who leads a session has nobody who would wake it, so the kernel drops what would stop it.
+        let alone = child.pump.is_some() && stops;
         // The kernel would drop it. What the first process blocks it may still ask for, but before it is the program
         // only what the program will be given blocked.
         let drops = |Sight { before, after, waits, .. }: Sight| {
             [before, after].into_iter().all(|signals| {
                 let blocks =
                     (signals.blocks(signal) || waits) && (started || sys::has(&self.old_mask, signal));
-                signals.is_first && !signals.ignores(signal) && !signals.catches(signal) && !blocks
+                (signals.is_first || alone) && !signals.ignores(signal) && !signals.catches(signal) && !blocks
             })
         };
         let dropped = match sight {
@@ -349,10 +402,13 @@ impl<'a> Watch<'a> {
         // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
         let met = if self.init_of.is_some() { !sys::has(&child.early, signal) } else { started };
         child.early = SigSet::from_iter(child.early.iter().filter(|early| *early as i32 != signal));
+        if let (libc::SIGCONT, Some(pump)) = (signal, &child.pump) {
+            pump.resume();
+        }
         match dropped {
             true if stops => {
                 child.send(libc::SIGSTOP);
-                self.follow_stop(signal);
+                self.follow_stop(child, signal);
             }
             true => {
                 child.killed_for.get_or_insert(signal);
@@ -378,7 +434,9 @@ impl<'a> Watch<'a> {
                 Some((pid, Change::Killed(signal))) if pid == child.pid => {
                     return Ok(Some(Ended::Killed(signal)));
                 }
-                Some((pid, Change::Stopped(signal))) if pid == child.pid => self.follow_stop(signal),
+                Some((pid, Change::Stopped(signal))) if pid == child.pid => {
+                    self.follow_stop(child, signal);
+                }
                 Some(_) => {}
                 None => return Ok(None),
             }
@@ -388,14 +446,34 @@ impl<'a> Watch<'a> {
     /// The child was stopped: from its terminal, so whoever watches us sees us stopped too; the SIGCONT that wakes
     /// us is passed on. Who stops it by SIGSTOP will wake it alone as well, and of that nobody would tell us.
     /// An init cannot be stopped by itself, and lets its parent do it.
-    fn follow_stop(&self, signal: i32) {
+    fn follow_stop(&self, child: &Child, signal: i32) {
         // Who has woken us since would not do so again.
         let woken = || sys::has(&sys::pending(), libc::SIGCONT);
         match self.init_of {
             _ if !among(STOPS, signal) || woken() => {}
             Some(parent) => parent.tell(STOPPED, signal as u8),
-            None => drop(nix::sys::signal::raise(Signal::SIGSTOP)),
+            None => {
+                child.pump.iter().for_each(Pump::rest);
+                let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+            }
         }
+    }
+
+    /// A signal has come after the program's end: does it want us to end as well?
+    fn is_asked_to_end(&self, pump: &Pump) -> Result<bool> {
+        let signal = match sys::wait_signal(&self.mask) {
+            Err(Errno::EINTR) => return Ok(false),
+            answer => answer.map_err(|e| Error::sys("sigtimedwait", "", e))?.0,
+        };
+        match signal {
+            libc::SIGCONT => pump.resume(),
+            _ if among(STOPS, signal) => {
+                pump.rest();
+                let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+            }
+            _ => {}
+        }
+        Ok(among(ENDS, signal))
     }
 }
 
@@ -410,6 +488,8 @@ struct Child {
     killed_for: Option<i32>,
     /// What an init told of the program's end.
     told: Option<Ended>,
+    /// Copies to and from its terminal, if that is its own.
+    pump: Option<Pump>,
 }
 
 /// What is seen of the child in /proc.

@@ -210,6 +210,13 @@ impl Proc {
         text.trim().parse().ok()
     }
 
+    /// Does the kernel let a program type into its controlling terminal, so that one inside of a container could give
+    /// commands to the shell outside (CVE-2017-5226)? Since Linux 6.2 a sysctl says so; before it always did.
+    /// Source: TIOCSTI(2const), dev.tty.legacy_tiocsti of the kernel's admin-guide.
+    pub fn lets_input_be_injected(&self) -> bool {
+        self.sysctl("dev/tty/legacy_tiocsti") != Some(0)
+    }
+
     /// The file in which every process reads the name of its own host, held open. Source: proc_sys_kernel(5).
     pub fn host_name(&self) -> Result<HostName> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
