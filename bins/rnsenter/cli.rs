@@ -9,6 +9,7 @@ use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
 use common::ns::fd::NsFd;
 use common::ns::refer::Ref;
+use common::proc::likeness::Part;
 use common::text::digits;
 use common::tool::args::{self, Dialect, Matches, Opt, number, optional, repeated, switch, valued};
 use common::tool::{LAUNCHER, Tool};
@@ -27,9 +28,30 @@ pub(crate) const TOOL: Tool = Tool {
 /// what they meant.
 #[rustfmt::skip]
 const OURS: &[&str] = &[
-    "dry-run", "kill-child", "mount-proc", "preserve-fds",
+    "as-target", "dry-run", "except", "kill-child", "mount-proc", "preserve-fds", "pty",
     // Newer than those scripts.
-    "keep-caps", "net-socket", "user-parent",
+    "join-cgroup", "keep-caps", "net-socket", "user-parent",
+];
+
+/// What --as-target takes of the target beside its namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Root,
+    Wd,
+    Cgroup,
+    Like(Part),
+}
+
+/// All of it, by the names that --except knows.
+#[rustfmt::skip]
+pub(crate) const TAKEN: &[(&str, Taken, &str)] = &[
+    ("root",         Taken::Root,                   "its root directory"),
+    ("wd",           Taken::Wd,                     "its working directory"),
+    ("join-cgroup",  Taken::Cgroup,                 "its control groups"),
+    ("ids",          Taken::Like(Part::Ids),        "its user, group and supplementary groups"),
+    ("caps",         Taken::Like(Part::Caps),       "its capabilities, the bounding set among them"),
+    ("no-new-privs", Taken::Like(Part::NoNewPrivs), "whether programs may give it more rights"),
+    ("oom",          Taken::Like(Part::Oom),        "how readily it is ended when memory is short"),
 ];
 
 /// A directory: the target's own, or one by its path.
@@ -75,6 +97,8 @@ pub(crate) struct Request {
     pub(crate) kinds: KindSet,
     /// Every kind in which the target differs from us, as well.
     pub(crate) all: bool,
+    /// But for these.
+    pub(crate) except: KindSet,
     /// The namespaces to be entered of these kinds, and not from the target.
     pub(crate) given: Vec<(Kind, Given)>,
     /// The net namespace of this descriptor of the target's, which is a socket.
@@ -83,6 +107,10 @@ pub(crate) struct Request {
     pub(crate) user_parent: bool,
     pub(crate) root: Option<Dir>,
     pub(crate) wd: Option<Dir>,
+    /// The control groups of the target.
+    pub(crate) cgroup: bool,
+    /// What else the program shall have of the target, if it shall be as if that had executed it.
+    pub(crate) like: Option<Vec<Part>>,
     /// Where to mount a proc that nobody else sees.
     pub(crate) mount_proc: Option<PathBuf>,
     pub(crate) uid: Option<Who>,
@@ -90,6 +118,8 @@ pub(crate) struct Request {
     pub(crate) preserve_credentials: bool,
     pub(crate) keep_caps: bool,
     pub(crate) no_fork: bool,
+    /// Give the program a terminal of its own.
+    pub(crate) pty: bool,
     /// The signal that the program gets when we end.
     pub(crate) kill_child: Option<i32>,
     /// Only say what would be done.
@@ -116,12 +146,20 @@ const OF_REFERENCES: &str = "REF is PID, PID/TID, ctr:NAME, unit:NAME, cg:PATH, 
 fn options() -> Vec<Opt> {
     let mut options = vec![
         switch(Some('a'), "all", "Enter all namespaces in which the target differs from us"),
+        switch(None, "as-target", "The same, and run the program as if the target had executed it"),
+        repeated(
+            None,
+            "except",
+            "PARTS",
+            "Leave these out of --as-target, or types out of --all too (commas)",
+        ),
         repeated(Some('t'), "target", "REF", "The process whose namespaces are entered, or one namespace"),
     ];
     options
         .extend(args::kinds("FILE", |what| format!("Enter the namespace of {what}: the target's, or FILE")));
     options.extend([
         valued(Some('N'), "net-socket", "FD", "Enter the network namespace of this socket of the target"),
+        switch(Some('c'), "join-cgroup", "Join the control groups of the target"),
         switch(None, "user-parent", "Enter the user namespace above that of the target, or of --user=FILE"),
         optional(Some('r'), "root", "DIR", "Set the root directory to the target's, or to DIR"),
         optional(Some('w'), "wd", "DIR", "Set the working directory to the target's, or to DIR")
@@ -137,6 +175,7 @@ fn options() -> Vec<Opt> {
         valued(Some('G'), "setgid", "GID|follow", "Set the group id, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
         switch(None, "keep-caps", "Keep all capabilities in the user namespace, whatever the user id"),
+        switch(None, "pty", "Give the program a terminal of its own, so that it cannot type into ours"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
         optional(None, "kill-child", "SIGNAL", "Signal for a forked program when we end [default: KILL]"),
         valued(
@@ -179,21 +218,45 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     }
     let dir = |name| matches.maybe(name).map(|dir| dir.map_or(Dir::OfTarget, |dir| Dir::Path(dir.into())));
     let inside = matches.value("wdns").map(|dir| Dir::Inside(dir.into()));
+    let as_target = matches.has("as-target");
+    let mut taken: Vec<Taken> = TAKEN.iter().filter(|_| as_target).map(|(_, taken, _)| *taken).collect();
+    let mut except = KindSet::EMPTY;
+    let names = matches.all("except").flat_map(|(_, list)| list.as_bytes().split(|&b| b == b','));
+    for name in names {
+        let part = TAKEN.iter().find(|(known, ..)| known.as_bytes() == name).map(|(_, part, _)| *part);
+        match (Kind::from_name(name), part) {
+            (Some(kind), _) if as_target || matches.has("all") => except.insert(kind),
+            (None, Some(part)) if as_target => taken.retain(|taken| *taken != part),
+            (None, None) => return Err(unknown_part(name)),
+            _ => {
+                let what = [b"--except ", name, b" takes nothing away: it is not asked for"].concat();
+                return Err(
+                    Error::refused(what).with_hint("it goes with --as-target; types go with --all too")
+                );
+            }
+        }
+    }
+    let takes = |part| taken.contains(&part).then_some(Dir::OfTarget);
     let request = Request {
         target,
         kinds,
-        all: matches.has("all"),
+        all: as_target || matches.has("all"),
+        except,
         given,
         net_socket: matches.value("net-socket").map(|text| number("descriptor", text)).transpose()?,
         user_parent: matches.has("user-parent"),
-        root: dir("root"),
-        wd: dir("wd").or(inside),
+        root: dir("root").or_else(|| takes(Taken::Root)),
+        wd: dir("wd").or(inside).or_else(|| takes(Taken::Wd)),
+        cgroup: matches.has("join-cgroup") || taken.contains(&Taken::Cgroup),
+        like: as_target
+            .then(|| Part::ALL.into_iter().filter(|part| taken.contains(&Taken::Like(*part))).collect()),
         mount_proc: matches.maybe("mount-proc").map(|dir| dir.map_or("/proc".into(), PathBuf::from)),
         uid: matches.value("setuid").map(|text| who("user id", text)).transpose()?,
         gid: matches.value("setgid").map(|text| who("group id", text)).transpose()?,
         preserve_credentials: matches.has("preserve-credentials"),
         keep_caps: matches.has("keep-caps"),
         no_fork: matches.has("no-fork"),
+        pty: matches.has("pty"),
         kill_child: matches.maybe("kill-child").map(args::signal).transpose()?,
         dry_run: matches.has("dry-run"),
         fds: match matches.value("preserve-fds") {
@@ -207,6 +270,12 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     Ok(request)
 }
 
+fn unknown_part(name: &[u8]) -> Error {
+    let parts = TAKEN.iter().map(|(name, ..)| *name).chain(Kind::all().map(Kind::name));
+    Error::refused([b"unknown part: ", name].concat())
+        .with_hint(format!("one of: {}", parts.collect::<Vec<_>>().join(" ")))
+}
+
 /// A user or group by its number, or that of the target.
 fn who(what: &str, text: &OsString) -> Result<Who> {
     if text == "follow" { Ok(Who::OfTarget) } else { args::id(what, text).map(Who::Id) }
@@ -217,9 +286,11 @@ impl Request {
     fn of_process(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let of_target = |dir: &Option<Dir>| matches!(dir, Some(Dir::OfTarget));
         let asked = [
+            (self.like.is_some(), "--as-target", "rights"),
             (of_target(&self.root), "--root without a directory", "root directory"),
             (of_target(&self.wd), "--wd without a directory", "working directory"),
             (self.net_socket.is_some(), "--net-socket", "sockets"),
+            (self.cgroup, "--join-cgroup", "control groups"),
             (self.uid == Some(Who::OfTarget), "--setuid=follow", "user id"),
             (self.gid == Some(Who::OfTarget), "--setgid=follow", "group id"),
         ];
@@ -246,7 +317,7 @@ impl Request {
     /// What cannot be is refused before anything is looked at.
     fn check(&self) -> Result<()> {
         let of_namespaces = [
-            (self.all, "--all"),
+            (self.all && self.like.is_none(), "--all"),
             (!self.kinds.is_empty(), "a namespace option without a file"),
             (self.user_parent && self.given.is_empty(), "--user-parent without a file"),
         ];

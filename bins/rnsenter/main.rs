@@ -16,9 +16,9 @@ fn run(request: Request) -> anyhow::Result<u8> {
     let dry_run = request.dry_run;
     let plan = Plan::open(request)?;
     if dry_run {
-        let lines = plan.describe();
+        let (lines, refused) = plan.rehearse();
         print(&lines.iter().map(|line| show(line, Charset::from_env()) + "\n").collect::<String>())?;
-        return Ok(0);
+        return refused.map_or(Ok(0), |error| Err(error.into()));
     }
     plan.carry_out()
 }

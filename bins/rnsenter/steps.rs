@@ -4,14 +4,17 @@ use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use common::cgroup::join::Membership;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::{Gate, Program, Watch};
+use common::launch::{Gate, Program, Pty, Watch};
 use common::ns::create::{self, Propagation};
 use common::ns::diagnose;
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::ns::refer::{self, Ref};
+use common::proc::likeness::{self, Groups, Identity, Likeness, Pair, Part, Users};
+use common::proc::oom::Oom;
 use common::proc::place::{Place, change_directory};
 use common::proc::{Proc, Task, credentials};
 use common::sys;
@@ -31,13 +34,29 @@ enum Step {
     Go(Place),
     ChangeDirectory(PathBuf),
     MountProc(PathBuf),
-    SetGroup(u32),
+    SetGroup(Id),
     KeepCapsOverUser,
-    SetUser(u32),
+    SetUser(Id),
     KeepCaps,
+    /// Take on what the target is. Its ids, as they are called inside, where they are asked then.
+    TakeOn(Likeness, Option<Follow>),
     DieWithParent(i32),
-    /// Close descriptors from this number on when the program is executed.
-    CloseFrom(u32),
+}
+
+/// A user or group.
+enum Id {
+    Known(u32),
+    /// That of the target, asked when all is entered.
+    OfTarget(Follow),
+}
+
+/// What leads to a process from wherever we are.
+struct Follow {
+    proc: Proc,
+    task: Task,
+    /// What stands before the ids of the target.
+    user: Option<u32>,
+    group: Option<u32>,
 }
 
 /// All of it, with what it needs held open: after the first namespace paths may mean something else.
@@ -45,10 +64,17 @@ pub(crate) struct Plan {
     kinds: KindSet,
     /// Does the program come from inside?
     inside: bool,
+    /// Those that are joined first, or by the child where there is one.
+    groups: Option<Membership>,
+    oom: Option<Oom>,
     before: Vec<Step>,
     /// Is the rest done by a child?
     forks: bool,
+    /// Does the program get a terminal of its own?
+    pty: bool,
     last: Vec<Step>,
+    /// Descriptors from this number on are closed when the program is executed.
+    closed: Option<u32>,
     proc: Option<Proc>,
     program: Program,
     notes: Vec<Note>,
@@ -62,38 +88,54 @@ const PS_SHOWS_OUTSIDE: Note = (
     "add -m to see the target's mounts too, or --mount-proc",
 );
 
+const CAN_TYPE: Note = (
+    "the program can type commands into this terminal (dev.tty.legacy_tiocsti is 1)",
+    "--pty gives it one of its own, as is due to what is not trusted",
+);
+
 impl Plan {
     /// Opens all that has to be there, and puts what is to be done in order. Nothing is changed.
     pub(crate) fn open(mut request: Request) -> Result<Plan> {
         let program = Program::new(std::mem::take(&mut request.words))?;
         // Without one, namespaces can still be entered by files.
         let proc = Proc::system();
-        let target = request.target.as_ref().map(|reference| open(&proc, reference)).transpose()?;
+        let seen = proc.as_ref().ok();
+        let target = request.target.as_ref().map(|reference| open(&proc, reference)).transpose();
+        let target = target.map_err(|e| diagnose::closed(e, seen, None))?;
         let task = match &target {
             Some(refer::Entry::Process(target)) => Some(&target.task),
             Some(refer::Entry::Thread(_, thread)) => Some(thread),
             Some(refer::Entry::Namespace(_)) | None => None,
         };
+        let told = |e| diagnose::closed(e, seen, task);
         let place = |dir: &Option<Dir>, of: fn(&Task) -> Result<Place>| match (dir, task) {
             (Some(Dir::Path(path)), _) => Place::open(path).map(Some),
-            (Some(Dir::OfTarget), Some(task)) => of(task).map(Some),
+            (Some(Dir::OfTarget), Some(task)) => of(task).map(Some).map_err(told),
             _ => Ok(None),
         };
-        let root = place(&request.root, Place::root_of)?;
+        let mut root = place(&request.root, Place::root_of)?;
+        if request.like.is_some() && is_ours(root.as_ref()) {
+            // Who has no right to change it need not.
+            root = None;
+        }
         let wd = place(&request.wd, Place::cwd_of)?;
-        let follow = |who: Option<Who>| match who {
-            Some(Who::Id(id)) => Some(id),
-            _ => None,
-        };
-        let (uid, gid) = (follow(request.uid), follow(request.gid));
-        let join = join(&proc, &request, target)?;
+        let held = seen.zip(task);
+        let groups =
+            held.filter(|_| request.cgroup).map(|(proc, task)| Membership::of(proc, task)).transpose()?;
+        let asks_rights = |part| request.like.as_ref().is_some_and(|parts| parts.contains(&part));
+        let oom =
+            held.filter(|_| asks_rights(Part::Oom)).map(|(proc, task)| Oom::open(proc, task)).transpose()?;
+        // Another hold of it: the first goes with the namespaces.
+        let held = held.map(|(proc, task)| Ok((proc, task.again()?))).transpose()?;
 
+        let join = join(&proc, &request, target)?;
         let kinds = join.kinds();
         let enters = |kind| kinds.contains(kind);
         let takes_ids = enters(Kind::User) && !request.preserve_credentials;
-        let forks = !request.no_fork && kinds.iter().any(|kind| kind.row().needs_fork);
+        let forks = request.pty || !request.no_fork && kinds.iter().any(|kind| kind.row().needs_fork);
         let inside = enters(Kind::Mnt) || root.is_some();
-        if request.mount_proc.is_some() && !request.all && !(forks && enters(Kind::Pid)) {
+        let in_pid = forks && !request.no_fork && (enters(Kind::Pid) || request.all);
+        if request.mount_proc.is_some() && !in_pid {
             return Err(Error::refused(
                 "--mount-proc needs the program to be in a pid namespace that is entered",
             )
@@ -103,82 +145,219 @@ impl Plan {
         if enters(Kind::Pid) && forks && !inside && request.mount_proc.is_none() {
             notes.push(PS_SHOWS_OUTSIDE);
         }
+        let confined = [Kind::Mnt, Kind::User, Kind::Pid].into_iter().any(enters);
+        if confined
+            && !request.pty
+            && std::io::stdin().is_terminal()
+            && seen.is_some_and(Proc::lets_input_be_injected)
+        {
+            notes.push(CAN_TYPE);
+        }
+
+        let mut last: Vec<Step> = Vec::new();
+        last.extend(request.mount_proc.take().map(Step::MountProc));
+        last.extend(rights(&request, &join, held.as_ref(), takes_ids)?);
+        last.extend(request.kill_child.filter(|_| forks).map(Step::DieWithParent));
 
         let mut before = vec![Step::BeUndumpable];
-        before.extend(takes_ids.then_some(Step::TryDropGroups));
+        // A likeness brings groups along, and does not give up those that we have.
+        before.extend((takes_ids && request.like.is_none()).then_some(Step::TryDropGroups));
         before.push(Step::Enter(join));
         before.extend(root.map(Step::ChangeRoot));
         before.extend(wd.map(Step::Go));
         if let Some(Dir::Inside(path)) = request.wd {
             before.push(Step::ChangeDirectory(path));
         }
-
-        let mut last: Vec<Step> = Vec::new();
-        last.extend(request.mount_proc.take().map(Step::MountProc));
-        let default = takes_ids.then_some(0);
-        last.extend(gid.or(default).map(Step::SetGroup));
-        if let Some(uid) = uid.or(default) {
-            last.extend(request.keep_caps.then_some(Step::KeepCapsOverUser));
-            last.push(Step::SetUser(uid));
-        }
-        last.extend(request.keep_caps.then_some(Step::KeepCaps));
-        last.extend(request.kill_child.filter(|_| forks).map(Step::DieWithParent));
         // A descriptor from outside could be a way out.
-        let confined = [Kind::Mnt, Kind::User, Kind::Pid].into_iter().any(enters);
-        last.extend(match request.fds {
-            PassFds::Usual if confined => Some(Step::CloseFrom(3)),
-            PassFds::First(count) => Some(Step::CloseFrom(count.saturating_add(3))),
+        let closed = match request.fds {
+            PassFds::Usual if confined => Some(3),
+            PassFds::First(count) => Some(count.saturating_add(3)),
             PassFds::Usual | PassFds::All => None,
-        });
-        Ok(Plan { kinds, inside, before, forks, last, proc: proc.ok(), program, notes })
+        };
+        let (proc, pty) = (proc.ok(), request.pty);
+        Ok(Plan { kinds, inside, groups, oom, before, forks, pty, last, closed, proc, program, notes })
     }
 
-    /// What would be done, a line for each step.
-    pub(crate) fn describe(&self) -> Vec<Vec<u8>> {
+    /// What would be done, a line for each step, and why it may not be, if so: namespaces are tried by a helper.
+    pub(crate) fn rehearse(&self) -> (Vec<Vec<u8>>, Option<Error>) {
         let mut lines: Vec<Vec<u8>> = Vec::new();
-        self.before.iter().for_each(|step| step.describe(&mut lines));
+        let groups = self.groups.iter().flat_map(Membership::describe);
+        let groups: Vec<_> = groups.map(|group| [b"join ", &group[..]].concat()).collect();
+        let (first, in_child) = if self.forks { (Vec::new(), groups) } else { (groups, Vec::new()) };
+        lines.extend(first);
+        if let Some(oom) = self.oom.as_ref().filter(|oom| oom.differs()) {
+            lines.push(format!("write {} to oom_score_adj", oom.score()).into_bytes());
+        }
+        let mut refused = None;
+        for step in &self.before {
+            if let (Step::Enter(join), Some(proc)) = (step, &self.proc) {
+                refused = refused.or(self.rehearse_join(proc, join, &mut lines).err());
+            } else {
+                step.describe(&mut lines);
+            }
+        }
         if self.forks {
             lines.push(b"fork, and wait for the child, which does the rest".to_vec());
         }
+        lines.extend(in_child);
         self.last.iter().for_each(|step| step.describe(&mut lines));
+        if self.pty {
+            lines.push(b"lead a session on a terminal of its own".to_vec());
+        }
+        lines.extend(self.closed.map(|first| format!("close descriptors from {first} on").into_bytes()));
         let quoted = self.program.words().into_iter().map(|word| {
             shell_word(word, Charset::from_env()).unwrap_or_else(|| show(word, Charset::from_env()))
         });
         lines.push(format!("exec {}", quoted.collect::<Vec<_>>().join(" ")).into_bytes());
-        lines
+        (lines, refused)
+    }
+
+    fn rehearse_join(&self, proc: &Proc, join: &Join, lines: &mut Vec<Vec<u8>>) -> Result<()> {
+        let number = |id: &Id| if let Id::Known(id) = id { Some(*id) } else { None };
+        let ids = self.last.iter().fold((None, None), |(group, user), step| match step {
+            Step::SetGroup(id) => (number(id), user),
+            Step::SetUser(id) => (group, number(id)),
+            _ => (group, user),
+        });
+        let rehearsal = diagnose::rehearse(proc, join, ids.0, ids.1)?;
+        lines.extend(rehearsal.rows.iter().map(|row| format!("enter {row}").into_bytes()));
+        match (rehearsal.may(), rehearsal.ids) {
+            (_, Some(error)) => Err(error),
+            (true, None) => Ok(()),
+            (false, None) => {
+                let error = Error::refused("this may not be entered");
+                Err(match rehearsal.advice {
+                    Some(advice) => error.with_hint(advice),
+                    None => error,
+                })
+            }
+        }
     }
 
     /// Does it. Answers the status to exit with.
     pub(crate) fn carry_out(self) -> anyhow::Result<u8> {
-        let Plan { kinds, inside, before, forks, last, proc, program, notes } = self;
+        let Plan { kinds, inside, groups, oom, before, forks, pty, mut last, closed, proc, program, notes } =
+            self;
+        let mut pty = pty.then(Pty::open).transpose()?;
         if !notes.is_empty() && std::io::stderr().is_terminal() {
             notes.into_iter().for_each(|(line, hint)| tool::complain(TOOL.name, line, Some(hint)));
+        }
+        last.iter_mut().try_for_each(Step::prepare)?;
+        oom.iter().try_for_each(|oom| oom.take_on(forks))?;
+        if !forks {
+            groups.iter().try_for_each(Membership::join)?;
         }
         let scene = Scene { kinds, proc: proc.as_ref(), gate: None };
         before.into_iter().try_for_each(|step| step.run(&scene))?;
         if !forks {
-            return Err(finish(last, &scene, &program, inside).into());
+            last.into_iter().try_for_each(|step| step.run(&scene))?;
+            closed.map_or(Ok(()), sys::close_from)?;
+            return Err(explain(program.exec(), inside).into());
+        }
+        if let Some(pty) = &mut pty {
+            if inside {
+                pty.move_inside();
+            }
+            last.iter().find_map(Step::user).into_iter().for_each(|user| pty.give_to(user));
         }
         let kills = last.iter().any(|step| matches!(step, Step::DieWithParent(_)));
-        let watch = Watch::begin()?.looking_at(proc.as_ref()).until_death(kills);
+        let watch = Watch::begin()?.looking_at(proc.as_ref()).until_death(kills).with_pty(pty);
+        let watch = watch.into_group(groups.as_ref().and_then(Membership::birthplace));
         let child = |gate: Result<&Gate>| {
-            let failed = match gate {
-                Ok(gate) => finish(last, &Scene { gate: Some(gate), ..scene }, &program, inside),
-                Err(e) => e,
+            let become_program = |gate: &Gate| {
+                groups.iter().try_for_each(|groups| groups.join_rest(gate))?;
+                let scene = Scene { gate: Some(gate), ..scene };
+                last.into_iter().try_for_each(|step| step.run(&scene))?;
+                Err(explain(gate.exec(&program, closed), inside))
             };
-            tool::report(&TOOL, &failed.into())
+            let failed: Result<u8> = gate.and_then(become_program);
+            failed.unwrap_or_else(|e| tool::report(&TOOL, &e.into()))
         };
-        let ended = watch.fork(child).map_err(|e| diagnose::fork(e, proc.as_ref()))?;
+        let ready = || {
+            oom.iter().for_each(Oom::go_back);
+            Ok(())
+        };
+        let ended = watch.fork_when(ready, child).map_err(|e| diagnose::fork(e, proc.as_ref()))?;
         Ok(ended.follow())
     }
 }
 
-/// Takes the last steps and becomes the program; answers why not.
-fn finish(last: Vec<Step>, scene: &Scene, program: &Program, inside: bool) -> Error {
-    match last.into_iter().try_for_each(|step| step.run(scene)) {
-        Ok(()) => explain(program.exec(), inside),
-        Err(e) => e,
+/// The steps by which the program gets its ids and capabilities.
+fn rights(
+    request: &Request,
+    join: &Join,
+    held: Option<&(&Proc, Task)>,
+    takes_ids: bool,
+) -> Result<Vec<Step>> {
+    let ours = join.files.iter().find(|ns| ns.kind == Kind::User);
+    let users = match (ours, held) {
+        (Some(ns), Some((_, task))) if ns.id()? == NsFd::of(task, Kind::User)?.id()? => Users::Entered,
+        (Some(_), _) | (None, None) => Users::Apart,
+        // What is not ours and not entered is asked when it matters.
+        (None, Some(_)) if join.of_target.contains(Kind::User) => Users::Entered,
+        (None, Some(_)) => Users::Apart,
+    };
+    // In a user namespace that is not the target's its ids have numbers that are known only there.
+    let asked_inside = ours.is_some() && users == Users::Apart;
+    let follow = |user, group| -> Result<Option<Follow>> {
+        let Some((_, task)) = held.filter(|_| asked_inside) else { return Ok(None) };
+        Ok(Some(Follow { proc: Proc::system()?, task: task.again()?, user, group }))
+    };
+    let id = |who: Option<Who>, how: fn(&Proc, &Task, Users) -> Result<u32>| match (who, held) {
+        (Some(Who::Id(id)), _) => Ok(Some(Id::Known(id))),
+        (Some(Who::OfTarget), Some((proc, task))) => match follow(None, None)? {
+            Some(follow) => Ok(Some(Id::OfTarget(follow))),
+            None => how(proc, task, users).map(|id| Some(Id::Known(id))),
+        },
+        _ => Ok(None),
+    };
+    let (uid, gid) = (id(request.uid, likeness::follow_user)?, id(request.gid, likeness::follow_group)?);
+    let mut steps = Vec::new();
+    if let (Some(parts), Some((proc, task))) = (&request.like, held) {
+        let parts: Vec<Part> = parts
+            .iter()
+            .copied()
+            .filter(|part| !(request.preserve_credentials && *part == Part::Ids) && *part != Part::Oom)
+            .collect();
+        let numbers = [&uid, &gid].map(|id| if let Some(Id::Known(id)) = id { Some(*id) } else { None });
+        let [user, group] = numbers;
+        let users =
+            if users == Users::Apart && !asked_inside { Users::of(proc, task, false)? } else { users };
+        let inside = follow(user, group)?.filter(|_| parts.contains(&Part::Ids));
+        let now =
+            parts.iter().copied().filter(|part| inside.is_none() || *part != Part::Ids).collect::<Vec<_>>();
+        let mut likeness = Likeness::of(proc, task, users, &now)?;
+        if !parts.contains(&Part::Ids) && takes_ids {
+            let root = Some(Pair::both(0));
+            likeness.identity = Identity { user: root, group: root, groups: Some(Groups::None) };
+        }
+        choose(&mut likeness.identity, user, group);
+        steps.push(Step::TakeOn(likeness, inside));
+        steps.extend(request.keep_caps.then_some(Step::KeepCaps));
+        return Ok(steps);
     }
+    let root = || takes_ids.then_some(Id::Known(0));
+    steps.extend(gid.or_else(root).map(Step::SetGroup));
+    if let Some(uid) = uid.or_else(root) {
+        steps.extend(request.keep_caps.then_some(Step::KeepCapsOverUser));
+        steps.push(Step::SetUser(uid));
+    }
+    steps.extend(request.keep_caps.then_some(Step::KeepCaps));
+    Ok(steps)
+}
+
+/// What was named stands before what the target is.
+fn choose(identity: &mut Identity, user: Option<u32>, group: Option<u32>) {
+    identity.user = user.map(Pair::both).or(identity.user);
+    if let Some(group) = group {
+        (identity.group, identity.groups) = (Some(Pair::both(group)), Some(Groups::None));
+    }
+}
+
+/// Is it our own root directory?
+fn is_ours(root: Option<&Place>) -> bool {
+    let ours = || Place::open(Path::new("/")).ok()?.identity();
+    root.and_then(Place::identity).is_some_and(|root| ours() == Some(root))
 }
 
 /// A program that is not there may well be outside.
@@ -201,6 +380,23 @@ struct Scene<'a> {
 }
 
 impl Step {
+    /// What of it has to be done before anything is entered.
+    fn prepare(&mut self) -> Result<()> {
+        match self {
+            Step::TakeOn(likeness, _) => likeness.bring_groups(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The user that the program will be by it, where that is known.
+    fn user(&self) -> Option<u32> {
+        match self {
+            Step::SetUser(Id::Known(user)) => Some(*user),
+            Step::TakeOn(likeness, _) => Some(likeness.identity.user?.effective),
+            _ => None,
+        }
+    }
+
     fn run(self, scene: &Scene) -> Result<()> {
         match self {
             // Executing the program sets it back. Source: PR_SET_DUMPABLE(2const).
@@ -209,7 +405,14 @@ impl Step {
                 let _ = credentials::drop_groups();
                 Ok(())
             }
-            Step::Enter(join) => join.enter(),
+            Step::Enter(join) => {
+                join.enter().map_err(|e| diagnose::enter(e, scene.proc, &join))?;
+                match scene.kinds.contains(Kind::User) {
+                    // With other rights we are what the sysctl fs.suid_dumpable says. Source: proc_sys_fs(5).
+                    true => sys::set_undumpable(),
+                    false => Ok(()),
+                }
+            }
             Step::ChangeRoot(root) => root.become_root(),
             Step::Go(wd) => wd.go(),
             Step::ChangeDirectory(path) => change_directory(&path),
@@ -220,19 +423,29 @@ impl Step {
                     .map_err(|e| diagnose::new_proc(e, scene.proc, scene.kinds, true))
             }
             Step::SetGroup(gid) => {
+                let gid = gid.of(likeness::follow_group)?;
                 match credentials::drop_groups() {
                     // Who may not do this keeps the groups that they had all along: in a user namespace that has given
                     // setgroups up for good, that is everybody.
                     Err(e) if e.is_denied() => {}
                     answer => answer?,
                 }
-                credentials::set_group(gid)
+                credentials::set_group(gid).map_err(|e| diagnose::ids(e, scene.proc))
             }
             Step::KeepCapsOverUser => credentials::keep_caps(),
-            Step::SetUser(uid) => credentials::set_user(uid),
+            Step::SetUser(uid) => {
+                let uid = uid.of(likeness::follow_user)?;
+                credentials::set_user(uid).map_err(|e| diagnose::ids(e, scene.proc))
+            }
             Step::KeepCaps => credentials::hand_on_caps(),
+            Step::TakeOn(mut likeness, follow) => {
+                if let Some(Follow { proc, task, user, group }) = follow {
+                    likeness.identity = Identity::of(&proc, &task, Users::Apart)?;
+                    choose(&mut likeness.identity, user, group);
+                }
+                likeness.take_on(&mut |text| tool::complain(TOOL.name, text, None))
+            }
             Step::DieWithParent(signal) => scene.gate.map_or(Ok(()), |gate| gate.die_with_parent(signal)),
-            Step::CloseFrom(first) => sys::close_from(first),
         }
     }
 
@@ -254,15 +467,59 @@ impl Step {
             }
             Step::SetGroup(gid) => {
                 say(&[b"setgroups to none, where that is allowed"]);
-                say(&[&text(format!("setgid {gid}"))]);
+                say(&[&text(format!("setgid {}", gid.name()))]);
             }
             Step::KeepCapsOverUser => say(&[b"keep capabilities when the user id changes"]),
-            Step::SetUser(uid) => say(&[&text(format!("setuid {uid}"))]),
+            Step::SetUser(uid) => say(&[&text(format!("setuid {}", uid.name()))]),
             Step::KeepCaps => say(&[b"raise all permitted capabilities to ambient ones"]),
+            Step::TakeOn(likeness, follow) => describe_likeness(likeness, follow.is_some(), lines),
             Step::DieWithParent(signal) => {
                 say(&[&text(format!("ask for signal {signal} when the parent ends"))]);
             }
-            Step::CloseFrom(first) => say(&[&text(format!("close descriptors from {first} on"))]),
+        }
+    }
+}
+
+fn describe_likeness(likeness: &Likeness, follows: bool, lines: &mut Vec<Vec<u8>>) {
+    let mut say = |text: String| lines.push(text.into_bytes());
+    if follows {
+        say(format!("take the ids of {}, as they are numbered then", likeness.pid));
+    }
+    match &likeness.identity.groups {
+        None => {}
+        Some(Groups::None) => say("setgroups to none, where that is allowed".into()),
+        Some(Groups::Like { inside, .. }) if inside.is_empty() => say("setgroups to none".into()),
+        Some(Groups::Like { inside, .. }) => {
+            let numbers: Vec<_> = inside.iter().map(u32::to_string).collect();
+            say(format!("setgroups to {}", numbers.join(" ")));
+        }
+    }
+    if let Some(Pair { real, effective }) = likeness.identity.group {
+        say(format!("setresgid to real {real}, effective {effective}"));
+    }
+    if let Some(Pair { real, effective }) = likeness.identity.user {
+        say(format!("setresuid to real {real}, effective {effective}"));
+    }
+    if likeness.capabilities.is_some() {
+        say(format!("take the capabilities of {}, the bounding set among them", likeness.pid));
+    }
+    if likeness.no_new_privs == Some(true) {
+        say("set no_new_privs".into());
+    }
+}
+
+impl Id {
+    fn of(self, how: fn(&Proc, &Task, Users) -> Result<u32>) -> Result<u32> {
+        match self {
+            Id::Known(id) => Ok(id),
+            Id::OfTarget(Follow { proc, task, .. }) => how(&proc, &task, Users::Apart),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Id::Known(id) => id.to_string(),
+            Id::OfTarget(follow) => format!("of {}", follow.task.pid),
         }
     }
 }
@@ -297,7 +554,12 @@ fn join(proc: &Result<Proc>, request: &Request, target: Option<refer::Entry>) ->
     };
     let task = thread.as_ref().or(target.as_ref().map(|target| &target.task));
     if let (true, Some(task), Ok(proc)) = (request.all, task, proc) {
-        join::differing(proc, task)?.iter().for_each(|kind| of_target.insert(kind));
+        let told = |e| diagnose::closed(e, Some(proc), Some(task));
+        let differing = join::differing(proc, task).map_err(told)?;
+        differing
+            .iter()
+            .filter(|kind| !request.except.contains(*kind))
+            .for_each(|kind| of_target.insert(kind));
     }
     files.iter().for_each(|ns| of_target.remove(ns.kind));
     if let (Some(fd), Some(target)) = (request.net_socket, &target) {

@@ -320,6 +320,12 @@ impl Task {
             .map_err(|e| Error::sys("open", format!("{on} of {}", self.pid), e))
     }
 
+    /// Another hold of the same directory.
+    pub fn again(&self) -> Result<Task> {
+        let fail = |e: std::io::Error| Error::io("dup", format!("process {}", self.pid), &e);
+        Ok(Task { pid: self.pid, dir: self.dir.try_clone().map_err(fail)? })
+    }
+
     /// The bytes of a file of this process, to its end or to 16 MiB.
     pub fn read(&self, name: &CStr) -> Result<Vec<u8>> {
         let on = name.to_string_lossy();
