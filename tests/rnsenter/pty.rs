@@ -1,5 +1,6 @@
 //! The terminal of its own that a program gets by --pty: what is typed and printed, and what is left of it.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
@@ -190,11 +191,24 @@ fn a_new_size_of_our_terminal_is_that_of_the_programs() {
     assert_eq!(output.code, Some(7));
 }
 
-/// The rnsenter that this test has started.
+/// The rnsenter that this test has started, and that waits for a program. It cannot be looked into by others.
+fn waiting(t: &Test) -> Option<i32> {
+    let started = t.left().into_iter().filter_map(|line| line.split(':').next()?.parse::<i32>().ok());
+    let parent = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<i32>().ok()
+    };
+    let is_ours = |pid: &i32| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        words.starts_with(rnsenter().as_bytes())
+    };
+    started.filter_map(parent).find(is_ours)
+}
+
+#[track_caller]
 fn launcher(t: &Test) -> i32 {
-    let words = |line: &String| line.split_once(": ").is_some_and(|(_, words)| words.starts_with(rnsenter()));
-    let line = t.left().into_iter().find(words).expect("no rnsenter runs");
-    line.split(':').next().unwrap().parse().unwrap()
+    soon(|| waiting(t).is_some());
+    waiting(t).unwrap()
 }
 
 #[test]
@@ -440,6 +454,58 @@ fn signals_for_us_reach_the_program_once_and_its_end_is_ours() {
         let output = pty(&t).args(["bash", "-c", &format!("kill -{number} $$")]).run();
         assert_eq!((output.signal, output.errors().as_str()), (Some(number), ""));
     }
+}
+
+/// rnsenter with a pty, on this terminal, at which nobody sits.
+fn at<'a>(t: &'a Test, pty: &(OwnedFd, OwnedFd)) -> Run<'a> {
+    let slave = pty.1.try_clone().unwrap();
+    let run = t.program("setsid").args(["--ctty", "sh", "-c", "exec \"$@\" >&0 2>&0", "-"]);
+    run.args([rnsenter(), "--pty"]).with(|command| _ = command.stdin(slave))
+}
+
+#[test]
+fn a_reader_that_is_asleep_does_not_keep_us_from_being_ended() {
+    let t = rings!(Host, User);
+    // A pipe that is full, and then a terminal that shows nothing.
+    let line = "\"$@\" yes </dev/null | sleep 1000 & p=$!; echo ready; wait $p";
+    let run = t.program("bash").args(["-c", line, "-", rnsenter(), "--pty"]);
+    let mut held = run.hold();
+    // It prints no more, and neither do we.
+    let asleep = || {
+        let yes = waiting(&t).and_then(|pid| children(pid).first().copied()).unwrap_or(0);
+        let is_yes = std::fs::read(format!("/proc/{yes}/comm")).is_ok_and(|name| name == b"yes\n");
+        is_yes
+            && (0..5).all(|_| {
+                std::thread::sleep(Duration::from_millis(20));
+                state(yes) == Some('S')
+            })
+    };
+    soon(asleep);
+    signal(launcher(&t), Signal::SIGTERM);
+    soon(|| waiting(&t).is_none());
+    let sleeps = t.left().into_iter().find(|line| line.ends_with("sleep 1000 ")).unwrap();
+    signal(sleeps.split(':').next().unwrap().parse().unwrap(), Signal::SIGKILL);
+    held.wait();
+
+    let pty = common::sys::terminal::open_pty().unwrap();
+    let mut held = at(&t, &pty).arg("yes").start();
+    soon(asleep);
+    signal(launcher(&t), Signal::SIGTERM);
+    assert_eq!(held.wait().signal(), Some(15));
+}
+
+#[test]
+fn when_our_terminal_is_closed_so_is_the_programs() {
+    let t = rings!(Host, User, Uml, Qemu);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("told");
+    let script = format!("trap 'echo got HUP >\"$0\"; exit 3' HUP; echo >\"$0\"; {LISTEN}");
+    let pty = common::sys::terminal::open_pty().unwrap();
+    let mut held = at(&t, &pty).args(["sh", "-c", &script]).arg(&file).start();
+    soon(|| file.exists());
+    drop(pty);
+    assert_eq!(held.wait().code(), Some(3));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "got HUP\n");
 }
 
 #[test]

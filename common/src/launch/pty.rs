@@ -108,6 +108,8 @@ impl Pty {
             output: Flow::default(),
             source: Source::Open,
             line: 0,
+            hurried: false,
+            end: None,
             failure: None,
         };
         Ok((pump, begins))
@@ -264,6 +266,10 @@ pub(super) struct Pump {
     source: Source,
     /// How long the line is that was read last from what is no terminal.
     line: usize,
+    /// We were sent a signal that ends people's programs: they want an end.
+    hurried: bool,
+    /// When we wait no longer for those who read what was printed.
+    end: Option<Instant>,
     /// What could not be copied, and why.
     failure: Option<Error>,
 }
@@ -331,13 +337,14 @@ impl Pump {
 
     /// How long nothing is to be done by itself.
     fn patience(&self) -> PollTimeout {
-        match self.source {
-            Source::Ended(next, _) if self.pair.is_some() && self.input.is_empty() => {
-                let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-            }
-            _ => PollTimeout::NONE,
-        }
+        let until = match self.source {
+            Source::Ended(next, _) if self.pair.is_some() && self.input.is_empty() => Some(next),
+            _ => self.end,
+        };
+        until.map_or(PollTimeout::NONE, |until| {
+            let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        })
     }
 
     /// Reads what the program has printed. Answers how much.
@@ -476,6 +483,11 @@ impl Pump {
         }
     }
 
+    /// The program is sent what is to end it. We will not wait long for a terminal that shows nothing, then.
+    pub(super) fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
     /// We will stop or end.
     pub(super) fn rest(&self) {
         self.ours.give_back();
@@ -486,8 +498,9 @@ impl Pump {
     pub(super) fn finish(&mut self, mut ends: impl FnMut(&Self) -> Result<bool>) -> Result<()> {
         (self.begun, self.runs, self.source) = (None, false, Source::Closed);
         self.input.clear();
+        self.end = self.hurried.then(|| Instant::now() + AGAIN[1]);
         let mut left = LAST;
-        while left > 0 {
+        while left > 0 && self.end.is_none_or(|end| Instant::now() < end) {
             if self.output.is_empty() {
                 match self.look() {
                     0 => break,

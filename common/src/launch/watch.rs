@@ -402,8 +402,10 @@ impl<'a> Watch<'a> {
         // What the terminal sent, the kernel has sent to the child as well, if that is in our group and was there.
         let met = if self.init_of.is_some() { !sys::has(&child.early, signal) } else { started };
         child.early = SigSet::from_iter(child.early.iter().filter(|early| *early as i32 != signal));
-        if let (libc::SIGCONT, Some(pump)) = (signal, &child.pump) {
-            pump.resume();
+        match &mut child.pump {
+            Some(pump) if signal == libc::SIGCONT => pump.resume(),
+            Some(pump) if ends => pump.hurry(),
+            _ => {}
         }
         match dropped {
             true if stops => {
