@@ -62,6 +62,8 @@ pub(crate) struct Request {
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,
     pub(crate) preserve_credentials: bool,
+    pub(crate) env: bool,
+    pub(crate) follow_context: bool,
     pub(crate) no_fork: bool,
     pub(crate) fds: PassFds,
     pub(crate) words: Vec<OsString>,
@@ -95,6 +97,8 @@ fn options() -> Vec<Opt> {
         valued(Some('S'), "setuid", "UID", "Set the user id in the entered namespaces"),
         valued(Some('G'), "setgid", "GID", "Set the group id there, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
+        switch(Some('e'), "env", "Give the program the environment of the target"),
+        switch(Some('Z'), "follow-context", "Run the program in the SELinux context of the target"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
         valued(
             None,
@@ -144,6 +148,8 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         uid: matches.value("setuid").map(|text| args::id("user id", text)).transpose()?,
         gid: matches.value("setgid").map(|text| args::id("group id", text)).transpose()?,
         preserve_credentials: matches.has("preserve-credentials"),
+        env: matches.has("env"),
+        follow_context: matches.has("follow-context"),
         no_fork: matches.has("no-fork"),
         fds: match matches.value("preserve-fds") {
             None => PassFds::Usual,
@@ -155,6 +161,8 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     let needs = [
         (request.all, "--all"),
         (!request.kinds.is_empty(), "a namespace option without a file"),
+        (request.env, "--env"),
+        (request.follow_context, "--follow-context"),
         (matches!(request.root, Some(Dir::OfTarget)), "--root without a directory"),
         (matches!(request.wd, Some(Dir::OfTarget)), "--wd without a directory"),
     ];

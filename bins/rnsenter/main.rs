@@ -7,11 +7,12 @@ mod cli;
 use cli::{Dir, Given, PassFds, Request, TOOL};
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::{self, Gate, Program};
+use common::launch::{self, Environment, Gate, Program};
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::ns::refer::{self, Ref};
-use common::proc::place::Place;
+use common::proc::label::{self, Label};
+use common::proc::place::{self, Place};
 use common::proc::{Proc, Task, credentials};
 use common::{sys, tool};
 
@@ -32,6 +33,7 @@ fn run(request: Request) -> anyhow::Result<u8> {
 struct Entry {
     request: Request,
     program: Program,
+    label: Option<Label>,
     join: Join,
     root: Option<Place>,
     wd: Option<Place>,
@@ -39,7 +41,6 @@ struct Entry {
 
 impl Entry {
     fn open(mut request: Request) -> Result<Entry> {
-        let program = Program::new(std::mem::take(&mut request.words))?;
         // Without one, namespaces can still be entered by files.
         let proc = Proc::system();
         let opened = |reference: &Ref| refer::open(proc.as_ref().map_err(Error::clone)?, reference);
@@ -80,7 +81,21 @@ impl Entry {
         };
         let root = place(&request.root, Place::root_of)?;
         let wd = place(&request.wd, Place::cwd_of)?;
-        Ok(Entry { program, join: Join { target, of_target, files }, root, wd, request })
+        let of_mount = of_target.contains(Kind::Mnt) || files.iter().any(|ns| ns.kind == Kind::Mnt);
+        let inside = of_mount || root.is_some();
+        let environment = match task.filter(|_| request.env) {
+            Some(task) if inside => Environment::of(task)?,
+            Some(task) => Environment::of_for_ours(task)?,
+            None => Environment::ours(),
+        };
+        let words = std::mem::take(&mut request.words);
+        let program =
+            if inside { Program::inside(words, environment) } else { Program::within(words, environment) }?;
+        let label = match (task.filter(|_| request.follow_context), proc) {
+            (Some(task), Ok(proc)) => Some(label::of(proc, task)?),
+            _ => None,
+        };
+        Ok(Entry { program, label, join: Join { target, of_target, files }, root, wd, request })
     }
 
     fn kinds(&self) -> KindSet {
@@ -106,14 +121,23 @@ impl Entry {
             root.become_root()?;
         }
         match &self.wd {
-            Some(wd) => wd.go(),
-            None => Ok(()),
+            Some(wd) => wd.go()?,
+            None => {}
         }
+        if self.kinds().contains(Kind::Mnt) || self.root.is_some() {
+            place::stay_inside(self.wd.as_ref())?;
+        }
+        Ok(())
     }
 
     /// Becomes the program; answers why not.
     fn exec(&self) -> Error {
-        match self.take_ids().and_then(|()| self.keep_fds()) {
+        let ready = self
+            .take_ids()
+            .and_then(|()| self.program.environment().settle())
+            .and_then(|()| self.label.as_ref().map_or(Ok(()), Label::exec_as))
+            .and_then(|()| self.keep_fds());
+        match ready {
             Ok(()) => self.explain(self.program.exec()),
             Err(e) => e,
         }

@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod descriptors;
 pub mod groups;
 pub mod idmap;
+pub mod label;
 pub mod list;
 pub mod mapping;
 pub mod mounts;
