@@ -1,7 +1,6 @@
 //! rnsenter on the real kernel, beside the original: what it enters, what reaches the program, how it ends,
 //! and how it fails.
 
-
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;

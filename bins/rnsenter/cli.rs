@@ -30,7 +30,7 @@ pub(crate) const TOOL: Tool = Tool {
 const OURS: &[&str] = &[
     "as-target", "dry-run", "except", "kill-child", "mount-proc", "preserve-fds", "pty",
     // Newer than those scripts.
-    "join-cgroup", "keep-caps", "net-socket", "user-parent",
+    "env", "join-cgroup", "keep-caps", "net-socket", "user-parent",
 ];
 
 /// What --as-target takes of the target beside its namespaces.
@@ -38,6 +38,7 @@ const OURS: &[&str] = &[
 pub(crate) enum Taken {
     Root,
     Wd,
+    Env,
     Cgroup,
     Like(Part),
 }
@@ -47,6 +48,7 @@ pub(crate) enum Taken {
 pub(crate) const TAKEN: &[(&str, Taken, &str)] = &[
     ("root",         Taken::Root,                   "its root directory"),
     ("wd",           Taken::Wd,                     "its working directory"),
+    ("env",          Taken::Env,                    "its environment"),
     ("join-cgroup",  Taken::Cgroup,                 "its control groups"),
     ("ids",          Taken::Like(Part::Ids),        "its user, group and supplementary groups"),
     ("caps",         Taken::Like(Part::Caps),       "its capabilities, the bounding set among them"),
@@ -107,6 +109,10 @@ pub(crate) struct Request {
     pub(crate) user_parent: bool,
     pub(crate) root: Option<Dir>,
     pub(crate) wd: Option<Dir>,
+    /// The environment of the target.
+    pub(crate) env: bool,
+    /// Its SELinux context.
+    pub(crate) context: bool,
     /// The control groups of the target.
     pub(crate) cgroup: bool,
     /// What else the program shall have of the target, if it shall be as if that had executed it.
@@ -175,6 +181,7 @@ fn options() -> Vec<Opt> {
         valued(Some('G'), "setgid", "GID|follow", "Set the group id, and drop supplementary groups"),
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
         switch(None, "keep-caps", "Keep all capabilities in the user namespace, whatever the user id"),
+        switch(Some('Z'), "follow-context", "Run the program in the SELinux context of the target"),
         switch(None, "pty", "Give the program a terminal of its own, so that it cannot type into ours"),
         switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
         optional(None, "kill-child", "SIGNAL", "Signal for a forked program when we end [default: KILL]"),
@@ -247,6 +254,8 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         user_parent: matches.has("user-parent"),
         root: dir("root").or_else(|| takes(Taken::Root)),
         wd: dir("wd").or(inside).or_else(|| takes(Taken::Wd)),
+        env: matches.has("env") || taken.contains(&Taken::Env),
+        context: matches.has("follow-context"),
         cgroup: matches.has("join-cgroup") || taken.contains(&Taken::Cgroup),
         like: as_target
             .then(|| Part::ALL.into_iter().filter(|part| taken.contains(&Taken::Like(*part))).collect()),
@@ -291,6 +300,8 @@ impl Request {
             (of_target(&self.wd), "--wd without a directory", "working directory"),
             (self.net_socket.is_some(), "--net-socket", "sockets"),
             (self.cgroup, "--join-cgroup", "control groups"),
+            (self.env, "--env", "environment"),
+            (self.context, "--follow-context", "SELinux context"),
             (self.uid == Some(Who::OfTarget), "--setuid=follow", "user id"),
             (self.gid == Some(Who::OfTarget), "--setgid=follow", "group id"),
         ];

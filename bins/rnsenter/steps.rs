@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use common::cgroup::join::Membership;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
-use common::launch::{Gate, Program, Pty, Watch};
+use common::launch::{Environment, Gate, Program, Pty, Watch};
 use common::ns::create::{self, Propagation};
 use common::ns::diagnose;
 use common::ns::fd::NsFd;
 use common::ns::join::{self, Join};
 use common::ns::refer::{self, Ref};
+use common::proc::label::{self, Label};
 use common::proc::likeness::{self, Groups, Identity, Likeness, Pair, Part, Users};
 use common::proc::oom::Oom;
-use common::proc::place::{Place, change_directory};
+use common::proc::place::{self, Place, change_directory};
 use common::proc::{Proc, Task, credentials};
 use common::sys;
 use common::text::{Charset, shell_word, show};
@@ -31,13 +32,19 @@ enum Step {
     TryDropGroups,
     Enter(Join),
     ChangeRoot(Place),
-    Go(Place),
+    /// To a directory that is open, by its path where it was named by one.
+    Go(Place, Option<PathBuf>),
     ChangeDirectory(PathBuf),
+    /// Not run where it could look out: the working directory must not be outside of the root.
+    StayInside,
     MountProc(PathBuf),
     SetGroup(Id),
     KeepCapsOverUser,
     SetUser(Id),
     KeepCaps,
+    /// Read the environment that could not be read before.
+    Settle,
+    FollowContext(Label),
     /// Take on what the target is. Its ids, as they are called inside, where they are asked then.
     TakeOn(Likeness, Option<Follow>),
     DieWithParent(i32),
@@ -96,7 +103,6 @@ const CAN_TYPE: Note = (
 impl Plan {
     /// Opens all that has to be there, and puts what is to be done in order. Nothing is changed.
     pub(crate) fn open(mut request: Request) -> Result<Plan> {
-        let program = Program::new(std::mem::take(&mut request.words))?;
         // Without one, namespaces can still be entered by files.
         let proc = Proc::system();
         let seen = proc.as_ref().ok();
@@ -127,6 +133,7 @@ impl Plan {
             held.filter(|_| asks_rights(Part::Oom)).map(|(proc, task)| Oom::open(proc, task)).transpose()?;
         // Another hold of it: the first goes with the namespaces.
         let held = held.map(|(proc, task)| Ok((proc, task.again()?))).transpose()?;
+        let (held, task_again) = (held.as_ref(), held.as_ref().map(|(_, task)| task));
 
         let join = join(&proc, &request, target)?;
         let kinds = join.kinds();
@@ -134,6 +141,17 @@ impl Plan {
         let takes_ids = enters(Kind::User) && !request.preserve_credentials;
         let forks = request.pty || !request.no_fork && kinds.iter().any(|kind| kind.row().needs_fork);
         let inside = enters(Kind::Mnt) || root.is_some();
+        let environment = match task_again.filter(|_| request.env) {
+            Some(task) if inside => Environment::of(task),
+            Some(task) => Environment::of_for_ours(task),
+            None => Ok(Environment::ours()),
+        };
+        let environment = environment.map_err(|e| diagnose::closed(e, seen, task_again))?;
+        let words = std::mem::take(&mut request.words);
+        let program =
+            if inside { Program::inside(words, environment) } else { Program::within(words, environment) }?;
+        let context = task_again.filter(|_| request.context);
+        let context = context.map(|task| label::of(Proc::system()?, task)).transpose()?;
         let in_pid = forks && !request.no_fork && (enters(Kind::Pid) || request.all);
         if request.mount_proc.is_some() && !in_pid {
             return Err(Error::refused(
@@ -156,7 +174,9 @@ impl Plan {
 
         let mut last: Vec<Step> = Vec::new();
         last.extend(request.mount_proc.take().map(Step::MountProc));
-        last.extend(rights(&request, &join, held.as_ref(), takes_ids)?);
+        last.extend(rights(&request, &join, held, takes_ids)?);
+        last.extend(request.env.then_some(Step::Settle));
+        last.extend(context.map(Step::FollowContext));
         last.extend(request.kill_child.filter(|_| forks).map(Step::DieWithParent));
 
         let mut before = vec![Step::BeUndumpable];
@@ -164,10 +184,16 @@ impl Plan {
         before.extend((takes_ids && request.like.is_none()).then_some(Step::TryDropGroups));
         before.push(Step::Enter(join));
         before.extend(root.map(Step::ChangeRoot));
-        before.extend(wd.map(Step::Go));
-        if let Some(Dir::Inside(path)) = request.wd {
-            before.push(Step::ChangeDirectory(path));
+        let (named, called_inside) = match request.wd {
+            Some(Dir::Path(path)) => (Some(path), None),
+            Some(Dir::Inside(path)) => (None, Some(path)),
+            _ => (None, None),
+        };
+        match wd {
+            Some(wd) => before.push(Step::Go(wd, named.filter(|_| inside))),
+            None => before.extend(called_inside.map(Step::ChangeDirectory)),
         }
+        before.extend(inside.then_some(Step::StayInside));
         // A descriptor from outside could be a way out.
         let closed = match request.fds {
             PassFds::Usual if confined => Some(3),
@@ -206,7 +232,7 @@ impl Plan {
         }
         lines.extend(self.closed.map(|first| format!("close descriptors from {first} on").into_bytes()));
         let quoted = self.program.words().into_iter().map(|word| {
-            shell_word(word, Charset::from_env()).unwrap_or_else(|| show(word, Charset::from_env()))
+            shell_word(&word, Charset::from_env()).unwrap_or_else(|| show(&word, Charset::from_env()))
         });
         lines.push(format!("exec {}", quoted.collect::<Vec<_>>().join(" ")).into_bytes());
         (lines, refused)
@@ -247,7 +273,7 @@ impl Plan {
         if !forks {
             groups.iter().try_for_each(Membership::join)?;
         }
-        let scene = Scene { kinds, proc: proc.as_ref(), gate: None };
+        let scene = Scene { kinds, proc: proc.as_ref(), gate: None, program: &program, inside };
         before.into_iter().try_for_each(|step| step.run(&scene))?;
         if !forks {
             last.into_iter().try_for_each(|step| step.run(&scene))?;
@@ -377,6 +403,8 @@ struct Scene<'a> {
     kinds: KindSet,
     proc: Option<&'a Proc>,
     gate: Option<&'a Gate>,
+    program: &'a Program,
+    inside: bool,
 }
 
 impl Step {
@@ -414,8 +442,13 @@ impl Step {
                 }
             }
             Step::ChangeRoot(root) => root.become_root(),
-            Step::Go(wd) => wd.go(),
+            Step::Go(wd, None) => {
+                wd.go()?;
+                if scene.inside { place::stay_inside(Some(&wd)) } else { Ok(()) }
+            }
+            Step::Go(wd, Some(path)) => wd.go_inside(&path),
             Step::ChangeDirectory(path) => change_directory(&path),
+            Step::StayInside => place::stay_inside(None),
             Step::MountProc(dir) => {
                 create::unshare([Kind::Mnt].into_iter().collect())?;
                 create::propagate(Propagation::Private)?;
@@ -438,6 +471,8 @@ impl Step {
                 credentials::set_user(uid).map_err(|e| diagnose::ids(e, scene.proc))
             }
             Step::KeepCaps => credentials::hand_on_caps(),
+            Step::Settle => scene.program.environment().settle(),
+            Step::FollowContext(context) => context.exec_as(),
             Step::TakeOn(mut likeness, follow) => {
                 if let Some(Follow { proc, task, user, group }) = follow {
                     likeness.identity = Identity::of(&proc, &task, Users::Apart)?;
@@ -459,7 +494,10 @@ impl Step {
             Step::TryDropGroups => {}
             Step::Enter(join) => say(&[b"enter ", &text(join.kinds().to_string())]),
             Step::ChangeRoot(root) => say(&[b"chroot ", root.name()]),
-            Step::Go(wd) => say(&[b"chdir ", wd.name()]),
+            Step::Go(wd, _) => say(&[b"chdir ", wd.name()]),
+            Step::StayInside => say(&[b"make sure that the working directory is below the root"]),
+            Step::Settle => {}
+            Step::FollowContext(context) => say(&[b"take the SELinux context ", context.name()]),
             Step::ChangeDirectory(dir) => say(&[b"chdir ", path(dir), b", as it is called then"]),
             Step::MountProc(dir) => {
                 say(&[b"unshare mnt"]);

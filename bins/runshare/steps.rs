@@ -225,7 +225,7 @@ impl Plan {
         }
         let words = self.program.words();
         let quoted = words.into_iter().map(|word| {
-            shell_word(word, Charset::from_env()).unwrap_or_else(|| show(word, Charset::from_env()))
+            shell_word(&word, Charset::from_env()).unwrap_or_else(|| show(&word, Charset::from_env()))
         });
         lines.push(format!("exec {}", quoted.collect::<Vec<_>>().join(" ")).into_bytes());
         lines

@@ -71,6 +71,16 @@ pub fn stat_quietly(fd: impl AsFd) -> Result<(u64, u64)> {
     Ok((libc::makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino))
 }
 
+/// Is our working directory below our root, and still there? By the system call: the C library would look for a path by
+/// itself. Source: getcwd(2).
+pub fn is_below_root() -> Result<bool> {
+    let mut buffer = [0u8; libc::PATH_MAX as usize];
+    // SAFETY: the kernel writes at most `len` bytes into the buffer, which outlives the call.
+    let answer = unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) };
+    // What is not below begins with "(unreachable)".
+    Errno::result(answer).map(|_| buffer[0] == b'/')
+}
+
 /// Marks every descriptor from this number on to be closed on exec. Source: close_range(2), Linux 5.9;
 /// the flag since 5.11, so on 5.10 they are closed at once: for callers only that are about to exec and use
 /// none of them any more.

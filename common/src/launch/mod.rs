@@ -2,12 +2,12 @@
 
 mod environment;
 mod pty;
+mod search;
 mod watch;
 
-use std::ffi::{CString, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{CStr, CString, OsString};
+use std::os::unix::ffi::OsStringExt;
 
-use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
@@ -16,16 +16,22 @@ use crate::error::{Error, Result};
 use crate::sys;
 use crate::text::digits;
 
+use search::{Guard, Search};
+
 pub use environment::Environment;
 pub use pty::Pty;
 pub use watch::{Gate, Watch, fork};
 
 /// What is to be run.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Program {
-    file: CString,
-    args: Vec<CString>,
+    /// None where it is the default shell.
+    words: Vec<CString>,
     environment: Environment,
+    /// The user's, where it may be needed.
+    shell: Option<CString>,
+    /// Where the program is found among files that others made.
+    guard: Option<Guard>,
 }
 
 impl Program {
@@ -38,15 +44,18 @@ impl Program {
 
     /// The same, with an environment of its own: where its shell and PATH are looked up.
     pub fn within(words: Vec<OsString>, environment: Environment) -> Result<Program> {
-        let mut args = words.into_iter().map(c_string).collect::<Result<Vec<_>>>()?;
-        match args.first() {
-            Some(file) => Ok(Program { file: file.clone(), args, environment }),
-            None => {
-                let file = c_string(shell(&environment))?;
-                args.push(c_string(login_name(OsStr::from_bytes(file.to_bytes())))?);
-                Ok(Program { file, args, environment })
-            }
-        }
+        let words = words.into_iter().map(c_string).collect::<Result<Vec<_>>>()?;
+        // What is not known yet may turn out to be without one.
+        let unknown = words.is_empty() && of_environment(&environment).is_none();
+        let shell = if unknown { of_user().map(c_string).transpose()? } else { None };
+        Ok(Program { words, environment, shell, guard: None })
+    }
+
+    /// The same, of a program that is looked for where another may have made the files: where the mount namespace is entered
+    /// or the root changed. Our own executable is not run, since those inside could then write to it (CVE-2019-5736), and
+    /// where the default shell is not there, `/bin/sh` is.
+    pub fn inside(words: Vec<OsString>, environment: Environment) -> Result<Program> {
+        Ok(Program { guard: Some(Guard::new()?), ..Program::within(words, environment)? })
     }
 
     /// The environment that it gets.
@@ -55,33 +64,46 @@ impl Program {
     }
 
     /// Its words, the first of them what is looked for.
-    pub fn words(&self) -> Vec<&[u8]> {
-        let args = self.args.iter().skip(1).map(|arg| arg.to_bytes());
-        [self.file.to_bytes()].into_iter().chain(args).collect()
+    pub fn words(&self) -> Vec<Vec<u8>> {
+        match self.words.is_empty() {
+            true => vec![self.shell().into_bytes()],
+            false => self.words.iter().map(|word| word.to_bytes().to_vec()).collect(),
+        }
+    }
+
+    fn shell(&self) -> CString {
+        let of_environment = || CString::new(of_environment(&self.environment)?.into_vec()).ok();
+        of_environment().or_else(|| self.shell.clone()).unwrap_or(c"/bin/sh".into())
     }
 
     /// Becomes the program, looked for in PATH. Answers only by what went wrong.
     pub fn exec(&self) -> Error {
-        if let Err(e) = self.environment.enter() {
-            return e;
-        }
-        let Err(errno) = nix::unistd::execvp(&self.file, &self.args);
-        let error = Error::sys("exec", self.file.to_bytes(), errno);
-        match errno {
-            Errno::ENOENT if self.file.to_bytes().is_empty() => {
-                error.with_hint("the program's name is empty")
+        let entries = match self.environment.entries() {
+            Ok(entries) => entries,
+            Err(e) => return e,
+        };
+        let run = |file: &CStr, args: &[CString]| {
+            Search {
+                guard: self.guard.as_ref(),
+                entries: entries.as_deref(),
+                path: self.environment.get("PATH"),
             }
-            Errno::ENOENT
-                if self.file.to_bytes().contains(&b'/') && std::fs::metadata(self.path()).is_ok() =>
-            {
-                error.with_hint("the file is there, but the interpreter or loader that it names is not")
-            }
-            _ => error,
+            .exec(file, args)
+        };
+        if let Some(file) = self.words.first() {
+            return run(file, &self.words);
         }
-    }
-
-    fn path(&self) -> &OsStr {
-        OsStr::from_bytes(self.file.to_bytes())
+        let login = |shell: &CStr| run(shell, &[login_name(shell)]);
+        let shell = self.shell();
+        let error = login(&shell);
+        // Nobody named this one, and the container may well be without it.
+        if self.guard.is_some() && error.is_gone() && &*shell != c"/bin/sh" {
+            let other = login(c"/bin/sh");
+            if !other.is_gone() {
+                return other;
+            }
+        }
+        error
     }
 }
 
@@ -89,16 +111,18 @@ fn c_string(word: OsString) -> Result<CString> {
     CString::new(word.into_vec()).map_err(|_| Error::refused("an argument holds a NUL byte"))
 }
 
-fn shell(environment: &Environment) -> OsString {
-    let from_env = environment.get("SHELL").filter(|shell| !shell.is_empty());
-    let from_user = || Some(User::from_uid(Uid::current()).ok()??.shell.into_os_string());
-    from_env.or_else(|| from_user().filter(|shell| !shell.is_empty())).unwrap_or("/bin/sh".into())
+fn of_environment(environment: &Environment) -> Option<OsString> {
+    environment.get("SHELL").filter(|shell| !shell.is_empty())
+}
+
+fn of_user() -> Option<OsString> {
+    Some(User::from_uid(Uid::current()).ok()??.shell.into_os_string()).filter(|shell| !shell.is_empty())
 }
 
 /// `-sh` for `/bin/sh`: by this a shell knows that it is a login shell (sh(1)).
-fn login_name(file: &OsStr) -> OsString {
-    let base = file.as_bytes().rsplit(|&b| b == b'/').next().unwrap_or_default();
-    OsString::from_vec([b"-", base].concat())
+fn login_name(file: &CStr) -> CString {
+    let base = file.to_bytes().rsplit(|&b| b == b'/').next().unwrap_or_default();
+    CString::new([b"-", base].concat()).unwrap_or_default()
 }
 
 /// How a program ended.
@@ -199,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_shell_is_named_as_a_login_shell() {
-        assert_eq!(login_name(OsStr::new("/bin/sh")), "-sh");
-        assert_eq!(login_name(OsStr::new("fish")), "-fish");
+        assert_eq!(&*login_name(c"/bin/sh"), c"-sh");
+        assert_eq!(&*login_name(c"fish"), c"-fish");
     }
 }

@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod descriptors;
 pub mod groups;
 pub mod idmap;
+pub mod label;
 pub mod likeness;
 pub mod list;
 pub mod mapping;
@@ -318,12 +319,6 @@ impl Task {
         let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
         openat(&self.dir, path, flags, Mode::empty())
             .map_err(|e| Error::sys("open", format!("{on} of {}", self.pid), e))
-    }
-
-    /// Another hold of the same directory.
-    pub fn again(&self) -> Result<Task> {
-        let fail = |e: std::io::Error| Error::io("dup", format!("process {}", self.pid), &e);
-        Ok(Task { pid: self.pid, dir: self.dir.try_clone().map_err(fail)? })
     }
 
     /// The bytes of a file of this process, to its end or to 16 MiB.

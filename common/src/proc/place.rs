@@ -17,6 +17,7 @@ use crate::sys;
 pub struct Place {
     dir: OwnedFd,
     name: Vec<u8>,
+    of_target: bool,
 }
 
 const FLAGS: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
@@ -26,7 +27,7 @@ impl Place {
     pub fn open(path: &Path) -> Result<Place> {
         let name = path.as_os_str().as_bytes().to_vec();
         let dir = nix::fcntl::open(path, FLAGS, Mode::empty()).map_err(|e| Error::sys("open", &name, e))?;
-        Ok(Place { dir, name })
+        Ok(Place { dir, name, of_target: false })
     }
 
     /// The root directory of a process.
@@ -40,7 +41,8 @@ impl Place {
     }
 
     fn of(task: &Task, link: &CStr, what: &str) -> Result<Place> {
-        Ok(Place { dir: task.open(link, FLAGS, what)?, name: format!("{what} of {}", task.pid).into() })
+        let dir = task.open(link, FLAGS, what)?;
+        Ok(Place { dir, name: format!("{what} of {}", task.pid).into(), of_target: true })
     }
 
     /// How it was named.
@@ -59,6 +61,19 @@ impl Place {
         nix::unistd::fchdir(&self.dir).map_err(|e| Error::sys("fchdir", &self.name, e))
     }
 
+    /// The same where a mount namespace was entered or the root changed, with the path by which it was opened before. From a
+    /// directory outside `..` would lead to all that is there (see [`stay_inside`]), so the path is looked for inside, and
+    /// must lead to the same directory, seen through the new root.
+    pub fn go_inside(&self, path: &Path) -> Result<()> {
+        self.go()?;
+        stay_inside(Some(self)).or_else(|outside| {
+            let number =
+                |dir: &OwnedFd| nix::sys::stat::fstat(dir).ok().map(|stat| (stat.st_dev, stat.st_ino));
+            let inside = Place::open(path).ok().filter(|inside| number(&inside.dir) == number(&self.dir));
+            inside.ok_or(outside)?.go()
+        })
+    }
+
     /// Makes it our root, and the working directory with it, so that none is left outside.
     /// Source: chroot(2).
     pub fn become_root(&self) -> Result<()> {
@@ -68,9 +83,46 @@ impl Place {
     }
 }
 
+/// Makes sure that our working directory is below our root: from one that is not, `..` leads to all that is outside
+/// (CVE-2024-21626). For callers that entered a mount namespace or changed the root; `gone_to` is where they went last. Asks
+/// the kernel itself: the C library's getcwd would walk up through directories of others. Source: getcwd(2).
+pub fn stay_inside(gone_to: Option<&Place>) -> Result<()> {
+    let name = gone_to.map_or(&b"working directory"[..], |place| &place.name);
+    let hint = match gone_to {
+        Some(Place { of_target: false, .. }) => {
+            "a directory is opened outside by -w DIR: name one inside by --wdns=DIR"
+        }
+        _ => "that of the target lies outside of its root: choose one inside by --wdns=/",
+    };
+    match sys::is_below_root() {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            Err(Error::refused([b"directory is outside of the new root: ", name].concat()).with_hint(hint))
+        }
+        Err(e) => Err(Error::sys("getcwd", name, e).with_hint(hint)),
+    }
+}
+
+/// Device and inode number of what we run. Source: proc_pid_exe(5); where there is no proc, getauxval(3), AT_EXECFN.
+pub fn own_executable() -> Result<(u64, u64)> {
+    let stat = match nix::sys::stat::stat("/proc/self/exe") {
+        Err(_) => nix::sys::stat::stat(sys::executed_as().as_deref().unwrap_or(c"")),
+        stat => stat,
+    };
+    stat.map(|stat| (stat.st_dev, stat.st_ino)).map_err(|e| Error::sys("stat", "our own executable", e))
+}
+
 /// Makes the directory with this path our working directory.
 pub fn change_directory(path: &Path) -> Result<()> {
     nix::unistd::chdir(path).map_err(|e| Error::sys("chdir", path.as_os_str().as_bytes(), e))
+}
+
+impl Task {
+    /// A handle of its own to the same process.
+    pub fn again(&self) -> Result<Task> {
+        let dir = self.dir.try_clone().map_err(|e| Error::io("dup", format!("process {}", self.pid), &e))?;
+        Ok(Task { pid: self.pid, dir })
+    }
 }
 
 /// A path that leads to just what a descriptor of ours leads to, for calls that take none. Source: proc_pid_fd(5).

@@ -1,8 +1,8 @@
 //! How we begin, without Rust's runtime, and what we were given: command line, environment, descriptors.
 
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -114,22 +114,13 @@ pub fn without_sigpipe<T>(write: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Takes every variable out of the environment. For callers with one thread only, as the tools are.
-/// Source: clearenv(3).
-pub fn clear_environment() -> Result<()> {
-    // SAFETY: the tools have one thread, so nobody reads the environment meanwhile.
-    match unsafe { libc::clearenv() } {
-        0 => Ok(()),
-        _ => Err(Errno::ENOMEM),
+/// The path by which we were executed. Source: getauxval(3).
+pub fn executed_as() -> Option<CString> {
+    // SAFETY: takes an integer; the kernel put a string that ends with a NUL on our stack, where it stays.
+    unsafe {
+        let path = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
+        (!path.is_null()).then(|| CStr::from_ptr(path).to_owned())
     }
-}
-
-/// Puts a variable into the environment. For callers with one thread only. Source: setenv(3).
-pub fn set_variable(name: &OsStr, value: &OsStr) -> Result<()> {
-    let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL);
-    let (name, value) = (text(name)?, text(value)?);
-    // SAFETY: both end with a NUL and are copied; the tools have one thread, so nobody reads the environment meanwhile.
-    Errno::result(unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) }).map(drop)
 }
 
 // The unwinder of the library itself, as for a static binary: to look for and load the shared one takes the C library
