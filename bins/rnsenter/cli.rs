@@ -172,6 +172,7 @@ fn options() -> Vec<Opt> {
             .conflicts(&["wdns"]),
         valued(Some('W'), "wdns", "DIR", "Set it to DIR as it is called inside").conflicts(&["wd"]),
         optional(None, "mount-proc", "DIR", "Mount a proc that only the program sees [default: /proc]"),
+        switch(Some('e'), "env", "Give the program the environment of the target"),
         valued(
             Some('S'),
             "setuid",
