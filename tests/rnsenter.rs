@@ -1,6 +1,9 @@
 //! rnsenter on the real kernel, beside the original: what it enters, what reaches the program, how it ends,
 //! and how it fails.
 
+mod attack;
+mod env;
+
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
