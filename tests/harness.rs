@@ -9,6 +9,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -267,6 +268,14 @@ pub fn within(limit: Duration, mut asked: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// A terminal: what is read and written by who sits at it, and what programs get. What other tests start meanwhile does
+/// not inherit it, as it would from openpty(3).
+pub fn terminal() -> (OwnedFd, OwnedFd) {
+    let (master, slave) = common::sys::terminal::open_pty().unwrap();
+    nix::fcntl::fcntl(&master, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_RDWR)).unwrap();
+    (master, slave)
+}
+
 /// All PIDs of the machine.
 pub fn pids() -> Vec<i32> {
     let names = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
@@ -423,15 +432,16 @@ impl<'a> Run<'a> {
     /// Runs it with a terminal of so many columns as its standard output and error; answers what that showed,
     /// lines ended by newlines only.
     pub fn run_in_terminal(mut self, columns: u16) -> String {
-        let size = nix::pty::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = nix::pty::openpty(Some(&size), None).unwrap();
-        self.command.stdin(Stdio::null()).stdout(pty.slave.try_clone().unwrap()).stderr(pty.slave);
+        let size = common::sys::terminal::Size { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let (master, slave) = terminal();
+        common::sys::terminal::set_terminal_size(&master, &size).unwrap();
+        self.command.stdin(Stdio::null()).stdout(slave.try_clone().unwrap()).stderr(slave);
         let mut child = self.command.spawn().unwrap();
         // Our copies of the terminal are closed, so the reader ends when the program's are.
         drop(self.command);
         let mut bytes = Vec::new();
         // The end of a terminal is an error, EIO, to the one who reads.
-        let _ = std::fs::File::from(pty.master).read_to_end(&mut bytes);
+        let _ = std::fs::File::from(master).read_to_end(&mut bytes);
         child.wait().unwrap();
         String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
     }

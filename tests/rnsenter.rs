@@ -381,8 +381,20 @@ fn a_directory_by_its_path_is_that_of_the_caller_not_of_the_entered_namespace() 
         dir.path().display()
     );
     let held = t.program("unshare").args(["-m", "sh", "-c", &line]).hold();
-    let wd = format!("-w{}", dir.path().display());
-    assert_eq!(both(&t, ["-t", &held.pid().to_string(), "-m", &wd, "ls"]), "outside");
+    let (pid, wd) = (held.pid().to_string(), format!("-w{}", dir.path().display()));
+    // The original lets the program look out.
+    assert_eq!(t.program("nsenter").args(["-t", &pid, "-m", &wd, "ls"]).run().ok(), "outside\n");
+    let hint = t
+        .tool("rnsenter")
+        .args(["-t", &pid, "-m", &wd, "ls"])
+        .run()
+        .fails(125, &format!("rnsenter: directory is outside of the new root: {}", dir.path().display()));
+    assert!(hint.contains("--wdns=DIR"), "{hint}");
+    // What is the same directory inside is gone to there.
+    assert_eq!(
+        t.tool("rnsenter").args(["-t", &pid, "-m", "-w/usr/bin", "/bin/pwd"]).run().ok(),
+        "/usr/bin\n"
+    );
 }
 
 // Ids.

@@ -234,7 +234,8 @@ fn groups_that_may_not_be_set_are_refused_and_can_be_left_out() {
     let target =
         Target::new(&t, &["setpriv", "--ruid", &id, "--euid", &id, "--regid", "7", "--clear-groups"]);
     let run = t.tool("rnsenter").as_user().args([&target.option(), "-G", "follow", "true"]).run();
-    assert!(run.fails(125, "rnsenter: setgid 7: Operation not permitted").is_empty());
+    let hint = run.fails(125, "rnsenter: setgid 7: Operation not permitted");
+    assert!(hint.contains("CAP_SETGID"), "{hint}");
 }
 
 #[test]
@@ -328,7 +329,7 @@ fn ids_are_followed_into_the_user_namespace_that_is_entered() {
             Some(expected) => assert_eq!(run.ok(), expected),
             None => {
                 let pid = target.pid();
-                run.fails(125, &format!("rnsenter: effective user id 65534 of {pid} has no number in the user namespace where the program will be"));
+                run.fails(125, &format!("rnsenter: effective group id 65534 of {pid} has no number in the user namespace where the program will be"));
             }
         }
     }

@@ -473,8 +473,9 @@ fn namespaces_of_the_outer_of_two_user_namespaces_are_entered_with_that() {
     let hint = told(&as_user(&t, &files), &line, &parts);
     assert!(!hint.contains("already"), "{hint}");
     let dry = t.tool("rnsenter").as_user().args(files).arg("--dry-run").run();
-    assert_eq!(dry.code, Some(1));
-    let rows: Vec<_> = dry.stdout.split(|&b| b == b'\n').map(String::from_utf8_lossy).collect();
+    assert_eq!(dry.code, Some(125));
+    let text = rows(&dry);
+    let rows: Vec<_> = text.lines().collect();
     assert!(
         rows[0].starts_with(&format!("1 {user}, of user:[")) && rows[0].ends_with(": may be entered"),
         "{rows:?}"
@@ -548,6 +549,11 @@ fn bubblewrap_is_entered_as_the_hint_says() {
     as_user(&t, &[&at, "-n", "-u", "--user-parent"]).ok();
 }
 
+/// The lines of a dry run that are about namespaces.
+fn rows(output: &Output) -> String {
+    output.text().lines().filter_map(|line| Some(format!("{}\n", line.strip_prefix("enter ")?))).collect()
+}
+
 #[test]
 fn a_dry_run_prints_what_would_be_entered_in_order_and_enters_nothing() {
     let t = rings!(Host);
@@ -556,12 +562,12 @@ fn a_dry_run_prints_what_would_be_entered_in_order_and_enters_nothing() {
     let at = format!("-t{target}");
     let own = link("self", "user");
     let row = |step: usize, kind: &str| format!("{step} {}, of {own}: may be entered\n", link(target, kind));
-    let seen = t.tool("rnsenter").args([&at, "-a", "--dry-run", "sh", "-c", "echo entered"]).run().ok();
+    let seen = rows(&t.tool("rnsenter").args([&at, "-a", "--dry-run", "sh", "-c", "echo entered"]).run());
     assert_eq!(seen, ["uts", "net", "pid", "mnt"].map(|kind| row(1, kind)).concat());
     // What comes by files is entered after it, in the order of the kinds.
     let other = t.hold("unshare", &["-ni"]);
     let files = ["ipc", "net"].map(|kind| format!("--{kind}=/proc/{}/ns/{kind}", other.pid()));
-    let seen = t.tool("rnsenter").args([&at, "-m", "-u", &files[1], &files[0], "--dry-run"]).run().ok();
+    let seen = rows(&t.tool("rnsenter").args([&at, "-m", "-u", &files[1], &files[0], "--dry-run"]).run());
     let file =
         |step: usize, kind: &str| format!("{step} {}, of {own}: may be entered\n", link(other.pid(), kind));
     assert_eq!(seen, [row(1, "uts"), row(1, "mnt"), file(2, "ipc"), file(3, "net")].concat());
@@ -569,7 +575,7 @@ fn a_dry_run_prints_what_would_be_entered_in_order_and_enters_nothing() {
     let held = t.hold("unshare", &["-Urn"]);
     let (target, user) = (held.pid(), link(held.pid(), "user"));
     let at = format!("-t{target}");
-    let seen = t.tool("rnsenter").args([&at, "-a", "--dry-run"]).run().ok();
+    let seen = rows(&t.tool("rnsenter").args([&at, "-a", "--dry-run"]).run());
     let [net, of] = [link(target, "net"), own.clone()];
     assert_eq!(seen, format!("1 {net}, of {user}: may be entered\n2 {user}, of {of}: may be entered\n"));
 }
@@ -581,8 +587,8 @@ fn a_dry_run_tells_what_is_refused_and_what_is_not() {
     let target = held.inner();
     let at = format!("-t{target}");
     let output = without(&t, "-sys_chroot", &[&at, "-n", "-m", "--dry-run"]);
-    assert_eq!(output.code, Some(1));
-    let text = output.text();
+    assert_eq!(output.code, Some(125));
+    let text = rows(&output);
     let own = link("self", "user");
     let rows: Vec<_> = text.lines().collect();
     let net =
@@ -592,14 +598,14 @@ fn a_dry_run_tells_what_is_refused_and_what_is_not() {
     assert!(rows[1].contains("CAP_SYS_CHROOT"), "{text}");
     // What another user's process has cannot be seen, and so not be entered.
     let output = as_user(&t, &[&at, "-n", "--dry-run"]);
-    assert_eq!(output.code, Some(1));
+    assert_eq!(output.code, Some(125));
     let why = format!("- net namespace: refused: process {target} is user 0's, and we are user {NOBODY}");
-    assert!(output.text().starts_with(&why), "{}", output.text());
+    assert!(super::why::rows(&output).starts_with(&why), "{}", output.text());
     // A pid namespace that is not below ours.
     let file = format!("--pid=/proc/{}/ns/pid", std::process::id());
     let output =
         t.program("unshare").args(["-fp"]).arg(tool_path("rnsenter")).args([&file, "--dry-run"]).run();
-    assert!(output.code == Some(1) && output.text().contains("refused: pid:["), "{}", output.text());
+    assert!(output.code == Some(125) && output.text().contains("refused: pid:["), "{}", output.text());
 }
 
 #[test]

@@ -70,19 +70,19 @@ pub struct Terminal {
 impl Terminal {
     /// Runs a command in a new session on a new terminal while `user` sits at it.
     pub fn with(t: &Test, words: &[&str], user: impl FnOnce(&mut Terminal)) -> Output {
-        let pty = nix::pty::openpty(None, None).unwrap();
+        let (master, slave) = crate::harness::terminal();
         // Else a key that sends a signal throws away what was printed and not yet seen.
-        let mut settings = termios::tcgetattr(&pty.slave).unwrap();
+        let mut settings = termios::tcgetattr(&slave).unwrap();
         settings.local_flags |= termios::LocalFlags::NOFLSH;
-        termios::tcsetattr(&pty.slave, termios::SetArg::TCSANOW, &settings).unwrap();
-        let mut screen = std::fs::File::from(pty.master.try_clone().unwrap());
+        termios::tcsetattr(&slave, termios::SetArg::TCSANOW, &settings).unwrap();
+        let mut screen = std::fs::File::from(master.try_clone().unwrap());
         let seen = Arc::new(Mutex::new(String::new()));
-        let mut terminal = Terminal { keys: pty.master.into(), seen: seen.clone() };
+        let mut terminal = Terminal { keys: master.into(), seen: seen.clone() };
         let run = t.program("setsid").arg("--ctty").args(words).with(|command| {
-            let end = || pty.slave.as_fd().try_clone_to_owned().unwrap();
+            let end = || slave.as_fd().try_clone_to_owned().unwrap();
             command.stdin(end()).stdout(end()).stderr(end());
         });
-        drop(pty.slave);
+        drop(slave);
         std::thread::scope(|scope| {
             let run = scope.spawn(move || run.run());
             scope.spawn(move || {
