@@ -183,8 +183,9 @@ fn options() -> Vec<Opt> {
         switch(None, "preserve-credentials", "Keep user and group ids when a user namespace is entered"),
         switch(None, "keep-caps", "Keep all capabilities in the user namespace, whatever the user id"),
         switch(Some('Z'), "follow-context", "Run the program in the SELinux context of the target"),
-        switch(None, "pty", "Give the program a terminal of its own, so that it cannot type into ours"),
-        switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered"),
+        switch(None, "pty", "Give the program a terminal of its own, so that it cannot type into ours")
+            .conflicts(&["no-fork"]),
+        switch(Some('F'), "no-fork", "Do not fork, although a pid namespace is entered").conflicts(&["pty"]),
         optional(None, "kill-child", "SIGNAL", "Signal for a forked program when we end [default: KILL]"),
         valued(
             None,
