@@ -310,6 +310,12 @@ impl Request {
         asked.into_iter().filter(|(asked, ..)| *asked).map(|(_, option, thing)| (option, thing))
     }
 
+    /// Is more asked of the process than its namespaces and directories, so that it is needed later?
+    pub(crate) fn needs_process(&self) -> bool {
+        let follows = [self.uid, self.gid].contains(&Some(Who::OfTarget));
+        self.like.is_some() || self.env || self.context || follows
+    }
+
     /// A namespace is the target: it has none of another kind, and nothing that a process has.
     pub(crate) fn wants_only(&self, ns: &NsFd) -> Result<()> {
         let refuse = |what: String| {

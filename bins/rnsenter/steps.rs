@@ -132,8 +132,9 @@ impl Plan {
         let oom =
             held.filter(|_| asks_rights(Part::Oom)).map(|(proc, task)| Oom::open(proc, task)).transpose()?;
         // Another hold of it: the first goes with the namespaces.
-        let held = held.map(|(proc, task)| Ok((proc, task.again()?))).transpose()?;
-        let (held, task_again) = (held.as_ref(), held.as_ref().map(|(_, task)| task));
+        let again = |(proc, task): (_, &Task)| Ok((proc, task.again()?));
+        let held = held.filter(|_| request.needs_process()).map(again).transpose()?;
+        let held = held.as_ref();
 
         let join = join(&proc, &request, target)?;
         let kinds = join.kinds();
@@ -141,29 +142,19 @@ impl Plan {
         let takes_ids = enters(Kind::User) && !request.preserve_credentials;
         let forks = request.pty || !request.no_fork && kinds.iter().any(|kind| kind.row().needs_fork);
         let inside = enters(Kind::Mnt) || root.is_some();
-        let environment = match task_again.filter(|_| request.env) {
-            Some(task) if inside => Environment::of(task),
-            Some(task) => Environment::of_for_ours(task),
-            None => Ok(Environment::ours()),
-        };
-        let environment = environment.map_err(|e| diagnose::closed(e, seen, task_again))?;
-        let words = std::mem::take(&mut request.words);
-        let program =
-            if inside { Program::inside(words, environment) } else { Program::within(words, environment) }?;
-        let context = task_again.filter(|_| request.context);
-        let context = context.map(|task| label::of(Proc::system()?, task)).transpose()?;
+        let program = find(&mut request, inside, held)?;
+        let context = held.filter(|_| request.context);
+        let context = context.map(|(_, task)| label::of(Proc::system()?, task)).transpose()?;
         let in_pid = forks && !request.no_fork && (enters(Kind::Pid) || request.all);
         if request.mount_proc.is_some() && !in_pid {
-            return Err(Error::refused(
-                "--mount-proc needs the program to be in a pid namespace that is entered",
-            )
-            .with_hint("add -p, and leave out --no-fork"));
+            let what = "--mount-proc needs the program to be in a pid namespace that is entered";
+            return Err(Error::refused(what).with_hint("add -p, and leave out --no-fork"));
         }
+        let confined = [Kind::Mnt, Kind::User, Kind::Pid].into_iter().any(enters);
         let mut notes = Vec::new();
         if enters(Kind::Pid) && forks && !inside && request.mount_proc.is_none() {
             notes.push(PS_SHOWS_OUTSIDE);
         }
-        let confined = [Kind::Mnt, Kind::User, Kind::Pid].into_iter().any(enters);
         if confined
             && !request.pty
             && std::io::stdin().is_terminal()
@@ -306,6 +297,19 @@ impl Plan {
         let ended = watch.fork_when(ready, child).map_err(|e| diagnose::fork(e, proc.as_ref()))?;
         Ok(ended.follow())
     }
+}
+
+/// The program, with the environment that it gets, and where it is looked for.
+fn find(request: &mut Request, inside: bool, held: Option<&(&Proc, Task)>) -> Result<Program> {
+    let environment = match held.filter(|_| request.env) {
+        None => Environment::ours(),
+        Some((proc, task)) => {
+            let read = if inside { Environment::of(task) } else { Environment::of_for_ours(task) };
+            read.map_err(|e| diagnose::closed(e, Some(proc), Some(task)))?
+        }
+    };
+    let words = std::mem::take(&mut request.words);
+    if inside { Program::inside(words, environment) } else { Program::within(words, environment) }
 }
 
 /// The steps by which the program gets its ids and capabilities.
