@@ -32,7 +32,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("rnsenter --target=ctr:web mkfif", &["mkfifo"]),
     ("nsinfo --js", &["--json"]),
     ("nsinfo --proc /pro", &["/proc/"]),
-    ("rnsenter --us", &["--user"]),
+    ("rnsenter --us", &["--user", "--user-parent"]),
     ("rnsenter --net=/proc/self/ns/ne", &["/proc/self/ns/net"]),
     ("rnsenter --preserve-fds a", &["all"]),
     ("rnsenter --except no", &["no-new-privs"]),
