@@ -9,13 +9,15 @@ use common::kind::KINDS;
 
 use crate::harness::{Test, inode, pids, within};
 use crate::tools::rlsns::columns::COLUMNS;
+use crate::tools::rnsenter::cli::TAKEN;
 
 /// The tools, and the status with which they fail.
 const TOOLS: &[(&str, i32)] =
     &[("rlsns", 1), ("nsinfo", 1), ("rnsenter", 125), ("runshare", 125), ("rcgexec", 125)];
 
 /// Every kind that can be asked for.
-const ASKED: &[&str] = &["process", "namespace", "container", "unit", "netns", "reference", "kind", "column"];
+const ASKED: &[&str] =
+    &["process", "namespace", "container", "unit", "netns", "reference", "kind", "column", "part"];
 
 /// Words and what they are.
 fn ask(t: &Test, tool: &str, kind: &str, typed: &str) -> Vec<(String, String)> {
@@ -46,7 +48,7 @@ fn every_tool_answers_every_kind_with_words_that_begin_as_typed_and_are_safe() {
 }
 
 #[test]
-fn kinds_and_columns_are_those_of_the_tables() {
+fn kinds_columns_and_parts_are_those_of_the_tables() {
     let t = rings!(Host, User);
     for (tool, _) in TOOLS {
         let expected: Vec<_> = KINDS.iter().map(|row| (row.name.to_string(), row.what.to_string())).collect();
@@ -55,6 +57,10 @@ fn kinds_and_columns_are_those_of_the_tables() {
         let expected: Vec<_> =
             names.map(|column| (column.name.to_string(), column.help.to_string())).collect();
         assert_eq!(ask(&t, tool, "column", ""), expected);
+        let parts = TAKEN.iter().map(|(name, _, what)| (*name, *what));
+        let parts = parts.chain(KINDS.iter().map(|row| (row.name, row.what))).filter(|_| *tool == "rnsenter");
+        let expected: Vec<_> = parts.map(|(name, what)| (name.to_string(), what.to_string())).collect();
+        assert_eq!(ask(&t, tool, "part", ""), expected);
     }
     assert_eq!(words(&ask(&t, "rlsns", "column", "PP")), ["PPID"]);
     assert_eq!(ask(&t, "rlsns", "column", "pp"), []);

@@ -16,6 +16,7 @@ pub(crate) const TOOL: Tool = Tool {
     dialect: Dialect { ours: &[], attached: true, program: false },
     failure: LISTER,
     columns: Vec::new,
+    parts: Vec::new,
 };
 
 /// What was asked.

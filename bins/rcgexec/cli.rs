@@ -19,6 +19,7 @@ pub(crate) const TOOL: Tool = Tool {
     dialect: Dialect { ours: &[], attached: false, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
+    parts: Vec::new,
 };
 
 /// Groups to join: `CONTROLLERS:PATH`.

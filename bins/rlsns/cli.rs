@@ -30,6 +30,7 @@ pub(crate) const TOOL: Tool = Tool {
     },
     failure: LISTER,
     columns: || COLUMNS.iter().map(|column| (column.name, column.help)).collect(),
+    parts: Vec::new,
 };
 
 /// The columns shown if none are asked for.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Command;
 use common::error::{Error, Result};
-use common::kind::{Kind, KindSet};
+use common::kind::{KINDS, Kind, KindSet};
 use common::ns::fd::NsFd;
 use common::ns::refer::Ref;
 use common::proc::likeness::Part;
@@ -22,6 +22,10 @@ pub(crate) const TOOL: Tool = Tool {
     dialect: Dialect { ours: OURS, attached: true, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
+    parts: || {
+        let kinds = KINDS.iter().map(|row| (row.name, row.what));
+        TAKEN.iter().map(|(name, _, what)| (*name, *what)).chain(kinds).collect()
+    },
 };
 
 /// The options that nsenter lacks, or did when scripts were written for it: the abbreviations of then go on to mean

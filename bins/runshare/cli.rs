@@ -23,6 +23,7 @@ pub(crate) const TOOL: Tool = Tool {
     dialect: Dialect { ours: OURS, attached: false, program: true },
     failure: LAUNCHER,
     columns: Vec::new,
+    parts: Vec::new,
 };
 
 /// The options that unshare lacks.

@@ -47,6 +47,9 @@ pub fn values(name: &str) -> Values {
         "NAMESPACE" => Values::Asked("namespace"),
         "TYPE" => Values::List("kind"),
         "LIST" => Values::List("column"),
+        "PARTS" => Values::List("part"),
+        "UID|follow" => Values::Words(vec![word("follow", "the user of the target")]),
+        "GID|follow" => Values::Words(vec![word("follow", "the group of the target")]),
         "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "EXPR" | "CONTROLLERS:PATH" => Values::Unknown,
         "UID|NAME" | "GID|NAME" | "UID:GID" | "NAME" | "NAMES" | "OFFSET" | "STRING" | "FD" => {
             Values::Unknown

@@ -8,6 +8,7 @@ use common::ns::refer::FORMS;
 use common::ns::scan::SOURCES;
 
 use crate::tools::rlsns::columns::COLUMNS;
+use crate::tools::rnsenter::cli::TAKEN;
 
 /// The page of a command: the template with every hole filled.
 pub fn page(template: &str, command: Command) -> String {
@@ -28,6 +29,7 @@ pub fn filled(template: &str) -> String {
             format!("{}: {}. Controller {}: {files}.", roff(knob.help), roff(knob.takes), knob.controller),
         )
     }));
+    let parts = list(TAKEN.iter().map(|(name, _, what)| (*name, roff(what))));
     let sources: String = SOURCES
         .iter()
         .map(|source| {
@@ -41,6 +43,7 @@ pub fn filled(template: &str) -> String {
         .replace("@KINDS@\n", &kinds)
         .replace("@COLUMNS@\n", &columns)
         .replace("@LIMITS@\n", &limits)
+        .replace("@PARTS@\n", &parts)
         .replace("@PROPAGATIONS@\n", &modes)
         .replace("@REFERENCES@\n", &references)
         .replace("@SOURCES@\n", &sources)

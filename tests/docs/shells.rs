@@ -10,6 +10,7 @@ use super::rlsns::RELATIONS;
 use super::{TOOLS, drifted, generators};
 use crate::harness::{Held, Ring, Run, Test, project, within};
 use crate::tools::rlsns::columns::COLUMNS;
+use crate::tools::rnsenter::cli::TAKEN;
 
 /// What is typed, and what its last word, or the value in that, is completed to.
 #[rustfmt::skip]
@@ -31,9 +32,19 @@ const CASES: &[(&str, &[&str])] = &[
     ("rnsenter --target=ctr:web mkfif", &["mkfifo"]),
     ("nsinfo --js", &["--json"]),
     ("nsinfo --proc /pro", &["/proc/"]),
-    ("rnsenter --us", &["--user"]),
+    ("rnsenter --us", &["--user", "--user-parent"]),
     ("rnsenter --net=/proc/self/ns/ne", &["/proc/self/ns/net"]),
     ("rnsenter --preserve-fds a", &["all"]),
+    ("rnsenter --except no", &["no-new-privs"]),
+    ("rnsenter --as-target --except=env,wd,m", &["env,wd,mnt"]),
+    ("rnsenter --except net,ids mkfif", &["mkfifo"]),
+    ("rnsenter --kill-child=KI", &["KILL"]),
+    ("rnsenter --wdns /pro", &["/proc/"]),
+    ("rnsenter -W /pro", &["/proc/"]),
+    ("rnsenter --mount-proc=/pro", &["/proc/"]),
+    ("rnsenter --setuid f", &["follow"]),
+    ("rnsenter -G fol", &["follow"]),
+    ("rnsenter -N 3 -t 5 -W / mkfif", &["mkfifo"]),
     ("rnsenter -t 5 -n mkfif", &["mkfifo"]),
     ("rnsenter -n -- mkfif", &["mkfifo"]),
     ("rnsenter -n rlsns --ty", &["--type"]),
@@ -121,10 +132,12 @@ fn shell<'a>(t: &'a Test, name: &str) -> Run<'a> {
 
 /// Where nothing is typed of a value, all that it can be is offered.
 fn whole_tables() -> Vec<(&'static str, Vec<&'static str>)> {
+    let parts = TAKEN.iter().map(|(name, ..)| *name).chain(KINDS.iter().map(|row| row.name)).collect();
     let mut tables = vec![
         ("rlsns --type ", KINDS.iter().map(|row| row.name).collect::<Vec<_>>()),
         ("rlsns --output ", COLUMNS.iter().map(|column| column.name).collect()),
         ("rlsns --tree=", RELATIONS.iter().map(|(name, _)| *name).collect()),
+        ("rnsenter --except ", parts),
         ("runshare --propagation ", PROPAGATIONS.iter().map(|(name, ..)| *name).collect()),
         ("runshare --map-users ", vec!["auto", "subids", "all"]),
         ("runshare --setgroups ", SETGROUPS.iter().map(|(name, _)| *name).collect()),

@@ -42,6 +42,30 @@ const ENTER_WITHOUT_USER: &[&str] = &[
     "-t % -m -S 5 -G 5 -w/usr", "-n=/proc/%/ns/net -u=/proc/%/ns/uts", "-t % -p -F", "-t % -U", "-t % -U -n",
 ];
 
+/// The same of what the installed nsenter lacks.
+#[rustfmt::skip]
+const ENTER_NEWER: &[&str] = &[
+    "-t % -U", "-t % -U -e", "-t % -U -m -e", "-t % -U -m --env -S 0", "-t % -a -e", "-t % -U -m -W/", "-t % -U -m -W/usr", "-t % -U -m -W=/usr", "-t % -U -m --wdns=/usr", "-t % -U -m -w/usr",
+    "-t % -U -m -W /usr", "-t % -U -m --wdns /usr", "-t % -U -S follow", "-t % -U -G follow", "-t % -U -S follow -G follow",
+    "-t % -U -Sfollow -Gfollow", "-t % -U --setuid=follow --setgid=follow", "-t % -U --keep-caps", "-t % -U --keep-caps -S 0",
+    "-t % -U --keep-caps --preserve-credentials", "-t % -U -n -N 99", "-t % -U -N 0", "-N 3", "-t % -U -N nope", "-t % --user-parent",
+    "-t % -U --user-parent", "-t % -U --user-parent -n", "-n=/proc/%/ns/net --user-parent", "--user-parent", "-e", "-c", "-Z", "-t % -U -Z",
+    "-t % -U --root=/usr", "-t % -U -r=/usr", "-t % -U -r/usr", "-t % -U -m -r=/usr",
+    "-t % -U -m -W/nonexistent", "-t % -U -S Follow", "-t % -U -e -S follow -m -p",
+];
+
+/// The same on a process without a user namespace of its own.
+#[rustfmt::skip]
+const ENTER_NEWER_WITHOUT_USER: &[&str] = &[
+    "-t % -n -e", "-t % -m -e", "-t % -n -S follow -G follow", "-t % -m -S follow", "-t % -n --keep-caps", "-t % -m -W/usr",
+    "-t % --user-parent -n", "-t % -n -N 99", "-t % -m -w/usr", "-t % -m -r=/usr", "-t % -r/usr",
+    "-t % -n --keep-caps -S 5 -G 5",
+];
+
+/// Both join what they are in already. Where there are hierarchies of version 1: else they do the same.
+#[rustfmt::skip]
+const ENTER_JOIN: &[&str] = &["-t % -c", "-t % -n -c", "-t % -p --join-cgroup", "-t % -a -c -e"];
+
 /// Options of unshare and runshare.
 #[rustfmt::skip]
 const MAKE: &[&str] = &[
@@ -86,6 +110,27 @@ const DIFFERENCES: &[(&str, &[Peer], &str)] = &[
     ("-n=/proc/%/ns/net -u=/proc/%/ns/uts", MACHINE, "and here"),
     ("-t % --us", NEWEST, "--user-parent came later, and --us goes on to mean --user"),
     ("-t % --user --ne", NEWEST, "the same of --net-socket"),
+    ("-t % -U -e", NEWEST, "a program of the outside keeps our PATH, SHELL and HOME, and gets no LD_* and the like of the target"),
+    ("-t % -n -e", NEWEST, "the same"),
+    ("-t % -U -m -W /usr", NEWEST, "the newest takes the directory for the program, unless it is attached"),
+    ("-t % -U -m --wdns /usr", NEWEST, "the same"),
+    ("-t % -U --keep-caps", NEWEST, "ours makes them ambient ones, so that they are kept beyond other programs"),
+    ("-t % -U --keep-caps -S 0", NEWEST, "the same"),
+    ("-t % -U --keep-caps --preserve-credentials", NEWEST, "the same"),
+    ("-t % -n --keep-caps", NEWEST, "the same"),
+    ("-t % -n --keep-caps -S 5 -G 5", NEWEST, "nsenter loses them with the user id"),
+    ("-n=/proc/%/ns/net --user-parent", NEWEST, "nsenter wants a target; ours enters the owner of the file"),
+    ("-t % -U -Z", NEWEST, "nsenter does without where there is no SELinux; ours does not run a program in another context"),
+    ("-t % -U --root=/usr", NEWEST, "nsenter stays in a directory outside of the new root"),
+    ("-t % -U -r/usr", NEWEST, "the same"),
+    ("-t % -r/usr", NEWEST, "the newest wants a namespace to be named"),
+    ("-t % -U -r=/usr", NEWEST, "ours takes an = after every short option"),
+    ("-t % -U -m -r=/usr", NEWEST, "the same"),
+    ("-t % -m -r=/usr", NEWEST, "the same"),
+    ("-t % -c", NEWEST, "nsenter joins groups only where all are of version 2"),
+    ("-t % -n -c", NEWEST, "the same"),
+    ("-t % -p --join-cgroup", NEWEST, "the same"),
+    ("-t % -a -c -e", NEWEST, "the same"),
     ("-r -R/ -w usr", BOTH, "a relative --wd is looked for below the new root"),
     ("--user --fo", MACHINE, "--forward-signals came later"),
     ("-rfp --forward-signals", MACHINE, "the same"),
@@ -174,8 +219,17 @@ fn enters_alike(t: &Test, peer: Peer) {
     }
     let target = t.hold("unshare", &["-Urmuinpf", "--mount-proc", "--kill-child"]);
     let mut wrong = differences(t, peer, names, ENTER, Some(&target));
+    if peer == Peer::Newest {
+        wrong.extend(differences(t, peer, names, ENTER_NEWER, Some(&target)));
+    }
     let target = t.hold("unshare", &["-muinpfCT", "--mount-proc", "--kill-child"]);
     wrong.extend(differences(t, peer, names, ENTER_WITHOUT_USER, Some(&target)));
+    if peer == Peer::Newest {
+        wrong.extend(differences(t, peer, names, ENTER_NEWER_WITHOUT_USER, Some(&target)));
+        if Path::new("/sys/fs/cgroup/cpu").exists() {
+            wrong.extend(differences(t, peer, names, ENTER_JOIN, Some(&target)));
+        }
+    }
     peer.judge(t, names[1], &wrong);
 }
 

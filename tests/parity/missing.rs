@@ -9,7 +9,7 @@ use crate::harness::Test;
 #[rustfmt::skip]
 const OPTIONS: &[(&str, &str, &[&str])] = &[
     ("rlsns", "lsns", &[]),
-    ("rnsenter", "nsenter", &["env", "follow-context", "join-cgroup"]),
+    ("rnsenter", "nsenter", &[]),
     ("runshare", "unshare", &[]),
 ];
 

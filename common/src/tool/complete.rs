@@ -44,6 +44,7 @@ const ANSWERS: &[Answer] = &[
     ("reference", |_, typed| references(typed)),
     ("kind",      |_, _| Ok(KINDS.iter().map(|row| offer(row.name, row.what)).collect())),
     ("column",    |tool, _| Ok((tool.columns)().into_iter().map(|(name, help)| offer(name, help)).collect())),
+    ("part",      |tool, _| Ok((tool.parts)().into_iter().map(|(name, what)| offer(name, what)).collect())),
 ];
 
 /// A prefix, and a function that offers what can stand behind it.

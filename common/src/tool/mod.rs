@@ -33,6 +33,8 @@ pub struct Tool {
     pub failure: u8,
     /// The columns that can be asked of it, and what they show: none for most.
     pub columns: fn() -> Vec<(&'static str, &'static str)>,
+    /// The parts of a whole that it can be told to leave out, and what they are: none for most.
+    pub parts: fn() -> Vec<(&'static str, &'static str)>,
 }
 
 /// The life of a tool: reads the command line into a request, runs it, reports a failure, answers the exit
