@@ -420,7 +420,8 @@ fn we_stop_and_go_on_with_our_terminal_given_back_meanwhile() {
             // Of SIGSTOP nobody tells us: what a shell at a prompt gives the terminal then, this one does not.
             let asked = sent != Signal::SIGSTOP;
             assert_eq!(value(terminal, "before") == value(terminal, "after"), asked);
-            assert_eq!(state(program), Some(if asked { 'T' } else { 'S' }));
+            // It was sent the signal before we stopped, but may have had no processor since.
+            soon(|| state(program) == Some(if asked { 'T' } else { 'S' }));
             let cooked = terminal.settings();
             typed(terminal, if asked { "\n" } else { "\r\n" });
             // Told to go on: the keys are the program's again.
