@@ -78,7 +78,8 @@ fn score(task: &Task) -> Result<i32> {
         .ok_or_else(|| Error::sys("parse", format!("oom_score_adj of {}", task.pid), Errno::EINVAL))
 }
 
-fn parse(text: &[u8]) -> Option<i32> {
+/// Reads what the file says: digits alone, with a sign or without. Source: proc_pid_oom_score_adj(5).
+pub fn parse(text: &[u8]) -> Option<i32> {
     let text = text.trim_ascii();
     match text.strip_prefix(b"-") {
         Some(number) => digits::<i32>(number).map(|number| -number),
