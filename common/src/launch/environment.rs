@@ -1,7 +1,7 @@
 //! The environment that the program gets.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::rc::Rc;
@@ -223,7 +223,8 @@ impl Theirs {
 const LARGEST: usize = 6 << 20;
 
 fn parse(block: &[u8]) -> Vec<&[u8]> {
-    let mut seen = HashSet::new();
+    // One that asks the kernel for no random numbers.
+    let mut seen = BTreeSet::new();
     let named = |entry: &&[u8]| entry.iter().position(|&b| b == b'=').is_some_and(|end| end > 0);
     let mut variables: Vec<&[u8]> = block
         .split(|&b| b == 0)

@@ -48,7 +48,7 @@ impl Oom {
     /// [`Oom::go_back`] will work then as well.
     pub fn take_on(&self, and_back: bool) -> Result<()> {
         let resource = 1 << Capability::SysResource as u32;
-        let ours = sys::Capabilities::ours();
+        let ours = sys::Capabilities::ours().map_err(|e| advise(Error::sys("capget", "ours", e)))?;
         // Whoever chooses a higher score with that right is not let below it again without.
         let hides = and_back && self.differs() && self.theirs > self.ours && ours.effective & resource != 0;
         if !hides {
