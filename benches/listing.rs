@@ -1,4 +1,5 @@
-//! The promises. About starting: beside unshare, in turn and in one run, runshare takes no more time. About listings:
+//! The promises. About starting: beside unshare and nsenter, in turn and in one run, runshare and rnsenter take no more
+//! time, and a static rnsenter less than two thirds. About listings:
 //! rlsns takes less than a third of the time of lsns among 2,000 sleeping processes, and where it looks for all that can
 //! keep a namespace, less than half. `make bench` measures the rest.
 
@@ -11,6 +12,9 @@ mod load;
 #[allow(dead_code)]
 mod measure;
 
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use measure::{Contender, Rounds};
@@ -28,6 +32,9 @@ const PROMISED: &[(&str, &str, f64)] = &[
 /// How much of the time of unshare runshare may take where next to all of it is starting.
 const START: f64 = 1.0;
 
+/// How much of the time of nsenter a static rnsenter may take.
+const START_STATIC: f64 = 0.65;
+
 /// How often that is looked at: what else the machine does is more than the difference, but not always.
 const LOOKS: usize = 3;
 
@@ -37,7 +44,7 @@ fn main() {
         return;
     }
     let starts = nix::unistd::geteuid().is_root();
-    let mut kept = !starts || start_is_cheap();
+    let mut kept = !starts || start_is_cheap() & entering_is_cheap();
     // Namespaces of every kind are for root.
     let _load = load::Load::start(PROCESSES, if starts { 50 } else { 0 });
     println!("{:20} {:>9} {:>9} {:>6}  among {PROCESSES} processes", "options", "lsns", "rlsns", "ratio");
@@ -61,23 +68,50 @@ fn main() {
 
 /// Does runshare start a program in no more time than unshare? By the median of the ratios of rounds.
 fn start_is_cheap() -> bool {
-    let args = "-u /bin/true";
+    is_cheap("unshare", "runshare", Path::new(env!("CARGO_BIN_EXE_runshare")), "-u /bin/true", START)
+}
+
+/// Does rnsenter, into one namespace and into all, and does a static one, where there is one, take that much less?
+fn entering_is_cheap() -> bool {
+    let mut target = Command::new("unshare");
+    target.args(["-m", "-u", "-i", "-n", "-C", "sh", "-c", "echo; exec sleep 1000"]).stdout(Stdio::piped());
+    let mut target = target.spawn().unwrap();
+    target.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    let dynamic = Path::new(env!("CARGO_BIN_EXE_rnsenter"));
+    let target_dir = dynamic.parent().and_then(Path::parent).unwrap();
+    let fixed = target_dir.join("x86_64-unknown-linux-musl/release/rnsenter");
+    let all_are = ["-n", "-a"].into_iter().fold(true, |kept, kinds| {
+        let args = format!("-t {} {kinds} /bin/true", target.id());
+        let kept = kept & is_cheap("nsenter", "rnsenter", dynamic, &args, START);
+        if !fixed.exists() {
+            println!("no static rnsenter: cargo build --release --target x86_64-unknown-linux-musl");
+            return kept;
+        }
+        kept & is_cheap("nsenter", "static rnsenter", &fixed, &args, START_STATIC)
+    });
+    target.kill().unwrap();
+    target.wait().unwrap();
+    all_are
+}
+
+/// Does our tool take no more than this of the time of its original?
+fn is_cheap(original: &str, name: &str, tool: &Path, args: &str, promised: f64) -> bool {
     // A copy, as an installed one is: what a linker has just written lies in memory in smaller pieces.
     let dir = tempfile::tempdir().unwrap();
-    let copy = dir.path().join("runshare");
-    std::fs::copy(env!("CARGO_BIN_EXE_runshare"), &copy).unwrap();
-    let contenders = [Contender::new("unshare", args), Contender::new(copy.to_str().unwrap(), args)];
+    let copy = dir.path().join("tool");
+    std::fs::copy(tool, &copy).unwrap();
+    let contenders = [Contender::new(original, args), Contender::new(copy.to_str().unwrap(), args)];
     (0..LOOKS).any(|_| {
         let rounds = Rounds::run(&contenders, 301, Duration::from_secs(20));
         let [theirs, ours] = [0, 1].map(|who| rounds.of(who, measure::Sample::wall)[1] * 1e6);
         let ratio = rounds.ratio(1, 0, measure::Sample::wall)[1];
         println!(
-            "unshare {args} {theirs:.0} us, runshare {ours:.0} us, ratio {ratio:.2}, {} rounds",
+            "{original} {args} {theirs:.0} us, {name} {ours:.0} us, ratio {ratio:.2}, {} rounds",
             rounds.count()
         );
-        if ratio > START {
-            eprintln!("`runshare {args}` takes more than {START:.2} of the time of unshare");
+        if ratio > promised {
+            eprintln!("`{name} {args}` takes more than {promised:.2} of the time of {original}");
         }
-        ratio <= START
+        ratio <= promised
     })
 }

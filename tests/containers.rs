@@ -25,6 +25,7 @@ fn tell(t: &Test, engine: &str) {
         it_is_found_and_listed(t, engine, pid);
         it_is_entered_by_parts(t, pid);
         it_is_entered_as_a_whole(t, pid);
+        it_is_entered_as_if_it_had_run_the_program(&place, &container);
         its_world_is_told(t, engine, pid);
         its_limits_are_told_and_shared(t, &place, pid);
         it_is_named(&place, engine, &container);
@@ -176,20 +177,121 @@ fn it_is_entered_as_a_whole(t: &Test, pid: i32) {
     let run = |program: &[&str]| entered(t, pid, &["-a"], program);
     assert_eq!(run(&["sh", "-c", "exit 7"]).run().code, Some(7));
     assert_eq!(run(&["sh", "-c", "kill -9 $$"]).run().signal, Some(9));
-    // The usual shell and ip are outside.
-    for (program, words) in [("/bin/bash", &[][..]), ("ip", &["ip", "addr"])] {
-        let output = run(words).env("SHELL", "/bin/bash").run();
-        let hint = output.fails(127, &format!("rnsenter: exec {program}: No such file or directory"));
-        assert!(hint.contains("such as sh"), "{hint}");
-    }
+    // The usual shell is outside, and there is another.
+    let shell = run(&[]).env("SHELL", "/bin/bash").stdin("echo $0 ran");
+    assert_eq!(shell.run().ok(), "-sh ran\n");
+    let hint = run(&["ip", "addr"]).run().fails(127, "rnsenter: exec ip: No such file or directory");
+    assert!(hint.contains("such as sh"), "{hint}");
     run(&["/etc"]).run().fails(126, "rnsenter: exec /etc: Permission denied");
     let input: Vec<u8> = (0..50_000u32).flat_map(u32::to_ne_bytes).collect();
     assert!(run(&["cat"]).stdin(input.clone()).run().stdout == input);
     let script = "[ -t 1 ] && [ -t 2 ] && echo \"a terminal\"";
     assert_eq!(run(&["sh", "-c", script]).run_in_terminal(80), "a terminal\n");
+    let on_its_own = entered(t, pid, &["-a", "--pty"], &["sh", "-c", script]).run_in_terminal(80);
+    // Ours is handed through as it is.
+    assert_eq!(on_its_own, "a terminal\r\n");
     // All that was run inside has ended, and was waited for.
     let processes = run(&["ps", "-o", "args"]).run().ok();
     assert!(!processes.lines().any(|line| line.contains("cat") || line.starts_with('[')), "{processes}");
+}
+
+/// What a process is, as programs inside print it of FILE, which is /proc/self or that of another.
+const WHAT: &[&[&str]] = &[
+    &["grep", "^Uid\\|^Gid\\|^Groups\\|^Cap\\|^NoNewPrivs", "FILE/status"],
+    &["cat", "FILE/cgroup"],
+    &["cat", "FILE/oom_score_adj"],
+];
+
+/// Without the group that only systemd has, into which nobody is brought.
+fn without_systemd(text: &str) -> String {
+    text.lines().filter(|line| !line.contains(":name=systemd:")).map(|line| format!("{line}\n")).collect()
+}
+
+/// The variables of a block, in order of their names.
+fn variables(block: &[u8]) -> Vec<String> {
+    let variables = block.split(|&b| b == 0).filter(|variable| !variable.is_empty());
+    let mut variables: Vec<String> = variables.map(|v| String::from_utf8_lossy(v).into()).collect();
+    variables.sort();
+    variables
+}
+
+/// With --as-target a program is what the first process of the container is, and what one is that the engine runs there.
+fn it_is_entered_as_if_it_had_run_the_program(place: &Place<'_>, container: &Container) {
+    let pid = container.pid;
+    let names = [Some(pid.to_string()), container.name.clone(), container.id.clone()];
+    for name in names.into_iter().flatten() {
+        let run = |words: &[&str]| {
+            let run = place.tool("rnsenter").args(["-t", &name, "--as-target"]).args(words).run();
+            assert_eq!(run.code, Some(0), "{words:?}: {}", run.errors());
+            run
+        };
+        let by_engine = |words: &[&str]| {
+            let exec = &container.exec;
+            (!exec.is_empty()).then(|| {
+                let run = place.t.program(&exec[0]).args(&exec[1..]).args(words).patiently().run();
+                assert_eq!(run.code, Some(0), "{words:?}: {}", run.errors());
+                run
+            })
+        };
+        for words in WHAT {
+            let of = |file: &str| words.iter().map(|word| word.replace("FILE", file)).collect::<Vec<_>>();
+            let [own, first] = ["/proc/self", "/proc/1"].map(of);
+            let own: Vec<&str> = own.iter().map(String::as_str).collect();
+            let first: Vec<&str> = first.iter().map(String::as_str).collect();
+            let ours = without_systemd(&run(&own).text());
+            assert_eq!(ours, without_systemd(&run(&first).text()), "{words:?}");
+            if let Some(theirs) = by_engine(&own) {
+                assert_eq!(ours, without_systemd(&theirs.text()), "{words:?}");
+            }
+        }
+        let at = |dir: &str| {
+            let dir = std::fs::metadata(format!("/proc/{pid}/{dir}/")).unwrap();
+            format!("{}:{}\n", dir.dev(), dir.ino())
+        };
+        for (dir, called) in [("root", "/"), ("cwd", ".")] {
+            let words = ["stat", "-c", "%d:%i", called];
+            assert_eq!(run(&words).text(), at(dir));
+            by_engine(&words).into_iter().for_each(|theirs| assert_eq!(theirs.text(), at(dir)));
+        }
+        let words = ["cat", "/proc/self/environ"];
+        let ours = variables(&run(&words).stdout);
+        assert_eq!(ours, variables(&std::fs::read(format!("/proc/{pid}/environ")).unwrap()));
+        by_engine(&words).into_iter().for_each(|theirs| assert_eq!(ours, variables(&theirs.stdout)));
+        // Its groups alone, from outside: as its own processes are.
+        let joined = place.tool("rnsenter").args(["-t", &name, "-c", "cat", "/proc/self/cgroup"]).run().ok();
+        let its = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        assert_eq!(without_systemd(&joined), without_systemd(&its));
+    }
+}
+
+#[test]
+fn a_network_of_ip_netns_is_entered_by_its_name_and_by_a_process_in_it() {
+    let t = rings!(Containers);
+    if !t.has("ip") || !t.has("busybox") {
+        return;
+    }
+    let place = Place::new(&t);
+    place.run_there(&["ip", "netns", "add", "nskit-blue"]);
+    let net = place.run_there(&["ip", "netns", "exec", "nskit-blue", "readlink", "/proc/self/ns/net"]);
+    for options in
+        [&["-t", "netns:nskit-blue"][..], &["--net=netns:nskit-blue"], &["-n/run/netns/nskit-blue"]]
+    {
+        let run = place.tool("rnsenter").args(options).args(["readlink", "/proc/self/ns/net"]);
+        assert_eq!(run.run().ok().trim(), net, "{options:?}");
+    }
+    let words = ["netns", "exec", "nskit-blue", "sh", "-c", "cd /usr; echo ready; A=1 exec sleep 1000"];
+    let inside =
+        place.t.program("nsenter").args(["-t", &place.world().to_string(), "-m", "ip"]).args(words).hold();
+    let pid = inside.pid().to_string();
+    let run = |words: &[&str]| t.tool("rnsenter").args(["-t", &pid, "--as-target"]).args(words).run().ok();
+    assert_eq!(run(&["readlink", "/proc/self/ns/net"]).trim(), net);
+    assert_eq!(run(&["readlink", "/proc/self/cwd"]), "/usr\n");
+    assert!(run(&["env"]).lines().any(|line| line == "A=1"));
+    // ip has given it a /sys of its own.
+    let devices = run(&["ls", "/sys/class/net"]);
+    assert!(devices.lines().any(|name| name == "lo") && !devices.contains("eth0"), "{devices}");
+    drop(inside);
+    place.run_there(&["ip", "netns", "delete", "nskit-blue"]);
 }
 
 /// What nsinfo says of a process.

@@ -62,12 +62,15 @@ fn entering_takes_no_more_system_calls_than_the_original_makes() {
     if !t.has("strace") {
         return;
     }
-    let held = t.hold("runshare", &["-n"]);
-    let pid = held.pid().to_string();
-    let options = ["-t", pid.as_str(), "-n"];
-    let theirs = calls(&t, &find("nsenter").unwrap(), &options);
-    let ours = calls(&t, tool_path("rnsenter"), &options);
-    assert!(ours <= theirs, "{ours} calls, of nsenter {theirs}");
+    let held = t.hold("runshare", &["-n", "-u", "-i", "-p", "-f"]);
+    let pid = held.inner().to_string();
+    for kinds in ["-n", "-a", "-p"] {
+        let options = ["-t", pid.as_str(), kinds];
+        let theirs = calls(&t, &find("nsenter").unwrap(), &options);
+        let ours = calls(&t, tool_path("rnsenter"), &options);
+        println!("{kinds}: {ours} calls, of nsenter {theirs}");
+        assert!(ours <= theirs, "{kinds}: {ours} calls, of nsenter {theirs}");
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct Container {
     pub id: Option<String>,
     /// What says how it is called: the word cgroup, or the path of a file.
     pub source: String,
+    /// The command by which the engine runs another program in it, but for that program; none where it has no such.
+    pub exec: Vec<String>,
     /// The command that removes it.
     pub remove: Vec<String>,
 }
@@ -44,7 +46,7 @@ pub struct Container {
 impl Container {
     /// One that is called nothing, and ends with its engine.
     fn nameless(pid: i32) -> Container {
-        Container { pid, name: None, id: None, source: String::new(), remove: Vec::new() }
+        Container { pid, name: None, id: None, source: String::new(), exec: Vec::new(), remove: Vec::new() }
     }
 }
 
@@ -129,6 +131,11 @@ impl<'t> Place<'t> {
         place.world = world.pid();
         place.keep(world);
         place
+    }
+
+    /// The process whose mounts those of the engines are.
+    pub fn world(&self) -> i32 {
+        self.world
     }
 
     /// A command line that has the same files in the usual places as the engines.
@@ -357,6 +364,7 @@ fn oci(place: &Place<'_>, runtime: &str) -> Container {
     Container {
         name: Some(place.name.clone()),
         source: format!("/run/{runtime}/{}/{file}", place.name),
+        exec: place.there(&[runtime, "exec", &place.name]),
         remove,
         ..Container::nameless(pid)
     }
@@ -377,6 +385,7 @@ fn podman(place: &Place<'_>) -> Container {
         name: Some(place.name.clone()),
         id: Some(told("{{.Id}}")),
         source: "/var/lib/containers/storage/overlay-containers/containers.json".into(),
+        exec: place.there(&[&podman[..], &["exec", &place.name]].concat()),
         remove,
     }
 }
@@ -472,6 +481,7 @@ pub fn docker_run(place: &Place<'_>, options: &[&str]) -> Container {
         name: Some(told("{{.Name}}").trim_start_matches('/').into()),
         id: Some(id.into()),
         source: format!("{root}/containers/{id}/config.v2.json"),
+        exec: docker_words(place, &["exec", id]),
         remove,
     }
 }

@@ -5,7 +5,7 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) tool: &'static str,
     /// In these `TARGET` stands for the PID of a process with namespaces of its own, `USERS` for one whose
-    /// owner is the ordinary user, `PARENT` for a group without processes in each hierarchy, `GROUP` for
+    /// owner is the ordinary user, `NESTED` for one in a user namespace below another of that user's, `PARENT` for a group without processes in each hierarchy, `GROUP` for
     /// one below it, `PIN` for a file to which a namespace can be bound, and `EMPTY` for a word without letters.
     pub(crate) args: &'static str,
     /// As an ordinary user.
@@ -51,6 +51,18 @@ pub(crate) const CASES: &[Case] = &[
     root("rnsenter -c",           "rnsenter", "-t TARGET -c /bin/echo ran",                    "ran\n"),
     root("rnsenter -c -p",        "rnsenter", "-t TARGET -c -p -n /bin/echo ran",              "ran\n"),
     root("rnsenter --pty",        "rnsenter", "-t TARGET -m -n --pty /bin/echo ran",           "ran\r\n"),
+    root("rnsenter --pty -p",     "rnsenter", "-t TARGET -p -n --pty /bin/echo ran",           "ran\r\n"),
+    root("rnsenter --as-target",  "rnsenter", "-t TARGET --as-target /bin/echo ran",           "ran\n"),
+    root("rnsenter --as-target USERS", "rnsenter", "-t USERS --as-target /bin/echo ran",       "ran\n"),
+    root("rnsenter -e",           "rnsenter", "-t TARGET -n -e /bin/echo ran",                 "ran\n"),
+    root("rnsenter -W",           "rnsenter", "-t TARGET -m -W /usr /bin/echo ran",            "ran\n"),
+    root("rnsenter --user-parent", "rnsenter", "-t NESTED --user-parent /bin/echo ran",        "ran\n"),
+    root("rnsenter -N",           "rnsenter", "-t TARGET -N 0 /bin/echo ran",                  "ran\n"),
+    root("rnsenter --mount-proc", "rnsenter", "-t TARGET -p --mount-proc /bin/echo ran",       "ran\n"),
+    root("rnsenter --kill-child", "rnsenter", "-t TARGET -p --kill-child /bin/echo ran",       "ran\n"),
+    root("rnsenter -S follow",    "rnsenter", "-t USERS -U -S follow -G follow /bin/echo ran", "ran\n"),
+    root("rnsenter --user=FILE -S follow", "rnsenter", "-t USERS --user=/proc/NESTED/ns/user -S follow -G follow --keep-caps /bin/echo ran", "ran\n"),
+    root("rnsenter --dry-run",    "rnsenter", "-t TARGET --as-target --dry-run /bin/echo ran", "exec /bin/echo ran"),
     root("runshare -u",           "runshare", "-u /bin/echo ran",                              "ran\n"),
     root("runshare -fn",          "runshare", "-fn /bin/echo ran",                             "ran\n"),
     root("runshare --mount-proc", "runshare", "-fp --mount-proc /bin/echo ran",                "ran\n"),
@@ -78,6 +90,8 @@ pub(crate) const CASES: &[Case] = &[
     // Not those in which it is the only process that it may look at.
     user("rlsns",                 "rlsns",    "-t uts,ipc,mnt,pid",                            "NPROCS"),
     user("rnsenter -U",           "rnsenter", "-t USERS -U --preserve-credentials -n /bin/echo ran", "ran\n"),
+    user("rnsenter --as-target",  "rnsenter", "-t USERS --as-target /bin/echo ran",            "ran\n"),
+    user("rnsenter --dry-run",    "rnsenter", "-t USERS --as-target --dry-run /bin/echo ran",  "exec /bin/echo ran"),
     user("runshare -Ur",          "runshare", "-Ur /bin/echo ran",                             "ran\n"),
     user("runshare -Urfp",        "runshare", "-Urfp --mount-proc /bin/echo ran",              "ran\n"),
     user("runshare --pivot-root", "runshare", "-rfp --pivot-root / --mount-proc --bind /usr:/mnt:ro --tmpfs /media /bin/echo ran", "ran\n"),

@@ -1,6 +1,8 @@
 //! Where the runs take place: a directory, groups and processes of our own, and the look at what a run left there.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +30,7 @@ pub(crate) struct World {
     parents: Vec<PathBuf>,
     target: Pid,
     users: Pid,
+    nested: Pid,
     known: State,
 }
 
@@ -73,6 +76,8 @@ impl World {
         let sleep = |options: &[&str], user| {
             let mut runshare = Command::new(dir.path().join("runshare"));
             runshare.args(options).args(["sleep", "1000"]).current_dir("/").stdout(Stdio::null());
+            // A socket, for what is asked of those of a process.
+            runshare.stdin(OwnedFd::from(UnixDatagram::unbound().unwrap()));
             if user {
                 std::os::unix::process::CommandExt::uid(&mut runshare, NOBODY);
                 std::os::unix::process::CommandExt::gid(&mut runshare, NOBODY);
@@ -81,13 +86,14 @@ impl World {
         };
         let target = sleep(&["-uinp", "--mount-proc", "--kill-child"], false);
         let users = sleep(&["-Urn"], true);
+        let nested = sleep(&["-Ur", dir.path().join("runshare").to_str().unwrap(), "-Ur"], true);
         // A container, as far as groups tell.
         for parent in &parents {
             let group = parent.join(format!("docker-{}.scope", container(name.to_str().unwrap())));
             std::fs::create_dir(&group).unwrap();
             std::fs::write(group.join("cgroup.procs"), target.to_string()).unwrap();
         }
-        let mut world = World { dir, parents, target, users, known: State::default() };
+        let mut world = World { dir, parents, target, users, nested, known: State::default() };
         world.known = world.state();
         world
     }
@@ -101,6 +107,7 @@ impl World {
             word.replace("TARGET", &self.target.to_string())
                 .replace("NET", net.to_str().unwrap())
                 .replace("CONTAINER", &container(name))
+                .replace("NESTED", &self.nested.to_string())
                 .replace("USERS", &self.users.to_string())
                 .replace("PARENT", &parent)
                 .replace("GROUP", &format!("{name}/group"))

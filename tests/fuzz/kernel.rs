@@ -3,15 +3,17 @@
 use common::cgroup::group::parse_procs;
 use common::cgroup::usage;
 use common::kind::parse_link;
+use common::launch::{Environment, interpreter};
 use common::proc::container::path::{What, levels};
 use common::proc::container::sources::parsers;
 use common::proc::container::state::States;
 use common::proc::container::{Belongs, containers};
+use common::proc::credentials::Sets;
 use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
 use common::proc::mounts::{self, Mount};
-use common::proc::status::{Ids, Status};
-use common::proc::{Stat, parse_pid};
+use common::proc::status::{self, Ids, Status};
+use common::proc::{Stat, oom, parse_pid};
 
 use super::{decimal, number, pieces};
 
@@ -136,6 +138,119 @@ pub(super) fn status(text: &[u8]) {
     let known = Status { process: 9, uids: one, gids: one, pids: vec![9, 1] };
     for status in [Some(known), Status::parse(text)].into_iter().flatten() {
         assert_eq!(Status::parse(&written(text, &status)), Some(status));
+    }
+}
+
+/// What the first line of a status that begins like this says behind it, without the space around it.
+fn said<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    text.split(|&b| b == b'\n').find(|line| line.starts_with(key)).map(|line| line[key.len()..].trim_ascii())
+}
+
+/// Capabilities are the bits that the digits make, all five sets or none; behind a name of any bytes, in which the kernel
+/// escapes newlines, the same is read.
+pub(super) fn rights(text: &[u8]) {
+    let hexadecimal = |key: &str| {
+        let digits = said(text, format!("Cap{key}:").as_bytes()).filter(|digits| !digits.is_empty())?;
+        let sum =
+            |sum: u128, b: &u8| Some((sum << 4 | u128::from(char::from(*b).to_digit(16)?)).min(1 << 100));
+        digits.iter().try_fold(0, sum).and_then(|number| u64::try_from(number).ok())
+    };
+    let written = |name: &[u8], sets: &Sets| {
+        let Sets { inheritable, permitted, effective, bounding, ambient } = sets;
+        let name = name.iter().flat_map(|b| if *b == b'\n' { b"\\n".to_vec() } else { vec![*b] });
+        let mut text: Vec<u8> = b"Name:\t".iter().copied().chain(name).collect();
+        text.extend(
+            format!(
+                "\nCapInh:\t{inheritable:016x}\nCapPrm:\t{permitted:016x}\nCapEff:\t{effective:016x}\n\
+                 CapBnd:\t{bounding:016x}\nCapAmb:\t{ambient:016x}\n"
+            )
+            .into_bytes(),
+        );
+        text
+    };
+    let found = Sets::parse(text);
+    let slow = || {
+        let [inheritable, permitted, effective, bounding, ambient] =
+            ["Inh", "Prm", "Eff", "Bnd", "Amb"].map(hexadecimal);
+        Some(Sets {
+            inheritable: inheritable?,
+            permitted: permitted?,
+            effective: effective?,
+            bounding: bounding?,
+            ambient: ambient?,
+        })
+    };
+    assert_eq!(found, slow());
+    let known = Sets { inheritable: 1, permitted: 2, effective: u64::MAX, bounding: 4, ambient: 0 };
+    for sets in [Some(known), found].into_iter().flatten() {
+        assert_eq!(Sets::parse(&written(text, &sets)), Some(sets));
+    }
+}
+
+/// Supplementary groups are all of the line or none: one that cannot be read is not left out.
+pub(super) fn numbers(text: &[u8]) {
+    let found = status::numbers(text, b"Groups:");
+    let slow = said(text, b"Groups:").and_then(|line| {
+        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.map(|word| decimal(word, U32).map(|id| id as u32)).collect::<Option<Vec<u32>>>()
+    });
+    assert_eq!(found, slow);
+    if let Some(ids) = found {
+        let ids_written: String = ids.iter().map(|id| format!("{id} ")).collect();
+        let line = format!("Name:\tx\nGroups:\t{ids_written}\n");
+        assert_eq!(status::numbers(line.as_bytes(), b"Groups:"), Some(ids));
+    }
+}
+
+/// A score is digits with at most one sign before them, and nothing that wraps.
+pub(super) fn oom(text: &[u8]) {
+    let trimmed = text.trim_ascii();
+    let (negative, digits) = match trimmed.split_first() {
+        Some((b'-', digits)) => (true, digits),
+        _ => (false, trimmed),
+    };
+    let slow = decimal(digits, I32).map(|number| if negative { -(number as i32) } else { number as i32 });
+    assert_eq!(oom::parse(text), slow);
+    if let Some(score) = slow {
+        assert_eq!(oom::parse(format!("{score}\n").as_bytes()), slow);
+    }
+}
+
+/// Each variable stands in the block as it is and where it is, once for each name and as it was said last; none is lost
+/// that has a name. Of what is kept from outside nothing leads a program of ours.
+pub(super) fn environ(block: &[u8]) {
+    let name = |variable: &[u8]| variable.splitn(2, |&b| b == b'=').next().expect("a piece").to_vec();
+    let is_variable = |piece: &&[u8]| piece.contains(&b'=') && !piece.starts_with(b"=");
+    let all: Vec<&[u8]> = pieces(block).filter(is_variable).collect();
+    let is_last = |at: &usize| !all[at + 1..].iter().any(|later| name(later) == name(all[*at]));
+    let slow: Vec<&[u8]> = (0..all.len()).filter(is_last).map(|at| all[at]).collect();
+    let found = Environment::parse_block(block, false);
+    assert_eq!(found, slow);
+    assert_eq!(Environment::parse_block(&found.join(&0), false), found);
+    let outside = Environment::parse_block(block, true);
+    let mut rest = found.iter();
+    assert!(outside.iter().all(|kept| rest.any(|variable| variable == kept)));
+    for kept in outside {
+        assert!(!["LD_", "PYTHON", "BASH_"].iter().any(|led| kept.starts_with(led.as_bytes())));
+        assert!(!["PATH", "HOME", "SHELL", "IFS", "ENV"].iter().any(|led| name(kept) == led.as_bytes()));
+        assert!(!kept.windows(3).any(|three| three == b"=()") || kept[name(kept).len()..][1..2] != *b"(");
+    }
+}
+
+/// The interpreter is the first word of a first line that is marked, and what is written so again is the same.
+pub(super) fn script(head: &[u8]) {
+    let line = head.split(|&b| b == b'\n').next().unwrap_or_default();
+    let first = line.strip_prefix(b"#!").and_then(|line| {
+        let start = (0..line.len()).find(|at| !matches!(line[*at], b' ' | b'\t'))?;
+        let end = (start..line.len()).find(|at| matches!(line[*at], b' ' | b'\t' | 0));
+        Some(&line[start..end.unwrap_or(line.len())]).filter(|word| !word.is_empty())
+    });
+    let found = interpreter(head);
+    assert_eq!(found.as_ref().map(|name| name.to_bytes()), first);
+    if let Some(name) = found {
+        for rest in [&b""[..], b"\n", b" -e\n", b"\0/x"] {
+            assert_eq!(interpreter(&[b"#! \t", name.to_bytes(), rest].concat()), Some(name.clone()));
+        }
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::harness::*;
-
 /// A file that can be executed.
 fn script(path: &std::path::Path, text: &str) {
     std::fs::write(path, text).unwrap();

@@ -1,7 +1,7 @@
 //! The environment that the program gets.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::rc::Rc;
@@ -127,6 +127,14 @@ impl Environment {
         list.as_bytes().split(|&b| b == b',').map(name).collect()
     }
 
+    /// The variables of a block as the kernel shows it, in its order, each with its name: of those with the same name the
+    /// last. What has no name is no variable; whoever wrote over their block has few. With `outside`, only those that a
+    /// program of our own may be given. Source: proc_pid_environ(5).
+    pub fn parse_block(block: &[u8], outside: bool) -> Vec<&[u8]> {
+        let variables = parse(block).into_iter();
+        variables.filter(|variable| !outside || !leads(variable)).collect()
+    }
+
     /// The names that are kept of ours; none where all are, or none is.
     pub fn names(&self) -> Option<&[OsString]> {
         match &self.0 {
@@ -205,22 +213,18 @@ impl Theirs {
     /// None where it was not read.
     fn variables(&self) -> Vec<Vec<u8>> {
         let read = self.read.get().map(Vec::as_slice).unwrap_or_default();
-        let variables = parse(read);
-        if !self.outside {
-            return variables.into_iter().map(<[u8]>::to_vec).collect();
-        }
-        let own = WHERE_FROM.iter().filter_map(|name| ours(OsStr::new(name)));
-        variables.into_iter().filter(|variable| !leads(variable)).map(<[u8]>::to_vec).chain(own).collect()
+        let variables = Environment::parse_block(read, self.outside).into_iter().map(<[u8]>::to_vec);
+        let own = WHERE_FROM.iter().filter(|_| self.outside).filter_map(|name| ours(OsStr::new(name)));
+        variables.chain(own).collect()
     }
 }
 
 /// The most that can be handed on. Source: execve(2), limits on size.
 const LARGEST: usize = 6 << 20;
 
-/// The variables of a block, in its order, each with its name: of those with the same name the last. What has no name is no
-/// variable; whoever wrote over their block has few.
 fn parse(block: &[u8]) -> Vec<&[u8]> {
-    let mut seen = HashSet::new();
+    // One that asks the kernel for no random numbers.
+    let mut seen = BTreeSet::new();
     let named = |entry: &&[u8]| entry.iter().position(|&b| b == b'=').is_some_and(|end| end > 0);
     let mut variables: Vec<&[u8]> = block
         .split(|&b| b == 0)

@@ -20,6 +20,7 @@ use search::{Guard, Search};
 
 pub use environment::Environment;
 pub use pty::Pty;
+pub use search::interpreter;
 pub use watch::{Gate, Watch, fork};
 
 /// What is to be run.

@@ -95,7 +95,7 @@ impl From<Errno> for Refusal {
 }
 
 /// The interpreter that a script names in its first line. Source: execve(2), interpreter scripts.
-fn interpreter(head: &[u8]) -> Option<CString> {
+pub fn interpreter(head: &[u8]) -> Option<CString> {
     let line = head.strip_prefix(b"#!")?;
     let line = line.split(|&b| b == b'\n').next().unwrap_or_default();
     let is_space = |b: &u8| b" \t".contains(b);

@@ -7,11 +7,15 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
+use nix::sys::statfs::{FsType, fstatfs};
 
 use crate::error::{Error, Result};
 use crate::kind::{Kind, NsId};
 use crate::proc::{Target, Task, descriptors};
 use crate::sys;
+
+/// The file system of namespaces. Source: NSFS_MAGIC of linux/magic.h.
+const NSFS: FsType = FsType(0x6e73_6673);
 
 /// An open namespace and its kind.
 #[derive(Debug)]
@@ -41,6 +45,9 @@ impl NsFd {
         match sys::ns_get_nstype(&fd).map(Kind::from_flag) {
             Ok(Some(kind)) => Ok(NsFd { fd, kind, name: [kind.name().as_bytes(), b" ", &on].concat() }),
             Ok(None) => Err(refuse(" is a namespace of an unknown kind")),
+            Err(e) if fstatfs(&fd).is_ok_and(|on| on.filesystem_type() == NSFS) => {
+                Err(Error::sys("NS_GET_NSTYPE", &on, e))
+            }
             // Each file system has its own word for "no such request".
             Err(_) => Err(refuse(" is no namespace").with_hint(
                 "a namespace file is one of /proc/PID/ns, or a bind mount of one, as in /run/netns",

@@ -64,8 +64,14 @@ impl Users {
         let user = |task: &Task| Ok(task.namespaces(KindSet::from_iter([Kind::User]))?[Kind::User]);
         Ok(match entered {
             true => Users::Entered,
-            false if user(task)? == user(&proc.this()?)? => Users::Ours,
-            false => Users::Apart,
+            false => match (user(task)?, user(&proc.this()?)?) {
+                // Not a kernel that lacks the kind.
+                (0, ours) if ours != 0 => {
+                    return Err(Error::sys("read", format!("ns/user of {}", task.pid), Errno::ENOENT));
+                }
+                (theirs, ours) if theirs == ours => Users::Ours,
+                _ => Users::Apart,
+            },
         })
     }
 }
@@ -363,9 +369,13 @@ impl There<'_> {
     }
 }
 
+fn our_capabilities() -> Result<sys::Capabilities> {
+    sys::Capabilities::ours().map_err(|e| advise(Error::sys("capget", "ours", e), Part::Caps))
+}
+
 /// Limits what the program can have, as long as there is the right to do that. Answers what is not had of it.
 fn bound(sets: &Sets, pid: i32) -> Result<u64> {
-    let ours = sys::Capabilities::ours();
+    let ours = our_capabilities()?;
     let bounding = sys::bounding();
     // With the right to change all of them, that of what can be had; else of what may be had. Before the bounding set is made
     // smaller: what is inheritable stays so beyond it, but does not become so. Source: capset(2).
@@ -386,7 +396,7 @@ fn bound(sets: &Sets, pid: i32) -> Result<u64> {
 
 /// Has these capabilities from now on, as far as they may be had. Answers what is not.
 fn permit(sets: &Sets, pid: i32) -> Result<u64> {
-    let ours = sys::Capabilities::ours();
+    let ours = our_capabilities()?;
     let permitted = sets.permitted & ours.permitted;
     let inheritable = sets.inheritable & ours.inheritable;
     set(sys::Capabilities { effective: sets.effective & permitted, permitted, inheritable }, pid)?;

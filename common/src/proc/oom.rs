@@ -48,7 +48,7 @@ impl Oom {
     /// [`Oom::go_back`] will work then as well.
     pub fn take_on(&self, and_back: bool) -> Result<()> {
         let resource = 1 << Capability::SysResource as u32;
-        let ours = sys::Capabilities::ours();
+        let ours = sys::Capabilities::ours().map_err(|e| advise(Error::sys("capget", "ours", e)))?;
         // Whoever chooses a higher score with that right is not let below it again without.
         let hides = and_back && self.differs() && self.theirs > self.ours && ours.effective & resource != 0;
         if !hides {
@@ -78,7 +78,8 @@ fn score(task: &Task) -> Result<i32> {
         .ok_or_else(|| Error::sys("parse", format!("oom_score_adj of {}", task.pid), Errno::EINVAL))
 }
 
-fn parse(text: &[u8]) -> Option<i32> {
+/// Reads what the file says: digits alone, with a sign or without. Source: proc_pid_oom_score_adj(5).
+pub fn parse(text: &[u8]) -> Option<i32> {
     let text = text.trim_ascii();
     match text.strip_prefix(b"-") {
         Some(number) => digits::<i32>(number).map(|number| -number),

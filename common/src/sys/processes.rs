@@ -251,16 +251,16 @@ pub struct Capabilities {
 const CAPABILITIES_OF_OURS: [u32; 2] = [0x2008_0522, 0];
 
 impl Capabilities {
-    /// Asks the kernel. Source: capget(2).
-    pub fn ours() -> Capabilities {
+    /// Asks the kernel. That it cannot tell is not to be taken for none. Source: capget(2).
+    pub fn ours() -> Result<Capabilities> {
         let header = CAPABILITIES_OF_OURS;
         // Effective, permitted and inheritable: the lower 32 bits of each, then the higher.
         let mut data = [[0u32; 3]; 2];
         // SAFETY: of this version the kernel writes two structures of three numbers; header and structures outlive the
-        // call, which cannot fail for them.
-        unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
+        // call.
+        Errno::result(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) })?;
         let set = |which: usize| u64::from(data[1][which]) << 32 | u64::from(data[0][which]);
-        Capabilities { effective: set(0), permitted: set(1), inheritable: set(2) }
+        Ok(Capabilities { effective: set(0), permitted: set(1), inheritable: set(2) })
     }
 
     /// Has these from now on. Source: capset(2).
@@ -276,7 +276,7 @@ impl Capabilities {
 
 /// Our effective capabilities, a bit each. Source: capget(2).
 pub fn capabilities() -> u64 {
-    Capabilities::ours().effective
+    Capabilities::ours().map_or(0, |ours| ours.effective)
 }
 
 /// Makes these capabilities, which have to be permitted and inheritable, ambient ones too. Source: PR_CAP_AMBIENT(2const),
@@ -327,7 +327,7 @@ pub fn keep_capabilities() -> Result<()> {
 /// Makes all capabilities that we may have effective, inheritable and ambient, so that a program without privileges of
 /// its own gets them. Source: capset(2), PR_CAP_AMBIENT(2const).
 pub fn raise_capabilities() -> Result<()> {
-    let Capabilities { permitted, .. } = Capabilities::ours();
+    let Capabilities { permitted, .. } = Capabilities::ours()?;
     Capabilities { effective: permitted, permitted, inheritable: permitted }.take_on()?;
     raise_ambient(permitted)
 }
