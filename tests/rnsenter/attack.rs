@@ -128,10 +128,11 @@ fn no_file_of_the_target_is_read_but_the_program() {
         return;
     }
     // CVE-2019-14271: what is loaded when it is first needed would be the target's own.
-    let mounts = t.hold("unshare", &["-m"]);
-    let all = t.hold("unshare", &["-Urfpm", "--mount-proc"]);
-    let (mounts, all) = (format!("-t{}", mounts.pid()), format!("-t{}", all.inner()));
     let path = "/nskit/none:/usr/bin:/bin";
+    let hold =
+        |options: &[&str]| t.program("unshare").env("PATH", path).args(options).args(super::SLEEP).hold();
+    let (mounts, all) = (hold(&["-m"]), hold(&["-Urfpm", "--mount-proc"]));
+    let (mounts, all) = (format!("-t{}", mounts.pid()), format!("-t{}", all.inner()));
     let log = tempfile::NamedTempFile::new().unwrap();
     let cases: [(&str, &[&str], &[&str], i32); 12] = [
         (&mounts, &["-m", "true"], &[], 0),
