@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
@@ -98,6 +99,11 @@ pub fn stay_inside(gone_to: Option<&Place>) -> Result<()> {
         Ok(true) => Ok(()),
         Ok(false) => {
             Err(Error::refused([b"directory is outside of the new root: ", name].concat()).with_hint(hint))
+        }
+        // It is below no root any more.
+        Err(Errno::ENOENT) if gone_to.is_some_and(|place| place.of_target) => {
+            Err(Error::sys("getcwd", name, Errno::ENOENT)
+                .with_hint("that of the target was removed: choose one inside by --wdns=/"))
         }
         Err(e) => Err(Error::sys("getcwd", name, e).with_hint(hint)),
     }
