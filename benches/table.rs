@@ -260,7 +260,7 @@ fn launches(wanted: &Wanted) {
     }
     let args = format!("{} {PROGRAM}", MAKE[0]);
     let job = format!("`unshare {args}`, ours a static build");
-    if let Some(tool) = wanted.has(&job).then(static_runshare).flatten() {
+    if let Some(tool) = wanted.has(&job).then(|| static_build("runshare")).flatten() {
         let ours = Contender::new(tool.to_str().unwrap(), &args);
         wanted.row(&job, || [Contender::new("unshare", &args), ours, alone()], OFTEN);
     }
@@ -270,10 +270,18 @@ fn launches(wanted: &Wanted) {
         let both = || [Contender::new("nsenter", &args), Contender::new(RNSENTER, &args), alone()];
         wanted.row(&format!("`nsenter -t PID {options} {PROGRAM}`"), both, OFTEN);
     }
+    for options in ["-n", "-a"] {
+        let args = format!("-t {} {options} {PROGRAM}", target.pid);
+        let job = format!("`nsenter -t PID {options} {PROGRAM}`, ours a static build");
+        if let Some(tool) = wanted.has(&job).then(|| static_build("rnsenter")).flatten() {
+            let ours = Contender::new(tool.to_str().unwrap(), &args);
+            wanted.row(&job, || [Contender::new("nsenter", &args), ours, alone()], OFTEN);
+        }
+    }
 }
 
-/// runshare without a shared library, built where Rust has its library for musl.
-fn static_runshare() -> Option<PathBuf> {
+/// A tool without a shared library, built where Rust has its library for musl.
+fn static_build(tool: &str) -> Option<PathBuf> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let rustc = |args: &[&str]| Command::new("rustc").args(args).output().ok();
     let there = rustc(&["--print", "target-libdir", "--target", &target])?;
@@ -289,13 +297,13 @@ fn static_runshare() -> Option<PathBuf> {
         "--locked",
         "--release",
         "--bin",
-        "runshare",
+        tool,
         "--target",
         &target,
         "--target-dir",
     ]);
     let built = cargo.arg(&folder).current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
-    built.success().then(|| folder.join(&target).join("release/runshare"))
+    built.success().then(|| folder.join(&target).join("release").join(tool))
 }
 
 /// A process in new namespaces of most kinds, which ends with us.

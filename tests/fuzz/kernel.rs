@@ -233,7 +233,7 @@ pub(super) fn environ(block: &[u8]) {
     for kept in outside {
         assert!(!["LD_", "PYTHON", "BASH_"].iter().any(|led| kept.starts_with(led.as_bytes())));
         assert!(!["PATH", "HOME", "SHELL", "IFS", "ENV"].iter().any(|led| name(kept) == led.as_bytes()));
-        assert!(!kept.windows(3).any(|three| three == b"=()") || kept[name(kept).len()..][1..2] != *b"(");
+        assert!(!kept[name(kept).len()..].starts_with(b"=()"));
     }
 }
 

@@ -66,7 +66,7 @@ impl Users {
             true => Users::Entered,
             false => match (user(task)?, user(&proc.this()?)?) {
                 // Not a kernel that lacks the kind.
-                (0, ours) if ours != 0 => {
+                (theirs, ours) if (theirs == 0) != (ours == 0) => {
                     return Err(Error::sys("read", format!("ns/user of {}", task.pid), Errno::ENOENT));
                 }
                 (theirs, ours) if theirs == ours => Users::Ours,
