@@ -241,7 +241,7 @@ fn leads(variable: &[u8]) -> bool {
         None => name == row.as_bytes(),
     };
     // A function of an old bash.
-    LEADING.iter().chain(WHERE_FROM).any(|row| is(&row)) || value.starts_with(b"=()")
+    LEADING.iter().chain(WHERE_FROM).any(is) || value.starts_with(b"=()")
 }
 
 #[cfg(test)]
