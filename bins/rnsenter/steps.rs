@@ -401,6 +401,11 @@ fn explain(error: Error, inside: bool) -> Error {
     }
 }
 
+/// With other rights we are what the sysctl fs.suid_dumpable says, which can be open to those inside. Source: proc_sys_fs(5).
+fn stay_undumpable() -> Result<()> {
+    sys::set_undumpable()
+}
+
 /// Where steps are taken.
 #[derive(Clone, Copy)]
 struct Scene<'a> {
@@ -439,11 +444,7 @@ impl Step {
             }
             Step::Enter(join) => {
                 join.enter().map_err(|e| diagnose::enter(e, scene.proc, &join))?;
-                match scene.kinds.contains(Kind::User) {
-                    // With other rights we are what the sysctl fs.suid_dumpable says. Source: proc_sys_fs(5).
-                    true => sys::set_undumpable(),
-                    false => Ok(()),
-                }
+                if scene.kinds.contains(Kind::User) { stay_undumpable() } else { Ok(()) }
             }
             Step::ChangeRoot(root) => root.become_root(),
             Step::Go(wd, None) => {
@@ -467,12 +468,14 @@ impl Step {
                     Err(e) if e.is_denied() => {}
                     answer => answer?,
                 }
-                credentials::set_group(gid).map_err(|e| diagnose::ids(e, scene.proc))
+                credentials::set_group(gid).map_err(|e| diagnose::ids(e, scene.proc))?;
+                stay_undumpable()
             }
             Step::KeepCapsOverUser => credentials::keep_caps(),
             Step::SetUser(uid) => {
                 let uid = uid.of(likeness::follow_user)?;
-                credentials::set_user(uid).map_err(|e| diagnose::ids(e, scene.proc))
+                credentials::set_user(uid).map_err(|e| diagnose::ids(e, scene.proc))?;
+                stay_undumpable()
             }
             Step::KeepCaps => credentials::hand_on_caps(),
             Step::Settle => scene.program.environment().settle(),
