@@ -211,9 +211,7 @@ impl Test {
             _ => self.program(launcher),
         };
         let held = run.args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
-        let asleep =
-            || std::fs::read(format!("/proc/{}/comm", held.inner())).is_ok_and(|name| name == b"sleep\n");
-        assert!(within(LIMIT, asleep), "{launcher} {options:?}: no sleep");
+        assert!(within(LIMIT, || sleeps(held.inner())), "{launcher} {options:?}: no sleep");
         held
     }
 
@@ -280,6 +278,21 @@ pub fn terminal() -> (OwnedFd, OwnedFd) {
 pub fn pids() -> Vec<i32> {
     let names = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
     names.filter_map(|name| name.to_str()?.parse().ok()).collect()
+}
+
+/// Is this process the program sleep, and waiting? While a program is executed it bears its name already, and has no
+/// environment yet.
+pub fn sleeps(pid: i32) -> bool {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}"));
+    let waits = || {
+        read("stat").is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')))
+    };
+    // Some kernels do not tell, and not everybody.
+    let asleep = || match read("syscall").as_deref().map(|call| call.split(' ').next().unwrap_or_default()) {
+        Ok(call) => [libc::SYS_nanosleep, libc::SYS_clock_nanosleep].iter().any(|n| call == n.to_string()),
+        Err(_) => waits(),
+    };
+    read("comm").is_ok_and(|name| name == "sleep\n") && asleep()
 }
 
 /// The inode number of a process's namespace.

@@ -5,6 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::*;
 
+/// Waits until the process sleeps: before, it has its name and not yet its environment.
+fn slept(held: &Held) {
+    assert!(within(std::time::Duration::from_secs(20), || sleeps(held.pid())));
+}
+
 #[test]
 fn a_target_cannot_have_a_program_of_ours_run_its_code() {
     let t = rings!(Host);
@@ -25,6 +30,7 @@ fn a_target_cannot_have_a_program_of_ours_run_its_code() {
         run.args([&format!("PATH={path}:/usr/bin:/bin"), "sh", "-c", "echo ready; exec sleep 1000"]).hold()
     };
     let held = sleep(path);
+    slept(&held);
     let target = format!("-t{}", held.pid());
     let outside = t.tool("rnsenter").args([&*target, "-n", "-e", "env"]).run().ok();
     assert!(outside.contains("FINE=yes\n") && !outside.contains("evil"), "{outside}");
@@ -43,8 +49,7 @@ fn variables_are_bytes_and_of_each_name_there_is_one() {
         command.args(many).arg(std::ffi::OsStr::from_bytes(b"ODD=a\nb\xff")).args(["PATH=/usr/bin:/bin"]);
     });
     let held = run.args(["NSKIT_TEST_MARK=none", "sh", "-c", "echo ready; exec sleep 1000"]).hold();
-    let slept = || std::fs::read(format!("/proc/{}/comm", held.pid())).is_ok_and(|name| name == b"sleep\n");
-    assert!(within(std::time::Duration::from_secs(20), slept));
+    slept(&held);
     let theirs = std::fs::read(format!("/proc/{}/environ", held.pid())).unwrap();
     let target = format!("-t{}", held.pid());
     let options: &[&str] = if Ring::here().is_root() { &["-r"] } else { &[] };
@@ -83,8 +88,7 @@ fn a_library_of_the_target_is_not_loaded_into_a_program_of_ours() {
     let variable = format!("LD_PRELOAD={}", library.display());
     let script = "echo ready; exec env \"$0\" FINE=yes sleep 1000";
     let held = t.program("sh").as_user().args(["-c", script, &variable]).hold();
-    let slept = || std::fs::read(format!("/proc/{}/comm", held.pid())).is_ok_and(|name| name == b"sleep\n");
-    assert!(within(std::time::Duration::from_secs(20), slept));
+    slept(&held);
     let run = |options: &[&str]| {
         t.tool("rnsenter").arg(format!("-t{}", held.pid())).args(options).args(["printenv", "FINE"]).run()
     };
@@ -109,10 +113,6 @@ fn odd_blocks_are_taken_as_far_as_they_are_variables() {
             write(1, "ready\n", 6);
             return execve("/bin/sleep", args, odd);
         }"#;
-    let slept = |held: &Held| {
-        let name = || std::fs::read(format!("/proc/{}/comm", held.pid()));
-        assert!(within(std::time::Duration::from_secs(20), || name().is_ok_and(|name| name == b"sleep\n")));
-    };
     let env = find("env").unwrap();
     let run = |held: &Held, words: &[&str]| {
         t.tool("rnsenter").args([&format!("-t{}", held.pid()), "-r", "-e"]).args(words).run()
@@ -145,7 +145,11 @@ fn the_default_shell_is_that_of_the_environment_that_is_taken() {
     std::fs::write(&shell, "#!/bin/sh\necho \"theirs: $0 $#\"\n").unwrap();
     std::fs::set_permissions(&shell, PermissionsExt::from_mode(0o755)).unwrap();
     let shell = shell.to_str().unwrap();
-    let hold = |shell: &str| t.program("env").args([&format!("SHELL={shell}")]).args(super::SLEEP).hold();
+    let hold = |shell: &str| {
+        let held = t.program("env").args([&format!("SHELL={shell}")]).args(super::SLEEP).hold();
+        slept(&held);
+        held
+    };
     let run = |held: &Held, options: &[&str]| {
         let run = t.tool("rnsenter").env("SHELL", "/bin/sh").arg(format!("-t{}", held.pid()));
         run.args(options).stdin("echo \"ours: $0\"\n").run()
@@ -177,6 +181,7 @@ fn what_is_hidden_from_us_is_read_when_we_are_inside() {
     }
     std::io::Write::write_all(held.child.stdin.as_mut().unwrap(), b"go\n").unwrap();
     assert_eq!(held.next_line().as_deref(), Some("gone"));
+    slept(&held);
     let environ = format!("/proc/{}/environ", held.pid());
     assert!(t.program("cat").as_user().arg(&environ).run().errors().contains("Permission denied"));
     let target = format!("-t{}", held.pid());
@@ -199,6 +204,7 @@ fn the_environment_is_the_one_that_the_original_takes() {
     let t = rings!(Host);
     let run = t.program("env").args(["ODD=a b\nc", "EMPTY=", "LONG=x=y", "unshare", "-m"]);
     let held = run.args(super::SLEEP).hold();
+    slept(&held);
     let args = [&format!("-t{}", held.pid()), "-m", "-e", "env", "-0"];
     let sorted = |run: Run| {
         let text = run.env("NOT", "handed on").args(args).run().ok();
