@@ -106,9 +106,8 @@ impl Error {
 
     /// The same error with the controllers that it is about, behind what it was done to.
     pub fn of_controllers<N: AsRef<[u8]>>(mut self, names: &[N]) -> Error {
-        if let (Error::Sys { on, .. }, false) = (&mut self, names.is_empty()) {
-            let names: Vec<&[u8]> = names.iter().map(AsRef::as_ref).collect();
-            *on = [&on[..], b" (controller ", &names.join(&b',')[..], b")"].concat();
+        if let Error::Sys { on, .. } = &mut self {
+            *on = with_controllers(on, names);
         }
         self
     }
@@ -168,6 +167,15 @@ impl Error {
                 .find(|h| h.call == *call && h.errno == *errno && contains(on, h.on.as_bytes()))
                 .map(|h| h.text),
         }
+    }
+}
+
+/// A thing with the controllers that it is about behind it, as messages have them.
+pub fn with_controllers<N: AsRef<[u8]>>(what: &[u8], names: &[N]) -> Vec<u8> {
+    let names: Vec<&[u8]> = names.iter().map(AsRef::as_ref).collect();
+    match &names[..] {
+        [] => what.to_vec(),
+        names => [what, b" (controller ", &names.join(&b',')[..], b")"].concat(),
     }
 }
 

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::group::{Group, Version};
 use super::layout::{Hierarchy, Layout};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, with_controllers};
 use crate::launch::Gate;
 use crate::proc::groups::Line;
 use crate::proc::{Proc, Task};
@@ -60,7 +60,7 @@ impl Membership {
                 .map(|line| {
                     let joined = Joined::open(&layout, line, task);
                     let path = joined.as_ref().map_or(&line.path, |joined| &joined.group.path);
-                    (text(path, &line.controllers), joined)
+                    (with_controllers(path, &line.controllers), joined)
                 })
                 .collect();
             let now = Line::of(task)?;
@@ -86,7 +86,7 @@ impl Membership {
 
     /// The groups that will be joined, as people write them: where they are, and the controllers of version 1.
     pub fn describe(&self) -> Vec<Vec<u8>> {
-        self.joined.iter().map(|joined| text(&joined.group.path, &joined.controllers)).collect()
+        self.joined.iter().map(|joined| with_controllers(&joined.group.path, &joined.controllers)).collect()
     }
 
     /// Moves us into all of them, with the rights that we had when they were opened. After an error we may be in some: it
@@ -114,8 +114,10 @@ impl Joined {
         // Bytes of others, so not a hint.
         if let Some(by) = frozen_by(hierarchy, &group).map_err(name)? {
             let what = match by == group.path {
-                true => [&text(&group.path, &line.controllers)[..], b" is frozen"].concat(),
-                false => [&text(&group.path, &line.controllers)[..], b" is frozen by ", &by].concat(),
+                true => [&with_controllers(&group.path, &line.controllers)[..], b" is frozen"].concat(),
+                false => {
+                    [&with_controllers(&group.path, &line.controllers)[..], b" is frozen by ", &by].concat()
+                }
             };
             let how = match group.version {
                 Version::V1 => "thaw it first: write THAWED to its freezer.state",
@@ -170,17 +172,10 @@ fn is_ours(layout: &Layout, line: &Line) -> bool {
     layout.own(line).is_some_and(|own| own.path == line.path)
 }
 
-fn text(path: &[u8], controllers: &[Vec<u8>]) -> Vec<u8> {
-    match controllers {
-        [] => path.to_vec(),
-        names => [path, b" (controller ", &names.join(&b','), b")"].concat(),
-    }
-}
-
 /// The group of a line, and its hierarchy.
 fn locate<'a>(layout: &'a Layout, line: &Line, task: &Task) -> Result<(&'a Hierarchy, Group)> {
     let refused = |why: &[u8]| {
-        let name = text(&line.path, &line.controllers);
+        let name = with_controllers(&line.path, &line.controllers);
         Error::refused([b"group ", &name[..], b" of ", task.pid.to_string().as_bytes(), b" ", why].concat())
     };
     if line.path == b"/.." || line.path.starts_with(b"/../") {

@@ -203,7 +203,7 @@ fn lies_in(map: &IdMap, first: u32, count: u32) -> bool {
 }
 
 /// `100000-165535`
-fn span(first: u32, count: u32) -> String {
+pub(super) fn span(first: u32, count: u32) -> String {
     match count {
         0 | 1 => first.to_string(),
         _ => format!("{first}-{}", u64::from(first) + u64::from(count) - 1),

@@ -6,6 +6,7 @@ use super::name;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::ns::diagnose::at_hand;
+use crate::ns::diagnose::maps::span;
 use crate::proc::credentials::{Capability, Rights};
 use crate::proc::idmap::{self, IdMap};
 use crate::proc::{Proc, Task};
@@ -85,11 +86,8 @@ pub(super) fn no_ids(call: &str, errno: Errno, facts: &Ids) -> Option<String> {
 
 /// `0-999, 100000 and 3 ranges more`
 pub(super) fn spans(map: &IdMap) -> String {
-    let span = |range: &idmap::Range| match range.count {
-        0 | 1 => range.inside.to_string(),
-        count => format!("{}-{}", range.inside, u64::from(range.inside) + u64::from(count) - 1),
-    };
-    let spans: Vec<_> = map.ranges.iter().take(SHOWN).map(span).collect();
+    let shown = map.ranges.iter().take(SHOWN);
+    let spans: Vec<_> = shown.map(|range| span(range.inside, range.count)).collect();
     match map.ranges.len().saturating_sub(SHOWN) {
         0 => spans.join(", "),
         more => format!("{} and {more} ranges more", spans.join(", ")),
