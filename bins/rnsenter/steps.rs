@@ -462,12 +462,7 @@ impl Step {
             }
             Step::SetGroup(gid) => {
                 let gid = gid.of(likeness::follow_group)?;
-                match credentials::drop_groups() {
-                    // Who may not do this keeps the groups that they had all along: in a user namespace that has given
-                    // setgroups up for good, that is everybody.
-                    Err(e) if e.is_denied() => {}
-                    answer => answer?,
-                }
+                credentials::drop_groups_if_allowed()?;
                 credentials::set_group(gid).map_err(|e| diagnose::ids(e, scene.proc))?;
                 stay_undumpable()
             }

@@ -91,12 +91,9 @@ pub(super) fn try_out(work: impl FnOnce(Told<'_>)) -> Result<Vec<Try>> {
 /// Tries to take these ids, as is done after namespaces are entered: for [`try_out`]. Tells one try for the group id, and one
 /// for the user id if that was not refused. Groups stay where they may not be given up.
 pub(super) fn try_ids(group: Option<u32>, user: Option<u32>, told: Told<'_>) {
-    let drop_groups = |gid| match credentials::drop_groups() {
-        Err(e) if !e.is_denied() => Err(e),
-        _ => credentials::set_group(gid),
-    };
+    let take_group = |gid| credentials::drop_groups_if_allowed().and_then(|()| credentials::set_group(gid));
     let refused = |taken: Result<()>| taken.err().map(|e| e.errno().unwrap_or(Errno::EIO));
-    let group = refused(group.map_or(Ok(()), drop_groups));
+    let group = refused(group.map_or(Ok(()), take_group));
     told(KindSet::EMPTY, group);
     if group.is_none() {
         told(KindSet::EMPTY, refused(user.map_or(Ok(()), credentials::set_user)));

@@ -4,7 +4,7 @@
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getgroups, setgroups, setresgid, setresuid};
 
-use super::credentials::{Capability, Sets, capability_names, drop_groups, keep_caps};
+use super::credentials::{Capability, Sets, capability_names, drop_groups_if_allowed, keep_caps};
 use super::idmap::IdMap;
 use super::status::{Ids, Status, mask, numbers};
 use super::{Proc, Task};
@@ -247,10 +247,7 @@ impl Identity {
         let fail = |call, on: String| move |e| advise(Error::sys(call, on, e), Part::Ids);
         match &self.groups {
             None | Some(Groups::Like { held: true, .. }) => {}
-            Some(Groups::None) => match drop_groups() {
-                Err(e) if e.is_denied() => {}
-                answer => answer?,
-            },
+            Some(Groups::None) => drop_groups_if_allowed()?,
             Some(Groups::Like { inside, without, .. }) => {
                 set_groups(inside, pid)?;
                 if *without > 0 {
