@@ -32,8 +32,9 @@ enum Step {
     TryDropGroups,
     Enter(Join),
     ChangeRoot(Place),
-    /// To a directory that is open, by its path where it was named by one.
-    Go(Place, Option<PathBuf>),
+    Go(Place),
+    /// To one that must not be outside of the root; by its path where it was named by one.
+    GoInside(Place, Option<PathBuf>),
     ChangeDirectory(PathBuf),
     /// Not run where it could look out: the working directory must not be outside of the root.
     StayInside,
@@ -181,10 +182,13 @@ impl Plan {
             _ => (None, None),
         };
         match wd {
-            Some(wd) => before.push(Step::Go(wd, named.filter(|_| inside))),
-            None => before.extend(called_inside.map(Step::ChangeDirectory)),
+            Some(wd) if inside => before.push(Step::GoInside(wd, named)),
+            Some(wd) => before.push(Step::Go(wd)),
+            None => {
+                before.extend(called_inside.map(Step::ChangeDirectory));
+                before.extend(inside.then_some(Step::StayInside));
+            }
         }
-        before.extend(inside.then_some(Step::StayInside));
         // A descriptor from outside could be a way out.
         let closed = match request.fds {
             PassFds::Usual if confined => Some(3),
@@ -264,7 +268,7 @@ impl Plan {
         if !forks {
             groups.iter().try_for_each(Membership::join)?;
         }
-        let scene = Scene { kinds, proc: proc.as_ref(), gate: None, program: &program, inside };
+        let scene = Scene { kinds, proc: proc.as_ref(), gate: None, program: &program };
         before.into_iter().try_for_each(|step| step.run(&scene))?;
         if !forks {
             last.into_iter().try_for_each(|step| step.run(&scene))?;
@@ -401,11 +405,6 @@ fn explain(error: Error, inside: bool) -> Error {
     }
 }
 
-/// With other rights we are what the sysctl fs.suid_dumpable says, which can be open to those inside. Source: proc_sys_fs(5).
-fn stay_undumpable() -> Result<()> {
-    sys::set_undumpable()
-}
-
 /// Where steps are taken.
 #[derive(Clone, Copy)]
 struct Scene<'a> {
@@ -413,7 +412,6 @@ struct Scene<'a> {
     proc: Option<&'a Proc>,
     gate: Option<&'a Gate>,
     program: &'a Program,
-    inside: bool,
 }
 
 impl Step {
@@ -444,14 +442,11 @@ impl Step {
             }
             Step::Enter(join) => {
                 join.enter().map_err(|e| diagnose::enter(e, scene.proc, &join))?;
-                if scene.kinds.contains(Kind::User) { stay_undumpable() } else { Ok(()) }
+                if scene.kinds.contains(Kind::User) { sys::set_undumpable() } else { Ok(()) }
             }
             Step::ChangeRoot(root) => root.become_root(),
-            Step::Go(wd, None) => {
-                wd.go()?;
-                if scene.inside { place::stay_inside(Some(&wd)) } else { Ok(()) }
-            }
-            Step::Go(wd, Some(path)) => wd.go_inside(&path),
+            Step::Go(wd) => wd.go(),
+            Step::GoInside(wd, path) => wd.go_inside(path.as_deref()),
             Step::ChangeDirectory(path) => change_directory(&path),
             Step::StayInside => place::stay_inside(None),
             Step::MountProc(dir) => {
@@ -464,13 +459,13 @@ impl Step {
                 let gid = gid.of(likeness::follow_group)?;
                 credentials::drop_groups_if_allowed()?;
                 credentials::set_group(gid).map_err(|e| diagnose::ids(e, scene.proc))?;
-                stay_undumpable()
+                sys::set_undumpable()
             }
             Step::KeepCapsOverUser => credentials::keep_caps(),
             Step::SetUser(uid) => {
                 let uid = uid.of(likeness::follow_user)?;
                 credentials::set_user(uid).map_err(|e| diagnose::ids(e, scene.proc))?;
-                stay_undumpable()
+                sys::set_undumpable()
             }
             Step::KeepCaps => credentials::hand_on_caps(),
             Step::Settle => scene.program.environment().settle(),
@@ -496,7 +491,11 @@ impl Step {
             Step::TryDropGroups => {}
             Step::Enter(join) => say(&[b"enter ", &text(join.kinds().to_string())]),
             Step::ChangeRoot(root) => say(&[b"chroot ", root.name()]),
-            Step::Go(wd, _) => say(&[b"chdir ", wd.name()]),
+            Step::Go(wd) => say(&[b"chdir ", wd.name()]),
+            Step::GoInside(wd, _) => {
+                say(&[b"chdir ", wd.name()]);
+                Step::StayInside.describe(lines);
+            }
             Step::StayInside => say(&[b"make sure that the working directory is below the root"]),
             Step::Settle => {}
             Step::FollowContext(context) => say(&[b"take the SELinux context ", context.name()]),

@@ -192,8 +192,6 @@ impl Likeness {
         if let Some(sets) = &self.capabilities {
             lacking |= permit(sets, pid)?;
         }
-        // With other ids or rights we are what the sysctl fs.suid_dumpable says, which can be dumpable again: those inside
-        // who are the same user could look into us before exec. Source: proc_sys_fs(5).
         sys::set_undumpable()?;
         if lacking != 0 {
             tell(&format!("capabilities of {pid} that we cannot give: {}", capability_names(lacking)));

@@ -62,15 +62,16 @@ impl Place {
         nix::unistd::fchdir(&self.dir).map_err(|e| Error::sys("fchdir", &self.name, e))
     }
 
-    /// The same where a mount namespace was entered or the root changed, with the path by which it was opened before. From a
-    /// directory outside `..` would lead to all that is there (see [`stay_inside`]), so the path is looked for inside, and
-    /// must lead to the same directory, seen through the new root.
-    pub fn go_inside(&self, path: &Path) -> Result<()> {
+    /// The same where a mount namespace was entered or the root changed. From a directory outside `..` would lead to all
+    /// that is there (see [`stay_inside`]). One that was opened by this path before is looked for inside then, and must be
+    /// the same directory, seen through the new root.
+    pub fn go_inside(&self, path: Option<&Path>) -> Result<()> {
         self.go()?;
         stay_inside(Some(self)).or_else(|outside| {
             let number =
                 |dir: &OwnedFd| nix::sys::stat::fstat(dir).ok().map(|stat| (stat.st_dev, stat.st_ino));
-            let inside = Place::open(path).ok().filter(|inside| number(&inside.dir) == number(&self.dir));
+            let inside = path.and_then(|path| Place::open(path).ok());
+            let inside = inside.filter(|inside| number(&inside.dir) == number(&self.dir));
             inside.ok_or(outside)?.go()
         })
     }

@@ -53,8 +53,9 @@ pub fn compare_descriptors(one: i32, other: i32) -> Result<std::cmp::Ordering> {
     }
 }
 
-/// Makes us untraceable for those who are not privileged: they cannot look at our descriptors and memory.
-/// Source: PR_SET_DUMPABLE(2const).
+/// Makes us untraceable for those who are not privileged: they cannot look at our descriptors and memory. To be called again
+/// when our ids or rights have changed: then we are what the sysctl fs.suid_dumpable says, which can be open to those inside.
+/// Source: PR_SET_DUMPABLE(2const), proc_sys_fs(5).
 pub fn set_undumpable() -> crate::Result<()> {
     nix::sys::prctl::set_dumpable(false).map_err(|e| crate::Error::sys("prctl", "PR_SET_DUMPABLE", e))
 }
