@@ -11,8 +11,7 @@ use common::cgroup::plan::Plan;
 use common::error::{Error, Result};
 use common::launch::{self, Ended, Program, Watch};
 use common::proc::Proc;
-use common::text::{Charset, show};
-use common::tool::{self, complain, print};
+use common::tool::{self, complain, print_lines};
 
 common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
@@ -109,7 +108,6 @@ fn limit(plan: Plan, program: &Program) -> anyhow::Result<u8> {
 }
 
 fn say(lines: Vec<Vec<u8>>) -> anyhow::Result<u8> {
-    let text: String = lines.iter().map(|line| show(line, Charset::from_env()) + "\n").collect();
-    print(&text)?;
+    print_lines(&lines)?;
     Ok(0)
 }

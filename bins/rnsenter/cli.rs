@@ -286,9 +286,8 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
 }
 
 fn unknown_part(name: &[u8]) -> Error {
-    let parts = TAKEN.iter().map(|(name, ..)| *name).chain(Kind::all().map(Kind::name));
-    Error::refused([b"unknown part: ", name].concat())
-        .with_hint(format!("one of: {}", parts.collect::<Vec<_>>().join(" ")))
+    let parts: Vec<_> = (TOOL.parts)().into_iter().map(|(name, _)| name).collect();
+    Error::refused([b"unknown part: ", name].concat()).with_hint(format!("one of: {}", parts.join(" ")))
 }
 
 /// A user or group by its number, or that of the target.

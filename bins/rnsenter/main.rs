@@ -6,8 +6,7 @@ mod cli;
 mod steps;
 
 use cli::{Request, TOOL};
-use common::text::{Charset, show};
-use common::tool::{self, print};
+use common::tool::{self, print_lines};
 use steps::Plan;
 
 common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
@@ -17,7 +16,7 @@ fn run(request: Request) -> anyhow::Result<u8> {
     let plan = Plan::open(request)?;
     if dry_run {
         let (lines, refused) = plan.rehearse();
-        print(&lines.iter().map(|line| show(line, Charset::from_env()) + "\n").collect::<String>())?;
+        print_lines(&lines)?;
         return refused.map_or(Ok(0), |error| Err(error.into()));
     }
     plan.carry_out()

@@ -226,10 +226,7 @@ impl Plan {
             lines.push(b"lead a session on a terminal of its own".to_vec());
         }
         lines.extend(self.closed.map(|first| format!("close descriptors from {first} on").into_bytes()));
-        let quoted = self.program.words().into_iter().map(|word| {
-            shell_word(&word, Charset::from_env()).unwrap_or_else(|| show(&word, Charset::from_env()))
-        });
-        lines.push(format!("exec {}", quoted.collect::<Vec<_>>().join(" ")).into_bytes());
+        lines.push(format!("exec {}", self.program.command_line()).into_bytes());
         (lines, refused)
     }
 
@@ -348,20 +345,17 @@ fn rights(
     let (uid, gid) = (id(request.uid, likeness::follow_user)?, id(request.gid, likeness::follow_group)?);
     let mut steps = Vec::new();
     if let (Some(parts), Some((proc, task))) = (&request.like, held) {
-        let parts: Vec<Part> = parts
-            .iter()
-            .copied()
-            .filter(|part| !(request.preserve_credentials && *part == Part::Ids) && *part != Part::Oom)
-            .collect();
+        let mut parts = parts.clone();
+        parts.retain(|part| *part != Part::Ids || !request.preserve_credentials);
+        let asks_ids = parts.contains(&Part::Ids);
         let numbers = [&uid, &gid].map(|id| if let Some(Id::Known(id)) = id { Some(*id) } else { None });
         let [user, group] = numbers;
         let users =
             if users == Users::Apart && !asked_inside { Users::of(proc, task, false)? } else { users };
-        let inside = follow(user, group)?.filter(|_| parts.contains(&Part::Ids));
-        let now =
-            parts.iter().copied().filter(|part| inside.is_none() || *part != Part::Ids).collect::<Vec<_>>();
-        let mut likeness = Likeness::of(proc, task, users, &now)?;
-        if !parts.contains(&Part::Ids) && takes_ids {
+        let inside = follow(user, group)?.filter(|_| asks_ids);
+        parts.retain(|part| *part != Part::Ids || inside.is_none());
+        let mut likeness = Likeness::of(proc, task, users, &parts)?;
+        if !asks_ids && takes_ids {
             let root = Some(Pair::both(0));
             likeness.identity = Identity { user: root, group: root, groups: Some(Groups::None) };
         }

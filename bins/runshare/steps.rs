@@ -22,7 +22,7 @@ use common::proc::place::{Place, change_directory};
 use common::proc::subids::{Of, Subids};
 use common::proc::{Proc, Task, Whereabouts, binfmt, credentials, users};
 use common::sys;
-use common::text::{Charset, shell_word, show};
+use common::text::{Charset, show};
 use common::tool::{self, json::Value};
 
 use crate::cli::{As, Ids, Offsets, Request, TOOL};
@@ -223,11 +223,7 @@ impl Plan {
                 names => [b"clear the environment but for: ", &names.join(&b", "[..])[..]].concat(),
             });
         }
-        let words = self.program.words();
-        let quoted = words.into_iter().map(|word| {
-            shell_word(&word, Charset::from_env()).unwrap_or_else(|| show(&word, Charset::from_env()))
-        });
-        lines.push(format!("exec {}", quoted.collect::<Vec<_>>().join(" ")).into_bytes());
+        lines.push(format!("exec {}", self.program.command_line()).into_bytes());
         lines
     }
 

@@ -14,7 +14,7 @@ use nix::unistd::{Uid, User};
 
 use crate::error::{Error, Result};
 use crate::sys;
-use crate::text::digits;
+use crate::text::{Charset, digits, shell_word, show};
 
 use search::{Guard, Search};
 
@@ -70,6 +70,13 @@ impl Program {
             true => vec![self.shell().into_bytes()],
             false => self.words.iter().map(|word| word.to_bytes().to_vec()).collect(),
         }
+    }
+
+    /// The same as a person would type them, as far as they can be shown.
+    pub fn command_line(&self) -> String {
+        let charset = Charset::from_env();
+        let quoted = |word: &Vec<u8>| shell_word(word, charset).unwrap_or_else(|| show(word, charset));
+        self.words().iter().map(quoted).collect::<Vec<_>>().join(" ")
     }
 
     fn shell(&self) -> CString {

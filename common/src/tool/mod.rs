@@ -145,6 +145,11 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
+/// The same of lines of any bytes, as far as they can be shown.
+pub fn print_lines(lines: &[Vec<u8>]) -> Result<()> {
+    print(&lines.iter().map(|line| show(line, Charset::from_env()) + "\n").collect::<String>())
+}
+
 /// What clap has to say in one line, and its tip.
 fn usage(error: &clap::Error) -> (String, Option<String>) {
     let charset = Charset::from_env();
