@@ -19,7 +19,6 @@ use common::proc::oom::Oom;
 use common::proc::place::{self, Place, change_directory};
 use common::proc::{Proc, Task, credentials};
 use common::sys;
-use common::text::{Charset, shell_word, show};
 use common::tool;
 
 use crate::cli::{Dir, Given, PassFds, Request, TOOL, Who};

@@ -1,7 +1,8 @@
 //! The environment that the program gets.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashSet};
+// A hashing one would ask the kernel for random numbers, and panic where that is refused.
+use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::rc::Rc;
@@ -95,24 +96,21 @@ impl Environment {
     /// program is executed, or by [`Environment::settle`]: in the user namespace of the process, as its user, it may be
     /// allowed. Source: proc_pid_environ(5).
     pub fn of(task: &Task) -> Result<Environment> {
-        let theirs = Theirs { task: task.again()?, read: OnceCell::new(), outside: false };
-        match theirs.bytes() {
-            Err(e) if !e.is_denied() => Err(e),
-            _ => Ok(Environment(Source::Theirs(Rc::new(theirs)))),
-        }
+        Environment::theirs(task, false)
     }
 
     /// The same, for a program of our own: without the variables by which whoever set them could have it run code of
     /// theirs, and with our PATH, SHELL and HOME. What a program does by other variables is between it and them.
     pub fn of_for_ours(task: &Task) -> Result<Environment> {
-        let Environment(source) = Environment::of(task)?;
-        Ok(Environment(match source {
-            Source::Theirs(theirs) => match Rc::try_unwrap(theirs) {
-                Ok(theirs) => Source::Theirs(Rc::new(Theirs { outside: true, ..theirs })),
-                Err(theirs) => Source::Theirs(theirs),
-            },
-            other => other,
-        }))
+        Environment::theirs(task, true)
+    }
+
+    fn theirs(task: &Task, outside: bool) -> Result<Environment> {
+        let theirs = Theirs { task: task.again()?, read: OnceCell::new(), outside };
+        match theirs.bytes() {
+            Err(e) if !e.is_denied() => Err(e),
+            _ => Ok(Environment(Source::Theirs(Rc::new(theirs)))),
+        }
     }
 
     /// Names with commas between them, for [`Environment::only`].
@@ -170,7 +168,7 @@ impl Environment {
         let variables = match &self.0 {
             Source::Ours => return Ok(None),
             Source::Only(kept) => {
-                let mut seen = HashSet::new();
+                let mut seen = BTreeSet::new();
                 let kept = kept.iter().filter(|name| seen.insert(*name));
                 kept.filter_map(|name| ours(name)).collect()
             }
@@ -223,7 +221,6 @@ impl Theirs {
 const LARGEST: usize = 6 << 20;
 
 fn parse(block: &[u8]) -> Vec<&[u8]> {
-    // One that asks the kernel for no random numbers.
     let mut seen = BTreeSet::new();
     let named = |entry: &&[u8]| entry.iter().position(|&b| b == b'=').is_some_and(|end| end > 0);
     let mut variables: Vec<&[u8]> = block

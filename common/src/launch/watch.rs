@@ -30,13 +30,6 @@ fn among(signals: &[Signal], number: i32) -> bool {
     signals.iter().any(|signal| *signal as i32 == number)
 }
 
-/// Forks; the child runs `child`, which answers only with an exit status where the program could not be
-/// started: it is given the gate, or why the child could not get ready. Waits for the child, passes signals
-/// on to it, stops when it stops, and answers how it ended. On an error no child is left.
-pub fn fork(child: impl FnOnce(Result<&Gate>) -> u8) -> Result<Ended> {
-    Watch::begin()?.fork(child)
-}
-
 /// The child's end of what is between us. The program does not get it.
 #[derive(Debug, Default)]
 pub struct Gate {
@@ -213,7 +206,9 @@ impl<'a> Watch<'a> {
         Watch { pty, ..self }
     }
 
-    /// See [`fork`].
+    /// Forks; the child runs `child`, which answers only with an exit status where the program could not be
+    /// started: it is given the gate, or why the child could not get ready. Waits for the child, passes signals
+    /// on to it, stops when it stops, and answers how it ended. On an error no child is left.
     pub fn fork(self, child: impl FnOnce(Result<&Gate>) -> u8) -> Result<Ended> {
         self.fork_when(|| Ok(()), child)
     }
@@ -454,10 +449,7 @@ impl<'a> Watch<'a> {
         match self.init_of {
             _ if !among(STOPS, signal) || woken() => {}
             Some(parent) => parent.tell(STOPPED, signal as u8),
-            None => {
-                child.pump.iter().for_each(Pump::rest);
-                let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-            }
+            None => stop(child.pump.as_ref()),
         }
     }
 
@@ -469,14 +461,17 @@ impl<'a> Watch<'a> {
         };
         match signal {
             libc::SIGCONT => pump.resume(),
-            _ if among(STOPS, signal) => {
-                pump.rest();
-                let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-            }
+            _ if among(STOPS, signal) => stop(Some(pump)),
             _ => {}
         }
         Ok(among(ENDS, signal))
     }
+}
+
+/// Stops us, with our terminal as it was before.
+fn stop(pump: Option<&Pump>) {
+    pump.into_iter().for_each(Pump::rest);
+    let _ = nix::sys::signal::raise(Signal::SIGSTOP);
 }
 
 /// The child that is waited for. It is our own and not yet collected, so its PID is no other's.

@@ -292,23 +292,19 @@ fn same(one: &[u32], other: &[u32]) -> bool {
 /// entered already and is not that of the process, [`Users::Apart`] answers the number in ours. It needs no right.
 /// Source: proc_pid_status(5).
 pub fn follow_user(proc: &Proc, task: &Task, users: Users) -> Result<u32> {
-    There::of(proc, task, users, &USERS)?
-        .need("effective", Status::of(task)?.uids.effective)
-        .map_err(by_number)
+    follow(There::of(proc, task, users, &USERS)?, Status::of(task)?.uids)
 }
 
 /// Likewise its effective group id.
 pub fn follow_group(proc: &Proc, task: &Task, users: Users) -> Result<u32> {
-    There::of(proc, task, users, &GROUPS)?
-        .need("effective", Status::of(task)?.gids.effective)
-        .map_err(by_number)
+    follow(There::of(proc, task, users, &GROUPS)?, Status::of(task)?.gids)
 }
 
-fn by_number(error: Error) -> Error {
-    match (&error, error.hint()) {
+fn follow(there: There<'_>, ids: Ids) -> Result<u32> {
+    there.need("effective", ids.effective).map_err(|error| match (&error, error.hint()) {
         (Error::Refused { .. }, None) => error.with_hint("it cannot be followed: name another by its number"),
         _ => error,
-    }
+    })
 }
 
 /// Users or groups.

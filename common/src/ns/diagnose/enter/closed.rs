@@ -85,13 +85,13 @@ pub(super) fn is_above(ours: &IdMap, theirs: &IdMap) -> bool {
 }
 
 /// The option by which the proc on /proc hides processes of others. Source: proc(5).
-pub(super) fn hidepid(this: &Task) -> Option<Vec<u8>> {
+fn hidepid(this: &Task) -> Option<Vec<u8>> {
     let mounts = mounts::of(this).ok()?;
     let proc = mounts.iter().rev().find(|mount| mount.point == b"/proc" && mount.fs_type == b"proc")?;
     words(&proc.super_options).find(|word| word.starts_with(b"hidepid="))
 }
 
-pub(super) fn why_hidden(option: &[u8]) -> String {
+fn why_hidden(option: &[u8]) -> String {
     format!(
         "this /proc shows processes only to their own users, and to CAP_SYS_PTRACE ({}), which we have not: run it as that \
             user or as root, or have it mounted otherwise (mount -o remount,hidepid=0 /proc)",

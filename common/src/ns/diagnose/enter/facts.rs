@@ -156,7 +156,7 @@ impl Facts {
     }
 
     /// Tries what could be done in the place of what was refused.
-    pub(super) fn find_remedy(&self, way: &Way<'_>) -> Option<Remedy> {
+    fn find_remedy(&self, way: &Way<'_>) -> Option<Remedy> {
         if self.moved || self.asked.iter().all(|asked| asked.refused.is_none()) {
             return None;
         }
@@ -234,12 +234,12 @@ impl Asked {
 }
 
 /// What the kernel answered about this kind alone.
-pub(super) fn refusal(tries: &[Try], kind: Kind) -> Option<Errno> {
+fn refusal(tries: &[Try], kind: Kind) -> Option<Errno> {
     tries.iter().rev().find(|tried| tried.kinds.contains(kind)).and_then(|tried| tried.refused)
 }
 
 impl Of {
-    pub(super) fn look(this: &Task, target: &Target) -> Of {
+    fn look(this: &Task, target: &Target) -> Of {
         let namespaces = target.task.namespaces(KindSet::all());
         Of {
             pid: target.pid,
@@ -254,7 +254,7 @@ impl Of {
 }
 
 /// What of a process has ended, where something has.
-pub(super) fn ended(target: &Target) -> Option<String> {
+fn ended(target: &Target) -> Option<String> {
     if target.is_alive().is_ok_and(|alive| !alive) {
         return Some(format!("process {} has ended", target.pid));
     }
@@ -278,7 +278,7 @@ pub(super) fn first_thread_ended(task: &Task) -> Option<String> {
 }
 
 impl Gate {
-    pub(super) fn look(
+    fn look(
         proc: &Proc,
         user: &NsFd,
         target: Option<&Target>,
@@ -308,7 +308,7 @@ impl Gate {
 }
 
 /// The target, or the next of those above it, that is in this user namespace.
-pub(super) fn someone_in(proc: &Proc, target: &Target, ino: u64) -> Option<i32> {
+fn someone_in(proc: &Proc, target: &Target, ino: u64) -> Option<i32> {
     let user: KindSet = [Kind::User].into_iter().collect();
     let is_in = |task: &Task| task.namespaces(user).is_ok_and(|namespaces| namespaces[Kind::User] == ino);
     if is_in(&target.task) {

@@ -85,7 +85,7 @@ pub(super) fn no_ids(call: &str, errno: Errno, facts: &Ids) -> Option<String> {
 }
 
 /// `0-999, 100000 and 3 ranges more`
-pub(super) fn spans(map: &IdMap) -> String {
+fn spans(map: &IdMap) -> String {
     let shown = map.ranges.iter().take(SHOWN);
     let spans: Vec<_> = shown.map(|range| span(range.inside, range.count)).collect();
     match map.ranges.len().saturating_sub(SHOWN) {
