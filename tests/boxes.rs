@@ -6,12 +6,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Held, Ring, Run, Test, children, copy_program, find, has_kind, inode, tool_path, within,
+    Held, Ring, Run, Test, children, copy_program, find, has_kind, inode, signal, sleeps, tool_path, within,
 };
 
 /// The options that make a box.
@@ -68,10 +67,6 @@ fn assert_is_a_box(found: &str) {
     assert!(net[0].starts_with("1: lo: <LOOPBACK,UP,LOWER_UP>"), "{found}");
     assert!(net[1].starts_with("inet 127.0.0.1/8 "), "{found}");
     assert_eq!(found.lines().filter(|line| *line == "written").count(), 1, "{found}");
-}
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 /// May limits be set here? Where systemd manages the groups of version 2, it says so instead.
@@ -269,9 +264,7 @@ fn the_exercise_of_the_articles_with_a_new_network_goes_as_they_tell_it() {
     let t = rings!(Host, User);
     // unshare -fn sleep 60; ps -ef | grep sleep; lsns -t net; nsenter -t PID -n ip a
     let held = typed(&t, "runshare -fn sleep 60").start();
-    assert!(within(Duration::from_secs(20), || {
-        std::fs::read(format!("/proc/{}/comm", held.inner())).is_ok_and(|name| name == b"sleep\n")
-    }));
+    assert!(within(Duration::from_secs(20), || { sleeps(held.inner()) }));
     let list = t.program("ps").args(["-ef"]).run().ok();
     let shown = |pid: i32, end: &str| {
         let mut lines = list.lines().map(|line| (line, line.split_whitespace().nth(1)));

@@ -73,7 +73,7 @@ fn processes_come_with_their_commands_on_one_line_whatever_those_hold() {
     let script = "echo ready; exec -a \"$0\" sleep 1000";
     let hostile = t.program("bash").args(["-c", script, name]).hold();
     let long = t.program("bash").args(["-c", script, &"容".repeat(500)]).hold();
-    let ready = |pid: i32| std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == b"sleep\n");
+    let ready = |pid: i32| crate::harness::sleeps(pid);
     assert!(within(Duration::from_secs(10), || [&hostile, &long].iter().all(|held| ready(held.pid()))));
     let what = |kind: &str, pid: i32| {
         let answer = ask(&t, "rlsns", kind, &pid.to_string());

@@ -280,17 +280,35 @@ pub fn pids() -> Vec<i32> {
     names.filter_map(|name| name.to_str()?.parse().ok()).collect()
 }
 
+/// The state of a process: `S`, `T`, `Z` and so on of proc_pid_stat(5). None where there is no such process.
+pub fn state(pid: i32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Has a process not ended yet?
+pub fn runs(pid: i32) -> bool {
+    state(pid).is_some_and(|state| state != 'Z')
+}
+
+pub fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+/// This becomes true.
+#[track_caller]
+pub fn soon(what: impl FnMut() -> bool) {
+    assert!(within(Duration::from_secs(20), what));
+}
+
 /// Is this process the program sleep, and waiting? While a program is executed it bears its name already, and has no
 /// environment yet.
 pub fn sleeps(pid: i32) -> bool {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}"));
-    let waits = || {
-        read("stat").is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')))
-    };
     // Some kernels do not tell, and not everybody.
     let asleep = || match read("syscall").as_deref().map(|call| call.split(' ').next().unwrap_or_default()) {
         Ok(call) => [libc::SYS_nanosleep, libc::SYS_clock_nanosleep].iter().any(|n| call == n.to_string()),
-        Err(_) => waits(),
+        Err(_) => state(pid) == Some('S'),
     };
     read("comm").is_ok_and(|name| name == "sleep\n") && asleep()
 }

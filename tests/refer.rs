@@ -269,7 +269,7 @@ fn a_namespace_that_only_a_mount_elsewhere_holds_is_entered_by_its_numbers() {
                   && exec sleep 1000";
     let held = t.program("unshare").args(["-m", "--propagation", "private", "sh", "-c", script]).hold();
     // Who printed the link was in it, and has to end first.
-    let alone = || std::fs::read(format!("/proc/{}/comm", held.pid())).is_ok_and(|name| name == b"sleep\n");
+    let alone = || crate::harness::sleeps(held.pid());
     assert!(crate::harness::within(std::time::Duration::from_secs(20), alone));
     let file = format!("/proc/{}/root/mnt/net", held.pid());
     let net = held.line.clone();
@@ -293,7 +293,7 @@ fn a_namespace_that_only_a_descriptor_holds_is_entered_by_its_number() {
     let held = t.program("sh").args(["-c", script]).hold();
     let net = held.line.clone();
     assert!(net.starts_with("net:["), "{net}");
-    let alone = || std::fs::read(format!("/proc/{}/comm", held.pid())).is_ok_and(|name| name == b"sleep\n");
+    let alone = || crate::harness::sleeps(held.pid());
     assert!(crate::harness::within(std::time::Duration::from_secs(20), alone));
     // An ordinary user may not enter it without its user namespace, but finds it.
     let run = t.tool("rnsenter").args(["-t", &net, "readlink", "/proc/self/ns/net"]).run();

@@ -10,8 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::kind::KINDS;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::harness::*;
 
@@ -585,15 +584,6 @@ fn a_signal_that_ends_the_program_ends_us() {
 /// Notes each signal of those it is given by name, in a file, and says when it is ready.
 const COUNTER: &str = r#"open F, ">>", shift; for (@ARGV) { $SIG{$_} = sub { syswrite F, "$_[0]\n" } } $| = 1; print "ready\n"; sleep 1 while 1"#;
 
-fn state(pid: i32) -> char {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('?')
-}
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
-}
-
 #[test]
 fn a_signal_sent_to_us_reaches_the_program_once() {
     let t = rings!(Host, User, Uml, Qemu);
@@ -683,9 +673,9 @@ fn we_stop_with_the_program_and_wake_it_once() {
     let mut expected = String::new();
     // Stopped by SIGSTOP it may be woken alone, and nobody would wake us.
     signal(program, Signal::SIGSTOP);
-    assert!(within(Duration::from_secs(10), || state(program) == 'T'));
+    assert!(within(Duration::from_secs(10), || state(program) == Some('T')));
     std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(state(we), 'S');
+    assert_eq!(state(we), Some('S'));
     signal(program, Signal::SIGCONT);
     expected.push_str("CONT\n");
     assert!(within(Duration::from_secs(10), || std::fs::read_to_string(&log).unwrap_or_default() == expected));
@@ -693,13 +683,13 @@ fn we_stop_with_the_program_and_wake_it_once() {
     for (to, stop) in ways.repeat(5) {
         signal(to, stop);
         assert!(
-            within(Duration::from_secs(10), || state(we) == 'T' && state(program) == 'T'),
+            within(Duration::from_secs(10), || state(we) == Some('T') && state(program) == Some('T')),
             "{stop} to {to}"
         );
         signal(we, Signal::SIGCONT);
         expected.push_str("CONT\n");
         assert!(
-            within(Duration::from_secs(10), || state(we) == 'S' && state(program) == 'S'),
+            within(Duration::from_secs(10), || state(we) == Some('S') && state(program) == Some('S')),
             "{stop} to {to}"
         );
         std::thread::sleep(Duration::from_millis(100));
@@ -1133,7 +1123,7 @@ fn a_process_that_ended_is_not_entered() {
     let run = t.program("sh").args(["-c", "sh -c 'echo $$' & exec sleep 1000"]);
     let held = run.hold();
     let zombie: i32 = held.line.parse().unwrap();
-    assert!(within(Duration::from_secs(10), || state(zombie) == 'Z'));
+    assert!(within(Duration::from_secs(10), || state(zombie) == Some('Z')));
     for option in ["-n", "-a", "-r", "-w", "-p", "-F"] {
         t.tool("rnsenter")
             .args(["-t", &zombie.to_string(), option, "true"])

@@ -13,13 +13,12 @@ pub(crate) mod why;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, Uid, User};
+use nix::unistd::{Uid, User};
 
 use crate::harness::{
-    Held, Output, Ring, Run, Test, children, copy_program, has_kind, inode, tool_path, within,
+    Held, Output, Ring, Run, Test, children, copy_program, has_kind, inode, runs, signal, soon, state,
+    tool_path,
 };
 
 pub use signals::{CTRL_BACKSLASH, CTRL_C, CTRL_Z, Terminal};
@@ -61,24 +60,6 @@ fn same(t: &Test, ask: impl Fn(Run<'_>) -> Output) -> String {
     let text = ours.ok();
     assert_eq!(text, theirs.ok());
     text
-}
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
-}
-
-fn runs(pid: i32) -> bool {
-    state(pid).is_some_and(|state| state != 'Z')
-}
-
-fn state(pid: i32) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
-}
-
-#[track_caller]
-fn soon(what: impl FnMut() -> bool) {
-    assert!(within(Duration::from_secs(20), what));
 }
 
 // Kinds.

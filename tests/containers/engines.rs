@@ -277,8 +277,7 @@ fn first_below(pid: i32) -> Option<i32> {
 fn limited(place: &Place<'_>, words: &[&str]) -> i32 {
     let run = place.t.tool("rcgexec").args(["-m", MEMORY, "--pids-limit", PIDS, "--cpu-quota", QUOTA]);
     let held = run.args(["--parent", &place.name, "--"]).args(words).hold();
-    let asleep =
-        || std::fs::read(format!("/proc/{}/comm", held.inner())).is_ok_and(|name| name == b"sleep\n");
+    let asleep = || crate::harness::sleeps(held.inner());
     let up = within(Duration::from_secs(20), asleep);
     let pid = first_below(held.pid());
     place.keep(held);

@@ -135,11 +135,7 @@ fn machine(name: &str) -> (tempfile::TempDir, String) {
 /// The process in it, as its parent tells.
 fn first_of(supervisor: i32) -> i32 {
     let first = || crate::harness::children(supervisor).first().copied();
-    let asleep = || {
-        first().is_some_and(|pid| {
-            std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"sleep\n")
-        })
-    };
+    let asleep = || first().is_some_and(crate::harness::sleeps);
     assert!(within(Duration::from_secs(30), asleep));
     first().unwrap()
 }

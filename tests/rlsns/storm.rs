@@ -28,7 +28,7 @@ fn listings_in_a_storm_never_fail_and_have_every_namespace_that_stays() {
                   exec 6</proc/$!/ns/net; stat -Lc %i /proc/$!/ns/net; kill $!; wait; exec sleep 1000";
     let keeper = t.program("sh").args(["-c", script]).hold();
     let kept: u64 = keeper.line.parse().unwrap();
-    let alone = || std::fs::read(format!("/proc/{}/comm", keeper.pid())).is_ok_and(|name| name == b"sleep\n");
+    let alone = || crate::harness::sleeps(keeper.pid());
     assert!(within(Duration::from_secs(20), alone));
 
     let stop = AtomicBool::new(false);

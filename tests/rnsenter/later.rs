@@ -163,9 +163,6 @@ fn capabilities_are_kept_whatever_the_user_is() {
 fn a_program_does_not_outlive_us_if_that_was_asked() {
     let t = rings!(Host, User);
     let (_held, target) = enterable(&t);
-    let runs = |pid: i32| {
-        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-    };
     let target: Vec<&str> = target.iter().map(String::as_str).collect();
     for option in ["--kill-child", "--kill-child=KILL", "--kill-child=term"] {
         let mut held = t.hold("rnsenter", &[&target[..], &["-p", option]].concat());

@@ -366,10 +366,6 @@ fn scored(run: Run, score: &str) -> Held {
         .hold()
 }
 
-fn soon(what: impl FnMut() -> bool) {
-    assert!(within(std::time::Duration::from_secs(20), what));
-}
-
 fn score(pid: i32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap().trim().into()
 }

@@ -5,11 +5,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::{LIST_DESCRIPTORS, descriptors, open_directory};
-use crate::harness::{Held, Run, Test, children, tool_path, within};
+use crate::harness::{Held, Run, Test, children, signal, soon, state, tool_path};
 use crate::kernel::LISTEN;
 use crate::runshare::{CTRL_BACKSLASH, CTRL_C, CTRL_Z, Terminal};
 
@@ -23,20 +23,6 @@ fn rnsenter() -> &'static str {
 fn pty(t: &Test) -> Run<'_> {
     // A shell cannot trap what was ignored when it began.
     t.program("env").arg("--default-signal").args([rnsenter(), "--pty"])
-}
-
-fn state(pid: i32) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
-}
-
-#[track_caller]
-fn soon(what: impl FnMut() -> bool) {
-    assert!(within(Duration::from_secs(20), what));
-}
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 fn typed(terminal: &mut Terminal, text: &str) {
@@ -411,7 +397,7 @@ fn we_stop_and_go_on_with_our_terminal_given_back_meanwhile() {
         let output = Terminal::with(&t, &shell(script, &["sh", "-c", inside]), |terminal| {
             let launcher: i32 = value(terminal, "program").parse().unwrap();
             let program = children(launcher)[0];
-            soon(|| std::fs::read(format!("/proc/{program}/comm")).is_ok_and(|name| name == b"sleep\n"));
+            soon(|| crate::harness::sleeps(program));
             soon(|| state(program) == Some('S'));
             signal(launcher, sent);
             // A stop is seen as one by SIGSTOP, as without a terminal.

@@ -273,9 +273,7 @@ fn the_first_process_of_a_pid_namespace_can_be_ended_from_outside() {
             .concat();
             let mut held =
                 t.program("sh").args(words).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
-            soon(|| {
-                std::fs::read(format!("/proc/{}/comm", held.inner())).is_ok_and(|name| name == b"sleep\n")
-            });
+            soon(|| crate::harness::sleeps(held.inner()));
             send(&held, number);
             assert_eq!(held.wait().signal(), Some(number), "{options:?}");
         }
