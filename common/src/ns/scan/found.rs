@@ -126,7 +126,7 @@ impl Found {
             let known = self.namespace(id, ns.kind);
             known.owner = owner_ino;
             known.parent = parent_ino;
-            known.owner_uid = if ns.kind == Kind::User { ns.owner_uid().ok() } else { None };
+            known.owner_uid = if ns.kind == Kind::User { Some(ns.owner_uid()?) } else { None };
             if want.ids || want.is_deep() {
                 known.number = ns.number();
             }
