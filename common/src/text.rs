@@ -4,6 +4,7 @@
 //! the cursor, rename the window or forge a line of output.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -150,6 +151,23 @@ pub fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// A time: seconds, whole or with a fraction, or with ms, s, m, h or d behind. Not negative, and at most a thousand years.
+pub fn parse_duration(text: &[u8]) -> Option<Duration> {
+    let text = std::str::from_utf8(text).ok()?;
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
+        _ => return None,
+    };
+    let seconds = number.parse::<f64>().ok()? * factor;
+    (seconds < 3.2e10).then(|| Duration::from_secs_f64(seconds))
+}
+
 /// A decimal number without a sign; nothing else, and none that does not fit.
 pub fn digits<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
     // A listing reads eight for each process.
@@ -199,6 +217,30 @@ pub fn cut(text: &str, columns: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_seconds_or_have_a_unit() {
+        let cases = [
+            ("5", Some(5000)),
+            ("1.5", Some(1500)),
+            (".5", Some(500)),
+            ("250ms", Some(250)),
+            ("2m", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("1d", Some(86_400_000)),
+            ("0", Some(0)),
+            ("-1", None),
+            ("1e3", None),
+            ("5 s", None),
+            ("1w", None),
+            ("s", None),
+            ("", None),
+            ("99999999999999999999", None),
+        ];
+        for (text, milliseconds) in cases {
+            assert_eq!(parse_duration(text.as_bytes()), milliseconds.map(Duration::from_millis), "{text}");
+        }
+    }
 
     #[test]
     fn nothing_unsafe_is_shown() {

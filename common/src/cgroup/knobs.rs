@@ -1,5 +1,6 @@
 //! The limits that can be set: one row each, with its spelling in both versions.
 
+use super::group::Version;
 use crate::error::{Error, Result};
 use crate::text::digits;
 
@@ -15,6 +16,8 @@ pub struct Knob {
     pub help: &'static str,
     /// The controller that does it.
     pub controller: &'static str,
+    /// Can it be given several times, each for another thing?
+    pub repeated: bool,
     /// Reads the option's value.
     pub parse: fn(&str) -> Option<Value>,
     /// What `parse` takes, for the error.
@@ -51,19 +54,19 @@ const PERIOD: u64 = 100_000;
 /// Documentation/scheduler), cgroup-v2.rst; the ranges as the kernel enforces them.
 #[rustfmt::skip]
 pub const KNOBS: &[Knob] = &[
-    Knob { option: "cpu-period", short: None, value: "US", help: "Period for which --cpu-quota counts", controller: "cpu",
+    Knob { option: "cpu-period", short: None, value: "US", help: "Period for which --cpu-quota counts", controller: "cpu", repeated: false,
         parse: |text| range(text, 1000, 1_000_000), takes: "1000 to 1000000 microseconds [default: 100000]",
         v1: Spelling { file: "cpu.cfs_period_us", text: |limits| limits.number(CPU_PERIOD).unwrap_or(PERIOD).to_string() },
         v2: Spelling { file: "cpu.max", text: cpu_max } },
-    Knob { option: "cpu-quota", short: None, value: "US", help: "CPU time in each period; 20000 is a fifth of one CPU", controller: "cpu",
+    Knob { option: "cpu-quota", short: None, value: "US", help: "CPU time in each period; 20000 is a fifth of one CPU", controller: "cpu", repeated: false,
         parse: |text| unlimited(text).or_else(|| range(text, 1000, 17_592_186_044_415)), takes: "microseconds from 1000, or max",
         v1: Spelling { file: "cpu.cfs_quota_us", text: |limits| limits.number(CPU_QUOTA).map_or("-1".into(), |quota| quota.to_string()) },
         v2: Spelling { file: "cpu.max", text: cpu_max } },
-    Knob { option: "memory", short: Some('m'), value: "SIZE", help: "Memory", controller: "memory",
+    Knob { option: "memory", short: Some('m'), value: "SIZE", help: "Memory", controller: "memory", repeated: false,
         parse: |text| unlimited(text).or_else(|| size(text)), takes: "bytes from 4096, or with K, M, G or T, or max",
         v1: Spelling { file: "memory.limit_in_bytes", text: |limits| limits.number("memory").map_or("-1".into(), |bytes| bytes.to_string()) },
         v2: Spelling { file: "memory.max", text: |limits| max_or_number(limits, "memory") } },
-    Knob { option: "pids-limit", short: None, value: "N", help: "Number of processes and threads", controller: "pids",
+    Knob { option: "pids-limit", short: None, value: "N", help: "Number of processes and threads", controller: "pids", repeated: false,
         parse: |text| unlimited(text).or_else(|| range(text, 1, 4_194_304)), takes: "1 to 4194304, or max",
         v1: Spelling { file: "pids.max", text: |limits| max_or_number(limits, "pids-limit") },
         v2: Spelling { file: "pids.max", text: |limits| max_or_number(limits, "pids-limit") } },
@@ -80,6 +83,17 @@ fn cpu_max(limits: &Limits) -> String {
 
 fn max_or_number(limits: &Limits, option: &str) -> String {
     limits.number(option).map_or("max".into(), |number| number.to_string())
+}
+
+/// A file of a group, and what is to be written to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The controller whose file it is.
+    pub controller: String,
+    /// The file in the group's directory.
+    pub file: String,
+    /// What is written.
+    pub value: String,
 }
 
 /// The limits that are to be set.
@@ -111,13 +125,45 @@ impl Limits {
         Ok(())
     }
 
+    /// Adds a value for a file that has no option: `FILE=VALUE`.
+    pub fn set_raw(&mut self, text: &[u8]) -> Result<()> {
+        Err(Error::refused([b"not yet: --set ", text].concat()))
+    }
+
     /// Is none set?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The controllers that it takes to set them, each once.
+    pub fn controllers(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.knobs().map(|knob| knob.controller.to_string()).collect();
+        names.dedup();
+        names
+    }
+
+    /// What is set for this controller in a group of this version, in this order.
+    pub fn settings(&self, controller: &str, version: Version) -> Result<Vec<Setting>> {
+        let mut settings: Vec<Setting> = Vec::new();
+        for knob in self.knobs().filter(|knob| knob.controller == controller) {
+            let Spelling { file, text } = match version {
+                Version::V1 => knob.v1,
+                Version::V2 => knob.v2,
+            };
+            // Some limits share a file, which is written once.
+            if !settings.iter().any(|known| known.file == file) {
+                settings.push(Setting {
+                    controller: controller.into(),
+                    file: file.into(),
+                    value: text(self),
+                });
+            }
+        }
+        Ok(settings)
+    }
+
     /// The rows of those that are set, in the order of the table.
-    pub fn knobs(&self) -> impl Iterator<Item = &'static Knob> {
+    fn knobs(&self) -> impl Iterator<Item = &'static Knob> {
         KNOBS.iter().filter(|knob| self.0.iter().any(|(option, _)| *option == knob.option))
     }
 

@@ -4,5 +4,7 @@ pub mod group;
 pub mod join;
 pub mod knobs;
 pub mod layout;
+pub mod named;
 pub mod plan;
+pub mod set;
 pub mod usage;

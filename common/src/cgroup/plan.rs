@@ -7,8 +7,9 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::group::{Group, PATIENCE, Version};
-use super::knobs::{Limits, Spelling};
+use super::knobs::{Limits, Setting};
 use super::layout::{Hierarchy, Layout};
+use super::set;
 use crate::error::{Error, Result};
 
 /// What is wanted of the groups.
@@ -20,6 +21,12 @@ pub struct Wanted {
     pub below: Vec<(Vec<u8>, Vec<u8>)>,
     /// Where the others are to be, from the root of each hierarchy.
     pub parent: Option<Vec<u8>>,
+    /// Also have groups by which it is known what was used.
+    pub measure: bool,
+    /// Go on without what cannot be had.
+    pub best_effort: bool,
+    /// May systemd be asked for a scope?
+    pub systemd: bool,
 }
 
 /// A transient group in one hierarchy, before it is made.
@@ -29,8 +36,8 @@ struct Branch {
     controllers: Vec<Vec<u8>>,
     /// Version 2: the groups from the top down that do not yet hand on these controllers.
     enable: Vec<(Group, Vec<Vec<u8>>)>,
-    /// Controller, file and value, in order.
-    writes: Vec<(&'static str, &'static str, String)>,
+    /// What is set, in order.
+    settings: Vec<Setting>,
 }
 
 /// All that will be done, and nothing of it done yet.
@@ -49,23 +56,16 @@ impl Plan {
             let parent = hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[controller]))?;
             plan.branch(hierarchy, parent, controller)?;
         }
-        for knob in wanted.limits.knobs() {
-            let controller = knob.controller.as_bytes();
-            let hierarchy = layout.of(controller)?;
-            let named = wanted.below.iter().find(|(named, _)| named == controller).map(|(_, path)| path);
+        for controller in wanted.limits.controllers() {
+            let name = controller.as_bytes();
+            let hierarchy = layout.of(name)?;
+            let named = wanted.below.iter().find(|(named, _)| named == name).map(|(_, path)| path);
             let parent = match named.or(wanted.parent.as_ref()) {
-                Some(path) => hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[controller]))?,
+                Some(path) => hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[name]))?,
                 None => usual_parent(layout, hierarchy)?,
             };
-            let Spelling { file, text } = match hierarchy.top.version {
-                Version::V1 => knob.v1,
-                Version::V2 => knob.v2,
-            };
-            let branch = plan.branch(hierarchy, parent, controller)?;
-            // Some limits share a file, which is written once.
-            if !branch.writes.iter().any(|(_, known, _)| *known == file) {
-                branch.writes.push((knob.controller, file, text(&wanted.limits)));
-            }
+            let settings = wanted.limits.settings(&controller, hierarchy.top.version)?;
+            plan.branch(hierarchy, parent, name)?.settings.extend(settings);
         }
         Ok(plan)
     }
@@ -96,7 +96,7 @@ impl Plan {
                 parent,
                 controllers: Vec::new(),
                 enable: Vec::new(),
-                writes: Vec::new(),
+                settings: Vec::new(),
             });
             self.branches.len() - 1
         });
@@ -123,7 +123,7 @@ impl Plan {
             }
             let path = branch.parent.file(&name);
             lines.push([b"mkdir ", &path[..]].concat());
-            for (_, file, value) in &branch.writes {
+            for Setting { file, value, .. } in &branch.settings {
                 lines.push([b"write ", value.as_bytes(), b" to ", &path, b"/", file.as_bytes()].concat());
             }
             lines.push([b"write 0 to ", &path[..], b"/cgroup.procs"].concat());
@@ -220,7 +220,7 @@ struct Made {
 
 impl Transient {
     fn grow(&mut self, branch: Branch, prefix: &str) -> Result<()> {
-        let Branch { parent, controllers, enable, writes } = branch;
+        let Branch { parent, controllers, enable, settings } = branch;
         for (group, controllers) in &enable {
             let signed = enabling(controllers);
             let write = group.write("cgroup.subtree_control", &String::from_utf8_lossy(&signed));
@@ -231,7 +231,7 @@ impl Transient {
             .map_err(|e| e.of_controllers(&controllers))?;
         self.groups.push(Made { parent, group, controllers });
         let group = &self.groups[self.groups.len() - 1].group;
-        writes.iter().try_for_each(|(controller, file, value)| limit(group, controller, file, value))
+        set::set(group, &settings)
     }
 
     /// Moves our process into all of them.
@@ -289,40 +289,4 @@ fn make_free(parent: &Group, name: &str) -> Result<Group> {
         }
     }
     Err(refusal.unwrap_or_else(|| Error::sys("flock", parent.file(name), Errno::EWOULDBLOCK)))
-}
-
-/// Writes a limit and looks whether the kernel has it so.
-fn limit(group: &Group, controller: &str, file: &'static str, value: &str) -> Result<()> {
-    let name = |e: Error| e.of_controllers(&[controller]);
-    if !group.has(file).map_err(name)? {
-        return Err(name(Error::sys("open", group.file(file), Errno::ENOENT)).with_hint(
-            "this kernel does not have this limit, or the controller is not handed on to this group",
-        ));
-    }
-    group.write(file, value).map_err(name)?;
-    let stored = group.read(file).map_err(name)?;
-    let numbers = std::str::from_utf8(&stored)
-        .ok()
-        .and_then(|text| Some((text.parse::<u64>().ok()?, value.parse::<u64>().ok()?)));
-    let kept = match numbers {
-        // Memory is rounded down to whole pages.
-        Some((stored, asked)) => stored <= asked && asked - stored < 1 << 16,
-        None => stored == value.as_bytes() || value == "-1",
-    };
-    match kept {
-        true => Ok(()),
-        false => {
-            let what = [
-                &group.file(file)[..],
-                b" holds ",
-                &stored,
-                b" after ",
-                value.as_bytes(),
-                b" was written (controller ",
-                controller.as_bytes(),
-                b")",
-            ];
-            Err(Error::refused(what.concat()))
-        }
-    }
 }

@@ -1,0 +1,1 @@
+//! What a program used, for people and as JSON.
