@@ -43,7 +43,7 @@ pub(super) fn limit(bytes: &[u8]) {
         }
         let mut limits = Limits::default();
         assert_eq!(limits.set(knob, bytes).is_ok(), value.is_some() && std::str::from_utf8(bytes).is_ok());
-        assert_eq!(limits.is_empty(), limits.knobs().next().is_none());
+        assert_eq!(limits.is_empty(), limits.controllers().is_empty());
     }
     let mut limits = Limits::default();
     match limits.set_cpus(bytes) {
