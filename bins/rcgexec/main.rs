@@ -21,8 +21,8 @@ fn answer(request: Request) -> anyhow::Result<u8> {
     let Request { what, dry_run, words } = request;
     match what {
         What::Join(asked) => join::join(&proc, &layout, &asked, words, dry_run),
-        What::Run(asked) => run::run(&layout, asked, words, dry_run),
+        What::Run(asked) => run::run(&proc, &layout, asked, words, dry_run),
         What::Named(asked) => named::act(&proc, &layout, asked, words, dry_run),
-        What::Collect { parent } => run::collect(&layout, parent.as_deref(), dry_run),
+        What::Collect { parent } => run::collect(&proc, &layout, parent.as_deref(), dry_run),
     }
 }

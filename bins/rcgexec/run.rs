@@ -1,32 +1,78 @@
 //! A program in transient groups: they are made with their limits, the program runs in them, and they are removed.
 
+use std::cell::Cell;
 use std::ffi::OsString;
+use std::time::{Duration, Instant};
 
+use common::cgroup::collect::{self, Maker};
 use common::cgroup::layout::Layout;
 use common::cgroup::plan::Plan;
-use common::error::Error;
+use common::cgroup::scope;
+use common::cgroup::transient::Transient;
+use common::error::{Error, Result};
 use common::launch::{self, Ended, Program, Watch};
+use common::proc::Proc;
 use common::tool::{self, complain, print_lines};
 
-use crate::cli::{Run, TOOL};
+use crate::cli::{Run, TOOL, Timeout};
+
+/// The status of a program that was ended for its time, as of timeout(1).
+const TIMED_OUT: u8 = 124;
+
+/// The signal that cannot be caught.
+const KILL: i32 = 9;
+
+/// How often version 1, which does not tell, is asked whether the groups are empty.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs the program in transient groups. What is left in them when it has ended is ended too, and they are
 /// removed.
-pub(crate) fn run(layout: &Layout, asked: Run, words: Vec<OsString>, dry_run: bool) -> anyhow::Result<u8> {
+pub(crate) fn run(
+    proc: &Proc,
+    layout: &Layout,
+    asked: Run,
+    words: Vec<OsString>,
+    dry_run: bool,
+) -> anyhow::Result<u8> {
     let program = Program::new(words)?;
-    let plan = Plan::new(layout, &asked.wanted, TOOL.name)?;
+    let Some(plan) = Plan::new(proc, layout, &asked.wanted, TOOL.name)? else {
+        let scope = scope::Command::new(proc)?;
+        if dry_run {
+            print_lines(&[scope.describe()])?;
+            return Ok(0);
+        }
+        return Err(scope.exec().into());
+    };
     if dry_run {
+        tell_lost(plan.lost());
         print_lines(&plan.describe())?;
         return Ok(0);
     }
     // From here on no signal ends us, so the groups are removed whatever comes.
     let watch = Watch::begin()?;
     launch::adopt_orphans()?;
-    let groups = plan.make()?;
-    let ended = watch.fork(|ready| {
-        let error = ready.and_then(|_| groups.join()).err().unwrap_or_else(|| program.exec());
-        tool::report(&TOOL, &error.into())
-    });
+    let groups = plan.make(proc)?;
+    tell_lost(groups.lost());
+    let clock = Clock { timeout: asked.timeout, groups: &groups, stage: Cell::new(Stage::Before) };
+    let after = clock.timeout.map(|timeout| timeout.after);
+    let begin = Instant::now();
+    let limits = &asked.wanted.limits;
+    let mut ring = || clock.ring();
+    let ended =
+        watch.until_death(true).into_group(groups.birthplace()).alarmed(after, &mut ring).fork(|ready| {
+            let ready = ready.and_then(|gate| {
+                groups.join(gate)?;
+                let _ = limits;
+                gate.die_with_parent(KILL)
+            });
+            let error = ready.err().unwrap_or_else(|| program.exec());
+            tool::report(&TOOL, &error.into())
+        });
+    let ended = match (ended, asked.no_kill) {
+        (Ok(ended), true) => clock.until_vacant(begin).map(|()| ended),
+        (ended, _) => ended,
+    };
+    let timed_out = clock.stage.get() != Stage::Before;
     for failure in groups.end() {
         let why = failure.hint().map_or(String::new(), |hint| format!("; {hint}"));
         complain(
@@ -37,12 +83,109 @@ pub(crate) fn run(layout: &Layout, asked: Run, words: Vec<OsString>, dry_run: bo
     }
     launch::bury_children();
     Ok(match ended? {
+        _ if timed_out => TIMED_OUT,
         Ended::Exited(status) => status,
         Ended::Killed(signal) => 128 + signal as u8,
     })
 }
 
+fn tell_lost(lost: &[Error]) {
+    for error in lost {
+        complain(TOOL.name, &format!("{error}; going on without"), error.hint());
+    }
+}
+
+/// How far the time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Before,
+    /// The signal was sent.
+    Asked,
+    /// What did not heed it was killed.
+    Killed,
+}
+
+/// Ends the program when its time is over.
+struct Clock<'a> {
+    timeout: Option<Timeout>,
+    groups: &'a Transient,
+    stage: Cell<Stage>,
+}
+
+impl Clock<'_> {
+    /// Does what is due, and answers after how long there is more.
+    fn ring(&self) -> Option<Duration> {
+        let timeout = self.timeout?;
+        match self.stage.get() {
+            Stage::Before => {
+                self.stage.set(Stage::Asked);
+                self.tell(self.groups.signal(timeout.signal));
+                timeout.kill_after
+            }
+            Stage::Asked => {
+                self.stage.set(Stage::Killed);
+                self.tell(self.groups.kill());
+                None
+            }
+            Stage::Killed => None,
+        }
+    }
+
+    fn tell(&self, done: Result<()>) {
+        if let Err(e) = done {
+            complain(TOOL.name, &e.to_string(), e.hint());
+        }
+    }
+
+    /// Waits until what the program left behind has ended as well, its time is over, or a signal asks us to end.
+    fn until_vacant(&self, begin: Instant) -> Result<()> {
+        let life = self.groups.life()?;
+        let due = |after: Duration| begin + after;
+        let mut due = self.timeout.and_then(|timeout| match self.stage.get() {
+            Stage::Before => Some(due(timeout.after)),
+            Stage::Asked => timeout.kill_after.map(|more| due(timeout.after + more)),
+            Stage::Killed => None,
+        });
+        while !life.is_over()? {
+            let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                due = self.ring().map(|after| Instant::now() + after);
+                continue;
+            }
+            let look = life.change().is_none().then_some(LOOK);
+            let limit = left.into_iter().chain(look).min();
+            if launch::pause(life.change(), limit)?.is_some() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Removes what runs that were killed have left.
-pub(crate) fn collect(_layout: &Layout, _parent: Option<&[u8]>, _dry_run: bool) -> anyhow::Result<u8> {
-    Err(Error::refused("not yet").into())
+pub(crate) fn collect(
+    proc: &Proc,
+    layout: &Layout,
+    parent: Option<&[u8]>,
+    dry_run: bool,
+) -> anyhow::Result<u8> {
+    let ours = Maker::ours(proc)?;
+    let mut lines = Vec::new();
+    let mut status = 0;
+    for hierarchy in layout.hierarchies() {
+        let places = match parent {
+            Some(path) => hierarchy.top.descend(path).map(|group| vec![group]),
+            None => scope::places(layout, hierarchy),
+        };
+        for place in places.unwrap_or_default() {
+            let collected = collect::collect(&place, TOOL.name, proc, &ours, dry_run);
+            lines.extend(collected.removed.iter().map(|path| [b"rmdir ", &path[..]].concat()));
+            for failure in collected.failures {
+                complain(TOOL.name, &failure.to_string(), failure.hint());
+                status = tool::LAUNCHER;
+            }
+        }
+    }
+    print_lines(&lines)?;
+    Ok(status)
 }

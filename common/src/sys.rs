@@ -9,7 +9,7 @@ mod processes;
 mod start;
 pub mod terminal;
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -33,6 +33,39 @@ fn owned(fd: libc::c_long) -> Result<OwnedFd> {
 pub fn lock(fd: impl AsFd) -> Result<()> {
     // SAFETY: takes two integers.
     Errno::result(unsafe { libc::flock(fd.as_fd().as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
+}
+
+/// The same with a lock that others can have too.
+pub fn lock_shared(fd: impl AsFd) -> Result<()> {
+    // SAFETY: takes two integers.
+    Errno::result(unsafe { libc::flock(fd.as_fd().as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) }).map(drop)
+}
+
+/// Sets an extended attribute of an open file. Source: fsetxattr(2).
+pub fn set_xattr(fd: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
+    let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: the name ends with a NUL, and the kernel reads as many bytes of the value as there are.
+    Errno::result(unsafe { libc::fsetxattr(fd, name.as_ptr(), value.as_ptr().cast(), value.len(), 0) })
+        .map(drop)
+}
+
+/// An extended attribute of an open file; none where it has none of this name, or can have none at all.
+/// Source: fgetxattr(2).
+pub fn xattr(fd: impl AsFd, name: &str) -> Result<Option<Vec<u8>>> {
+    let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+    // The most that there can be: XATTR_SIZE_MAX, xattr(7).
+    let mut value = vec![0u8; 1 << 16];
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: the name ends with a NUL, and the kernel writes at most `len` bytes into the buffer.
+    let length = unsafe { libc::fgetxattr(fd, name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    match Errno::result(length) {
+        Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(None),
+        length => {
+            value.truncate(length? as usize);
+            Ok(Some(value))
+        }
+    }
 }
 
 /// Reads a symbolic link below a directory into `buffer`; answers what was written. One system call and no

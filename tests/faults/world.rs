@@ -75,7 +75,7 @@ impl World {
 
         let sleep = |options: &[&str], user| {
             let mut runshare = Command::new(dir.path().join("runshare"));
-            runshare.args(options).args(["sleep", "1000"]).current_dir("/").stdout(Stdio::null());
+            runshare.args(options).args(["sleep", "10000"]).current_dir("/").stdout(Stdio::null());
             // A socket, for what is asked of those of a process.
             runshare.stdin(OwnedFd::from(UnixDatagram::unbound().unwrap()));
             if user {

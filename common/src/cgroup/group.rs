@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
-use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::error::{Error, Result};
 use crate::sys;
@@ -17,10 +17,6 @@ use crate::text::digits;
 /// How long an ended group may take to let go of its last process: tens of milliseconds where much memory
 /// is given back (man cgroups(7) says only that it can be EBUSY).
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long we wait for all that others have left: no run shall be held up by what cannot end, as a frozen
-/// process of version 1 or one of another pid namespace.
-const COLLECTING: Duration = Duration::from_secs(1);
 
 /// Below a cgroup mount nothing is followed that leads elsewhere. Source: openat2(2), Linux 5.6.
 const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
@@ -141,6 +137,14 @@ impl Group {
         self.is_in(parent)
     }
 
+    /// Removes the group of this name below it, which must be empty.
+    pub(super) fn remove_empty(&self, name: &[u8]) -> Result<()> {
+        match unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(e) => Err(Error::sys("rmdir", join(&self.path, name), e)),
+        }
+    }
+
     /// Removes it if nobody uses it, and if its name in `parent` stands for it.
     pub fn discard(&self, parent: &Group) {
         if self.is_in(parent).unwrap_or(false) {
@@ -148,7 +152,7 @@ impl Group {
         }
     }
 
-    fn is_in(&self, parent: &Group) -> Result<bool> {
+    pub(super) fn is_in(&self, parent: &Group) -> Result<bool> {
         match fstatat(&parent.dir, self.name(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(there) => Ok((there.st_dev, there.st_ino) == self.id()?),
             Err(Errno::ENOENT) => Ok(false),
@@ -156,29 +160,8 @@ impl Group {
         }
     }
 
-    /// Ends and removes the transient groups directly below whose makers were killed before they could: those
-    /// that are called `prefix-NUMBER`, have our mark, belong to our user, and are held by nobody. What cannot be
-    /// removed is left for the next one who comes by, and so is one that we are in ourselves: its maker was killed, and
-    /// the program that it started goes on and has started us.
-    pub fn collect(&self, prefix: &str) {
-        let us = Uid::effective().as_raw();
-        let this = std::process::id() as i32;
-        let end = Instant::now() + COLLECTING;
-        for name in self.names().unwrap_or_default().into_iter().filter(|name| is_transient(name, prefix)) {
-            let Ok(group) = self.descend(&name) else { continue };
-            let ours = |stat: FileStat| stat.st_uid == us && stat.st_mode & Mode::S_ISVTX.bits() != 0;
-            if fstat(&group.dir).is_ok_and(ours)
-                && group.hold(self).unwrap_or(false)
-                && !group.holds(this).unwrap_or(true)
-            {
-                let _ = group.kill(end);
-                let _ = group.remove(self, end);
-            }
-        }
-    }
-
     /// Its name in the group above.
-    fn name(&self) -> &[u8] {
+    pub(super) fn name(&self) -> &[u8] {
         self.path.rsplit(|&b| b == b'/').next().unwrap_or_default()
     }
 
@@ -277,7 +260,7 @@ impl Group {
     }
 
     /// Is this process in it or below? That of a threaded group is told by its threads only.
-    fn holds(&self, pid: i32) -> Result<bool> {
+    pub(super) fn holds(&self, pid: i32) -> Result<bool> {
         let list = match self.version {
             Version::V1 => "cgroup.procs",
             Version::V2 => "cgroup.threads",
@@ -306,7 +289,7 @@ impl Group {
     }
 
     /// Their names.
-    fn names(&self) -> Result<Vec<Vec<u8>>> {
+    pub(super) fn names(&self) -> Result<Vec<Vec<u8>>> {
         let fail = |e| Error::sys("list", &self.path, e);
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut dir =
@@ -332,7 +315,7 @@ impl Group {
         }
         let mut pause = Duration::from_millis(1);
         loop {
-            if !self.sweep(!at_once)? {
+            if !self.sweep((!at_once).then_some(libc::SIGKILL))? {
                 return Ok(());
             }
             if Instant::now() > end {
@@ -347,11 +330,35 @@ impl Group {
         }
     }
 
-    /// Is there a process in it or below? With `kill` each gets SIGKILL.
-    fn sweep(&self, kill: bool) -> Result<bool> {
+    /// Sends a signal to every process in it and below.
+    pub(super) fn signal(&self, signal: i32) -> Result<()> {
+        self.sweep(Some(signal)).map(drop)
+    }
+
+    /// Is a process in it or below?
+    pub(super) fn is_populated(&self) -> Result<bool> {
+        self.sweep(None)
+    }
+
+    /// Is none, as [`Group::events`] says?
+    pub(super) fn is_vacant(&self, events: impl AsFd) -> Result<bool> {
+        let mut text = [0; 256];
+        let length = nix::sys::uio::pread(events, &mut text, 0)
+            .map_err(|e| Error::sys("read", self.file("cgroup.events"), e))?;
+        Ok(text[..length].split(|&b| b == b'\n').any(|line| line == b"populated 0"))
+    }
+
+    /// Version 2: the file that tells by POLLPRI that something changed since it was read last.
+    pub(super) fn events(&self) -> Result<OwnedFd> {
+        openat(&self.dir, "cgroup.events", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(|e| Error::sys("open", self.file("cgroup.events"), e))
+    }
+
+    /// Is there a process in it or below? Each gets the signal, if there is one.
+    fn sweep(&self, signal: Option<i32>) -> Result<bool> {
         let mut some = false;
         for child in self.children()? {
-            match child?.sweep(kill) {
+            match child?.sweep(signal) {
                 Err(e) if is_removed(&e) => {}
                 answer => some |= answer?,
             }
@@ -361,14 +368,14 @@ impl Group {
             Err(e) if is_removed(&e) || e.errno() == Some(Errno::EOPNOTSUPP) => return Ok(some),
             pids => pids?,
         };
-        if kill && !pids.is_empty() {
+        if let (Some(signal), false) = (signal, pids.is_empty()) {
             let held: Vec<_> =
                 pids.iter().filter_map(|&pid| Some((pid, sys::pidfd_open(pid).ok()?))).collect();
             // A PID can be somebody else's by now; who is still listed is held by the right pidfd.
             let still = self.processes()?;
             for (_, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
                 // One that has ended meanwhile needs none.
-                let _ = sys::pidfd_send_signal(pidfd, libc::SIGKILL);
+                let _ = sys::pidfd_send_signal(pidfd, signal);
             }
         }
         Ok(some || !pids.is_empty())
@@ -376,8 +383,7 @@ impl Group {
 
     /// Sleeps so long, or until the kernel says that something changed in it.
     fn wait_for_change(&self, pause: Duration) {
-        let events = openat(&self.dir, "cgroup.events", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
-        match events {
+        match self.events() {
             Ok(events) => {
                 // One that was not read yet counts as changed.
                 let _ = nix::unistd::read(&events, &mut [0; 256]);
@@ -407,7 +413,7 @@ impl Group {
                     }
                     // Somebody can have slipped into a group below since they were all empty. With none below, what
                     // keeps it need not be seen: version 1 does not list processes outside of our pid namespace.
-                    if self.sweep(true)? || !some {
+                    if self.sweep(Some(libc::SIGKILL))? || !some {
                         std::thread::sleep(pause);
                     }
                 }
@@ -423,13 +429,6 @@ pub fn parse_procs(text: &[u8]) -> Vec<i32> {
     text.split(|&b| b == b'\n').filter_map(digits).collect()
 }
 
-/// Is this a name that a transient group gets: `prefix-PID`, or `prefix-PID-NUMBER`?
-fn is_transient(name: &[u8], prefix: &str) -> bool {
-    let numbers = name.strip_prefix(prefix.as_bytes()).and_then(|rest| rest.strip_prefix(b"-"));
-    let number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    numbers.is_some_and(|numbers| numbers.split(|&b| b == b'-').all(number))
-}
-
 /// Did the group vanish under our hands?
 fn is_removed(e: &Error) -> bool {
     e.is_gone() || e.errno() == Some(Errno::ENODEV)
@@ -437,21 +436,4 @@ fn is_removed(e: &Error) -> bool {
 
 fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     [path.strip_suffix(b"/").unwrap_or(path), b"/", name].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transient_groups_are_known_by_their_names() {
-        for name in ["rcgexec-1", "rcgexec-4194304-2"] {
-            assert!(is_transient(name.as_bytes(), "rcgexec"), "{name}");
-        }
-        for name in
-            ["rcgexec", "rcgexec-", "rcgexec-x", "rcgexec-1-", "rcgexec--1", "rcgexec-1 ", "rcgexec1", "a"]
-        {
-            assert!(!is_transient(name.as_bytes(), "rcgexec"), "{name}");
-        }
-    }
 }

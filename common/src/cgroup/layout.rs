@@ -150,6 +150,13 @@ impl Layout {
         self.hierarchies.iter().find(|hierarchy| hierarchy.top.version == Version::V2)
     }
 
+    /// Are there hierarchies of version 1 that have controllers?
+    pub fn is_hybrid(&self) -> bool {
+        let has =
+            |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|name| !name.starts_with(b"name="));
+        self.hierarchies.iter().any(has)
+    }
+
     /// The hierarchy of a line, and the group in it.
     pub fn locate(&self, line: &Line) -> Result<(&Hierarchy, Group)> {
         let hierarchy = self.hierarchies.iter().find(|hierarchy| hierarchy.controllers == line.controllers);
@@ -208,6 +215,13 @@ impl Hierarchy {
         };
         // A living group can be called so too.
         self.top.descend(below).map_err(|e| if e.is_gone() && line.is_deleted() { outside() } else { e })
+    }
+
+    /// The group above this one of the hierarchy; the top has none, and is answered itself.
+    pub fn above(&self, group: &Group) -> Result<Group> {
+        let below = group.path.strip_prefix(&self.top.path[..]).unwrap_or_default();
+        let end = below.iter().rposition(|&b| b == b'/').unwrap_or_default();
+        self.top.descend(&below[..end])
     }
 
     /// The groups from the mount point down to this one of the hierarchy, both included, each opened when it is asked for.

@@ -1,10 +1,15 @@
 //! Control groups: which hierarchy has which controller, limits, and groups that are held open.
 
+mod callers;
+pub mod collect;
 pub mod group;
 pub mod join;
 pub mod knobs;
 pub mod layout;
 pub mod named;
+mod place;
 pub mod plan;
+pub mod scope;
 pub mod set;
+pub mod transient;
 pub mod usage;

@@ -1,16 +1,15 @@
-//! Transient groups: planned whole, then made, limited, joined, emptied and removed.
-
-use std::path::Path;
-use std::time::Instant;
+//! Transient groups: planned whole, before any of them is made.
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::group::{Group, PATIENCE, Version};
+use super::callers;
+use super::collect::Maker;
+use super::group::{Group, Version};
 use super::knobs::{Limits, Setting};
 use super::layout::{Hierarchy, Layout};
-use super::set;
+use super::place::{self, Place};
 use crate::error::{Error, Result};
+use crate::proc::Proc;
 
 /// What is wanted of the groups.
 #[derive(Debug, Default)]
@@ -29,51 +28,209 @@ pub struct Wanted {
     pub systemd: bool,
 }
 
+/// The controllers that keep count of what is used, in both versions. Those of version 2 count the CPU's time in any group.
+const METERS: [(Version, &[u8]); 7] = [
+    (Version::V1, b"cpuacct"),
+    (Version::V1, b"memory"),
+    (Version::V1, b"pids"),
+    (Version::V1, b"blkio"),
+    (Version::V2, b"memory"),
+    (Version::V2, b"pids"),
+    (Version::V2, b"io"),
+];
+
+/// Where there is no version 2, what is in a group is known by one of these, the best first.
+const TRACKERS: [&[u8]; 5] = [b"pids", b"freezer", b"memory", b"cpuacct", b"cpu"];
+
 /// A transient group in one hierarchy, before it is made.
-struct Branch {
-    parent: Group,
+pub(super) struct Branch {
+    pub(super) parent: Group,
     /// What it is for.
-    controllers: Vec<Vec<u8>>,
+    pub(super) controllers: Vec<Vec<u8>>,
     /// Version 2: the groups from the top down that do not yet hand on these controllers.
-    enable: Vec<(Group, Vec<Vec<u8>>)>,
+    pub(super) enable: Vec<(Group, Vec<Vec<u8>>)>,
+    /// The same, of controllers that only count, and are done without where that fails.
+    pub(super) meters: Vec<(Group, Vec<Vec<u8>>)>,
     /// What is set, in order.
-    settings: Vec<Setting>,
+    pub(super) settings: Vec<Setting>,
+    /// Version 2: the parent's processes have to be moved first.
+    pub(super) evacuate: bool,
+    /// Nothing is limited by it, so it is done without where it cannot be made.
+    pub(super) optional: bool,
 }
 
 /// All that will be done, and nothing of it done yet.
 pub struct Plan {
-    prefix: &'static str,
-    branches: Vec<Branch>,
+    pub(super) prefix: &'static str,
+    pub(super) maker: Maker,
+    pub(super) branches: Vec<Branch>,
+    pub(super) best_effort: bool,
+    /// What cannot be had, where that is allowed.
+    pub(super) lost: Vec<Error>,
 }
 
 impl Plan {
     /// Decides where the groups go and what is written to them, one group for each hierarchy. They will be
-    /// called `prefix` and our PID, with a number behind it where that exists.
-    pub fn new(layout: &Layout, wanted: &Wanted, prefix: &'static str) -> Result<Plan> {
-        let mut plan = Plan { prefix, branches: Vec::new() };
+    /// called `prefix` and our PID, with a number behind it where that exists. None where they can only be in a scope that
+    /// systemd makes.
+    pub fn new(proc: &Proc, layout: &Layout, wanted: &Wanted, prefix: &'static str) -> Result<Option<Plan>> {
+        let (best_effort, lost) = (wanted.best_effort, Vec::new());
+        let mut plan = Plan { prefix, maker: Maker::ours(proc)?, branches: Vec::new(), best_effort, lost };
         for (controller, path) in &wanted.below {
             let hierarchy = layout.of(controller)?;
             let parent = hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[controller]))?;
-            plan.branch(hierarchy, parent, controller)?;
+            plan.branch(hierarchy, Place::Below(parent), controller)?;
         }
         for controller in wanted.limits.controllers() {
-            let name = controller.as_bytes();
-            let hierarchy = layout.of(name)?;
-            let named = wanted.below.iter().find(|(named, _)| named == name).map(|(_, path)| path);
-            let parent = match named.or(wanted.parent.as_ref()) {
-                Some(path) => hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[name]))?,
-                None => usual_parent(layout, hierarchy)?,
-            };
-            let settings = wanted.limits.settings(&controller, hierarchy.top.version)?;
-            plan.branch(hierarchy, parent, name)?.settings.extend(settings);
+            match plan.limit(proc, layout, wanted, &controller) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(e) if best_effort => plan.lost.push(e),
+                Err(e) => return Err(e),
+            }
         }
-        Ok(plan)
+        match plan.find(proc, layout, wanted) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // Nothing is limited, so nothing can be said to be.
+            Err(e) if best_effort => plan.lost.push(e),
+            Err(e) => return Err(e),
+        }
+        Ok(Some(plan))
     }
 
-    /// The group below this parent for this controller: a new one, or that of a controller in the same
-    /// hierarchy.
-    fn branch(&mut self, hierarchy: &Hierarchy, parent: Group, controller: &[u8]) -> Result<&mut Branch> {
-        let id = parent.id()?;
+    /// Plans the limits of a controller. False if they can only be had in a scope.
+    fn limit(&mut self, proc: &Proc, layout: &Layout, wanted: &Wanted, controller: &str) -> Result<bool> {
+        let name = controller.as_bytes();
+        let hierarchy = layout.of(name)?;
+        let settings = wanted.limits.settings(controller, hierarchy.top.version)?;
+        let named = wanted.below.iter().find(|(named, _)| named == name).map(|(_, path)| path);
+        let place = match named.or(wanted.parent.as_ref()) {
+            Some(path) => Place::Below(hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[name]))?),
+            None => place::usual(layout, hierarchy, proc, wanted.systemd)?,
+        };
+        if let Place::Scope = place {
+            return Ok(false);
+        }
+        let branch = self.branch(hierarchy, place, name)?;
+        branch.settings.extend(settings);
+        branch.optional = false;
+        Ok(true)
+    }
+
+    /// Plans the groups by which the processes are found, and known what they use. False if there can be none but in a
+    /// scope.
+    fn find(&mut self, proc: &Proc, layout: &Layout, wanted: &Wanted) -> Result<bool> {
+        let named = |hierarchy: &Hierarchy| {
+            let path = wanted.parent.as_ref()?;
+            // One that is named need not be in hierarchies that are not limited.
+            hierarchy.top.descend(path).ok()
+        };
+        let meters: &[(Version, &[u8])] = if wanted.measure { &METERS } else { &[] };
+        if let Some(v2) = layout.v2() {
+            let device = v2.top.id()?.0;
+            if !self.has(device)? {
+                let counted = v2.top.controllers()?;
+                let counts = meters.iter().any(|(version, name)| {
+                    *version == Version::V2 && counted.iter().any(|known| known == name)
+                });
+                let place = match named(v2) {
+                    Some(parent) => Some(Place::Below(parent)),
+                    None if counts => place::usual(layout, v2, proc, wanted.systemd).ok(),
+                    None => None,
+                };
+                let place = match place {
+                    None => place::without_limits(layout, v2, proc)?.map(Place::Below),
+                    // Where there are limits already it is not worth a scope.
+                    Some(Place::Scope) if !self.branches.is_empty() => None,
+                    Some(Place::Scope) => return Ok(false),
+                    place => place,
+                };
+                if let Some(place) = place {
+                    self.put(place, true)?;
+                }
+            }
+            for (_, name) in meters.iter().filter(|(version, _)| *version == Version::V2) {
+                for branch in &mut self.branches {
+                    if branch.parent.id()?.0 == device {
+                        // What it does not have it does not count.
+                        let _ = branch.enable(v2, name, true);
+                    }
+                }
+            }
+        }
+        let has_v2 = layout.v2().is_some() && !self.branches.is_empty();
+        for (_, name) in meters.iter().filter(|(version, _)| *version == Version::V1) {
+            // Version 2 tells the time of the CPU better.
+            if *name == b"cpuacct" && has_v2 {
+                continue;
+            }
+            self.count(layout, named, name)?;
+        }
+        for name in TRACKERS {
+            if self.branches.is_empty() {
+                self.count(layout, named, name)?;
+            }
+        }
+        if !self.branches.is_empty() {
+            return Ok(true);
+        }
+        if let Some(v2) = layout.v2() {
+            return place::usual(layout, v2, proc, wanted.systemd)
+                .map(|place| !matches!(place, Place::Scope));
+        }
+        Err(Error::refused("no group can be made: no cgroup file system is mounted")
+            .with_hint("mount -t cgroup2 none /sys/fs/cgroup"))
+    }
+
+    /// Plans a group of version 1 that only counts, where it can be.
+    fn count(
+        &mut self,
+        layout: &Layout,
+        named: impl Fn(&Hierarchy) -> Option<Group>,
+        name: &[u8],
+    ) -> Result<()> {
+        let Ok(hierarchy) = layout.of(name) else { return Ok(()) };
+        if hierarchy.top.version != Version::V1 || self.has(hierarchy.top.id()?.0)? {
+            return Ok(());
+        }
+        let own = || layout.own_group(hierarchy).ok();
+        if let Some(parent) = named(hierarchy).or_else(own).filter(|parent| parent.is_writable(".")) {
+            self.put(Place::Below(parent), true)?.controllers.push(name.to_vec());
+        }
+        Ok(())
+    }
+
+    /// Is there a group in the hierarchy of this device?
+    fn has(&self, device: u64) -> Result<bool> {
+        self.branches.iter().try_fold(false, |has, branch| Ok(has || branch.parent.id()?.0 == device))
+    }
+
+    fn put(&mut self, place: Place, optional: bool) -> Result<&mut Branch> {
+        let (parent, evacuate) = match place {
+            Place::Below(parent) => (parent, false),
+            Place::Beside(parent) => (parent, true),
+            Place::Scope => return Err(Error::refused("a scope is not below a group")),
+        };
+        self.branches.push(Branch {
+            parent,
+            controllers: Vec::new(),
+            enable: Vec::new(),
+            meters: Vec::new(),
+            settings: Vec::new(),
+            evacuate,
+            optional,
+        });
+        let last = self.branches.len() - 1;
+        Ok(&mut self.branches[last])
+    }
+
+    /// The group at this place for this controller: a new one, or that of a controller in the same hierarchy.
+    fn branch(&mut self, hierarchy: &Hierarchy, place: Place, controller: &[u8]) -> Result<&mut Branch> {
+        let id = match &place {
+            Place::Below(parent) | Place::Beside(parent) => parent.id()?,
+            Place::Scope => (0, 0),
+        };
         let mut at = None;
         for (known, branch) in self.branches.iter().enumerate() {
             match branch.parent.id()? {
@@ -91,31 +248,37 @@ impl Plan {
                 _ => {}
             }
         }
-        let at = at.unwrap_or_else(|| {
-            self.branches.push(Branch {
-                parent,
-                controllers: Vec::new(),
-                enable: Vec::new(),
-                settings: Vec::new(),
-            });
-            self.branches.len() - 1
-        });
-        let branch = &mut self.branches[at];
+        let branch = match at {
+            Some(at) => &mut self.branches[at],
+            None => self.put(place, false)?,
+        };
+        if hierarchy.top.version == Version::V2 {
+            branch.enable(hierarchy, controller, false)?;
+        }
         if !branch.controllers.iter().any(|known| known == controller) {
             branch.controllers.push(controller.to_vec());
         }
-        if hierarchy.top.version == Version::V2 {
-            branch.enable(hierarchy, controller)?;
-        }
         Ok(branch)
+    }
+
+    /// What will not be had, where that is allowed.
+    pub fn lost(&self) -> &[Error] {
+        &self.lost
     }
 
     /// Every directory and write, as a person would type them.
     pub fn describe(&self) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         let name = format!("{}-{}", self.prefix, std::process::id());
+        for branch in self.branches.iter().filter(|branch| branch.evacuate) {
+            let leaf = branch.parent.file(callers::NAME);
+            lines.push([b"mkdir ", &leaf[..]].concat());
+            for pid in branch.parent.processes().unwrap_or_default() {
+                lines.push([format!("write {pid} to ").as_bytes(), &leaf, b"/cgroup.procs"].concat());
+            }
+        }
         for branch in &self.branches {
-            for (group, controllers) in &branch.enable {
+            for (group, controllers) in branch.enable.iter().chain(&branch.meters) {
                 lines.push(
                     [b"write ", &enabling(controllers)[..], b" to ", &group.file("cgroup.subtree_control")]
                         .concat(),
@@ -131,45 +294,20 @@ impl Plan {
         for branch in &self.branches {
             lines.push([b"rmdir ", &branch.parent.file(&name)[..]].concat());
         }
+        for branch in self.branches.iter().filter(|branch| branch.evacuate) {
+            let (leaf, group) = (branch.parent.file(callers::NAME), branch.parent.file("cgroup.procs"));
+            lines.push([b"move what is in ", &leaf[..], b" back to ", &group[..]].concat());
+            lines.push([b"rmdir ", &leaf[..]].concat());
+        }
         lines
     }
-
-    /// Makes the groups and sets their limits; first, what earlier runs that were killed have left beside them is
-    /// removed. On an error none of them is left.
-    pub fn make(self) -> Result<Transient> {
-        let mut made = Transient { groups: Vec::new() };
-        let prefix = self.prefix;
-        match self.branches.into_iter().try_for_each(|branch| made.grow(branch, prefix)) {
-            Ok(()) => Ok(made),
-            Err(e) => {
-                made.end();
-                Err(e)
-            }
-        }
-    }
-}
-
-/// Where a transient group goes if nobody says so: below our own, so that our limits hold for it too. On
-/// version 2 our own group has processes, us, so below it nothing can be limited unless it is the root.
-fn usual_parent(layout: &Layout, hierarchy: &Hierarchy) -> Result<Group> {
-    let own = layout.own_group(hierarchy)?;
-    // Source: sd_booted(3).
-    let systemd = Path::new("/run/systemd/system").is_dir();
-    if own.version == Version::V1 || (own.is_real_root()? && !systemd) {
-        return Ok(own);
-    }
-    let refused = Error::refused([b"no group can be made below our own one, ", &own.path[..]].concat());
-    Err(match systemd {
-        true => refused.with_hint("systemd manages these groups: run this by `systemd-run --scope -p Delegate=yes`, or name a delegated group with --parent"),
-        false => refused.with_hint("it has processes, so on version 2 it cannot hand on controllers: name another with --parent"),
-    })
 }
 
 impl Branch {
     /// Plans to hand a controller on from the top down to the parent. A group with processes in it must not do
     /// that: some controllers would turn it, and all below, into threaded ones, in which nobody can do
     /// anything any more. Source: cgroup-v2.rst, "No Internal Process Constraint".
-    fn enable(&mut self, hierarchy: &Hierarchy, controller: &[u8]) -> Result<()> {
+    fn enable(&mut self, hierarchy: &Hierarchy, controller: &[u8], meter: bool) -> Result<()> {
         let name = |e: Error| {
             let e = e.of_controllers(&[controller]);
             match e.errno() {
@@ -179,114 +317,49 @@ impl Branch {
                 _ => e,
             }
         };
+        let mut found = Vec::new();
         for group in hierarchy.chain(&self.parent) {
             let group = group.map_err(name)?;
             let handed_on = group.read("cgroup.subtree_control").map_err(name)?;
             if handed_on.split(|&b| b == b' ').any(|name| name == controller) {
                 continue;
             }
-            if !group.is_real_root().map_err(name)? && !group.processes().map_err(name)?.is_empty() {
+            let cannot = |why: &[u8]| {
                 let what =
                     [b"controller ", controller, b" cannot be handed on by ", &group.path[..]].concat();
-                return Err(Error::refused([what, b": it has processes".to_vec()].concat())
-                    .with_hint("name a group without processes with --parent"));
+                Error::refused([&what[..], b": ", why].concat())
+            };
+            if self.evacuate && group.path != self.parent.path {
+                return Err(cannot(b"it is above what was delegated to us").with_hint(
+                    "whoever delegated the group has to hand it on: a unit of systemd by Delegate=yes, user@.service by `Delegate=cpu cpuset io memory pids`",
+                ));
             }
-            match self.enable.iter_mut().find(|(known, _)| known.path == group.path) {
+            if !self.evacuate
+                && !group.is_real_root().map_err(name)?
+                && !group.processes().map_err(name)?.is_empty()
+            {
+                return Err(
+                    cannot(b"it has processes").with_hint("name a group without processes with --parent")
+                );
+            }
+            if meter && !group.is_writable("cgroup.subtree_control") {
+                return Err(cannot(b"it may not be written to"));
+            }
+            found.push(group);
+        }
+        let list = if meter { &mut self.meters } else { &mut self.enable };
+        for group in found {
+            match list.iter_mut().find(|(known, _)| known.path == group.path) {
                 Some((_, controllers)) if controllers.iter().any(|known| known == controller) => {}
                 Some((_, controllers)) => controllers.push(controller.to_vec()),
-                None => self.enable.push((group, vec![controller.to_vec()])),
+                None => list.push((group, vec![controller.to_vec()])),
             }
         }
         Ok(())
     }
 }
 
-fn enabling(controllers: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn enabling(controllers: &[Vec<u8>]) -> Vec<u8> {
     let signed: Vec<Vec<u8>> = controllers.iter().map(|name| [b"+", &name[..]].concat()).collect();
     signed.join(&b' ')
-}
-
-/// Groups that exist for one program.
-pub struct Transient {
-    groups: Vec<Made>,
-}
-
-/// A transient group, the one it was made below, and what it is for.
-struct Made {
-    parent: Group,
-    group: Group,
-    controllers: Vec<Vec<u8>>,
-}
-
-impl Transient {
-    fn grow(&mut self, branch: Branch, prefix: &str) -> Result<()> {
-        let Branch { parent, controllers, enable, settings } = branch;
-        for (group, controllers) in &enable {
-            let signed = enabling(controllers);
-            let write = group.write("cgroup.subtree_control", &String::from_utf8_lossy(&signed));
-            write.map_err(|e| e.of_controllers(controllers))?;
-        }
-        parent.collect(prefix);
-        let group = make_free(&parent, &format!("{prefix}-{}", std::process::id()))
-            .map_err(|e| e.of_controllers(&controllers))?;
-        self.groups.push(Made { parent, group, controllers });
-        let group = &self.groups[self.groups.len() - 1].group;
-        set::set(group, &settings)
-    }
-
-    /// Moves our process into all of them.
-    pub fn join(&self) -> Result<()> {
-        let join = |made: &Made| made.group.join().map_err(|e| e.of_controllers(&made.controllers));
-        self.groups.iter().try_for_each(join)
-    }
-
-    /// Ends what is left in them and removes them; answers what could not be done: for each group that stays,
-    /// why.
-    pub fn end(self) -> Vec<Error> {
-        // A descriptor for each level of groups that the program made; the program has ended.
-        if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-            let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-        }
-        // Should the program have moved us in as well, we leave first.
-        let us = std::process::id() as i32;
-        for made in &self.groups {
-            if made.group.processes().is_ok_and(|pids| pids.contains(&us)) {
-                let _ = made.parent.join();
-            }
-        }
-        // All are emptied first: a process is in one group of each hierarchy.
-        let patience = || Instant::now() + PATIENCE;
-        let emptied: Vec<Result<()>> = self.groups.iter().map(|made| made.group.kill(patience())).collect();
-        let mut failures = Vec::new();
-        for (made, emptied) in self.groups.into_iter().zip(emptied) {
-            let Made { parent, group, controllers } = made;
-            if let Err(e) = group.remove(&parent, patience()) {
-                failures.push(emptied.err().unwrap_or(e).of_controllers(&controllers));
-            }
-        }
-        failures
-    }
-}
-
-/// Makes a group with this name, or with a number behind it if there is one, and holds it. Who collects what others
-/// left can take it for that until it is held; then another is made.
-fn make_free(parent: &Group, name: &str) -> Result<Group> {
-    let mut refusal = None;
-    for number in 1..100 {
-        let name = if number == 1 { name.to_string() } else { format!("{name}-{number}") };
-        match parent.make(&name) {
-            Err(e) if e.errno() == Some(Errno::EEXIST) || e.is_gone() => refusal = Some(e),
-            Err(e) => return Err(e),
-            Ok(group) => match group.hold(parent) {
-                Ok(true) => return Ok(group),
-                // Anybody may lock it, but then nobody would remove it.
-                Ok(false) => group.discard(parent),
-                Err(e) => {
-                    let _ = group.remove(parent, Instant::now());
-                    return Err(e);
-                }
-            },
-        }
-    }
-    Err(refusal.unwrap_or_else(|| Error::sys("flock", parent.file(name), Errno::EWOULDBLOCK)))
 }

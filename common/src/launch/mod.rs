@@ -21,7 +21,7 @@ use search::{Guard, Search};
 pub use environment::Environment;
 pub use pty::Pty;
 pub use search::interpreter;
-pub use watch::{Gate, Watch};
+pub use watch::{Gate, Watch, pause};
 
 /// What is to be run.
 #[derive(Clone, Debug)]

@@ -1,10 +1,13 @@
 //! A parent that waits for the program: it passes signals on, stops with it, and learns how it ended.
 
+use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use nix::unistd::{ForkResult, Pid, getpgid};
 
@@ -155,6 +158,21 @@ pub struct Watch<'a> {
     group: Option<BorrowedFd<'a>>,
     /// The program gets this terminal.
     pty: Option<Pty>,
+    /// Something is to be done while it runs.
+    alarm: Option<Alarm<'a>>,
+}
+
+/// Something that is done when it is time, and says after how long again.
+struct Alarm<'a> {
+    /// The first time is so long after the start.
+    after: Duration,
+    act: &'a mut dyn FnMut() -> Option<Duration>,
+}
+
+impl fmt::Debug for Alarm<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Alarm({:?})", self.after)
+    }
 }
 
 impl<'a> Watch<'a> {
@@ -170,8 +188,8 @@ impl<'a> Watch<'a> {
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), Some(&mut old_mask))
             .map_err(|e| Error::sys("sigprocmask", "", e))?;
         let (until_death, gated, init) = (false, false, false);
-        let (proc, init_of, group, pty) = (None, None, None, None);
-        Ok(Watch { mask, old_mask, chld_ignored, proc, until_death, gated, init, init_of, group, pty })
+        let (proc, init_of, group, pty, alarm) = (None, None, None, None, None);
+        Ok(Watch { mask, old_mask, chld_ignored, proc, until_death, gated, init, init_of, group, pty, alarm })
     }
 
     /// By this /proc it will be seen whether the child hears what it is sent; without, by what is mounted on `/proc` then.
@@ -204,6 +222,11 @@ impl<'a> Watch<'a> {
     /// ours. Not for an init.
     pub fn with_pty(self, pty: Option<Pty>) -> Watch<'a> {
         Watch { pty, ..self }
+    }
+
+    /// So long after the program's start this is done, by us who wait; it answers after how long once more.
+    pub fn alarmed(self, after: Option<Duration>, act: &'a mut dyn FnMut() -> Option<Duration>) -> Watch<'a> {
+        Watch { alarm: after.map(|after| Alarm { after, act }), ..self }
     }
 
     /// Forks; the child runs `child`, which answers only with an exit status where the program could not be
@@ -313,14 +336,21 @@ impl<'a> Watch<'a> {
             .map_err(|e| Error::sys("sigprocmask", "", e))
     }
 
-    fn until_end(&self, child: &mut Child, socket: Option<&OwnedFd>) -> Result<Ended> {
+    fn until_end(&mut self, child: &mut Child, socket: Option<&OwnedFd>) -> Result<Ended> {
         let mut ended = None;
+        let mut due = self.alarm.as_ref().map(|alarm| Instant::now() + alarm.after);
         while ended.is_none() {
             if let Some(pump) = &mut child.pump {
                 pump.until_signal()?;
             }
-            let (signal, code) = match sys::wait_signal(&self.mask) {
+            let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let (signal, code) = match sys::wait_signal(&self.mask, left) {
                 Err(Errno::EINTR) => continue,
+                Err(Errno::EAGAIN) => {
+                    let again = self.alarm.as_mut().and_then(|alarm| (alarm.act)());
+                    due = again.map(|after| Instant::now() + after);
+                    continue;
+                }
                 answer => answer.map_err(|e| Error::sys("sigtimedwait", "", e))?,
             };
             // Whatever came before this signal may have been told, and decides what is done about it.
@@ -455,7 +485,7 @@ impl<'a> Watch<'a> {
 
     /// A signal has come after the program's end: does it want us to end as well?
     fn is_asked_to_end(&self, pump: &Pump) -> Result<bool> {
-        let signal = match sys::wait_signal(&self.mask) {
+        let signal = match sys::wait_signal(&self.mask, None) {
             Err(Errno::EINTR) => return Ok(false),
             answer => answer.map_err(|e| Error::sys("sigtimedwait", "", e))?.0,
         };
@@ -466,6 +496,31 @@ impl<'a> Watch<'a> {
         }
         Ok(among(ENDS, signal))
     }
+}
+
+/// Waits on, when the program has ended, where [`Watch`] did: until something happens behind this descriptor that POLLPRI
+/// tells of, a child ends, or so long. Answers the signal by which we are asked to end, if one is.
+pub fn pause(change: Option<BorrowedFd<'_>>, limit: Option<Duration>) -> Result<Option<i32>> {
+    let signals = SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .map_err(|e| Error::sys("signalfd", "", e))?;
+    let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    fds.extend(change.map(|change| PollFd::new(change, PollFlags::POLLPRI)));
+    // One too long to be told is none, and one that is cut short is asked for again.
+    let limit = limit.and_then(|limit| PollTimeout::try_from(limit).ok()).unwrap_or(PollTimeout::NONE);
+    match nix::poll::poll(&mut fds, limit) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(e) => return Err(Error::sys("poll", "signals", e)),
+    }
+    let mut asked = None;
+    while let Ok(Some(signal)) = signals.read_signal() {
+        match signal.ssi_signo as i32 {
+            libc::SIGCHLD => super::bury_children(),
+            signal if among(ENDS, signal) => asked = Some(signal),
+            signal if among(STOPS, signal) => stop(None),
+            _ => {}
+        }
+    }
+    Ok(asked)
 }
 
 /// Stops us, with our terminal as it was before.

@@ -1,6 +1,7 @@
 //! The calls about processes, their signals and their rights, each wrapped once.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
@@ -143,12 +144,19 @@ pub fn wait_any() -> Result<Option<(Pid, Change)>> {
 }
 
 /// Waits for one of these signals, which are blocked: its number, and how it came (`SI_USER`, `SI_KERNEL` and so on of
-/// sigaction(2)). nix tells only the number, and not of real-time signals. Source: sigwaitinfo(2).
-pub fn wait_signal(mask: &SigSet) -> Result<(i32, i32)> {
-    // SAFETY: the set is initialised; the kernel writes one siginfo through the pointer, plain data that outlives the call.
+/// sigaction(2)); EAGAIN where none comes for so long. nix tells only the number, and not of real-time signals.
+/// Source: sigtimedwait(2).
+pub fn wait_signal(mask: &SigSet, limit: Option<Duration>) -> Result<(i32, i32)> {
+    let limit = limit.map(|limit| libc::timespec {
+        tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: limit.subsec_nanos().into(),
+    });
+    let limit = limit.as_ref().map_or(std::ptr::null(), |limit| limit as *const _);
+    // SAFETY: the set is initialised; the limit is null or outlives the call; the kernel writes one siginfo through the
+    // pointer, plain data that outlives the call.
     let (answer, info) = unsafe {
         let mut info = std::mem::zeroed::<libc::siginfo_t>();
-        (libc::sigwaitinfo(mask.as_ref(), &raw mut info), info)
+        (libc::sigtimedwait(mask.as_ref(), &raw mut info, limit), info)
     };
     Errno::result(answer).map(|signal| (signal, info.si_code))
 }

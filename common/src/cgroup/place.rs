@@ -1,0 +1,104 @@
+//! Where a transient group goes if nobody says so.
+
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, Uid};
+
+use super::callers;
+use super::group::{Group, Version};
+use super::layout::{Hierarchy, Layout};
+use crate::error::{Error, Result};
+use crate::proc::Proc;
+use crate::sys;
+
+/// A place for a transient group.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Below this group, as it is.
+    Below(Group),
+    /// Below this one of version 2, whose processes have to be moved to a group of their own before.
+    Beside(Group),
+    /// In a scope, which systemd makes.
+    Scope,
+}
+
+/// Does systemd manage the groups of this machine? Source: sd_booted(3).
+pub(super) fn is_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Finds one, for a group that is to have limits. Below our own group, so that our limits hold for it too. On version 2
+/// our own group has processes, us, so below it nothing can be limited, unless it is the real root, or they can be moved.
+pub(super) fn usual(layout: &Layout, hierarchy: &Hierarchy, proc: &Proc, ask: bool) -> Result<Place> {
+    let own = layout.own_group(hierarchy)?;
+    let systemd = is_systemd();
+    if own.version == Version::V1 || (own.is_real_root()? && !systemd) {
+        return Ok(Place::Below(own));
+    }
+    let group = match callers::is_callers(&own) {
+        true => hierarchy.above(&own)?,
+        false => own,
+    };
+    match why_not(hierarchy, &group, proc, systemd)? {
+        None => Ok(Place::Beside(group)),
+        Some(_) if systemd && ask => Ok(Place::Scope),
+        Some(why) => {
+            let what =
+                [b"no group can be made below our own one, ", &group.path[..], b": ", &why[..]].concat();
+            Err(Error::refused(what).with_hint(match systemd {
+                true => "without --no-systemd, systemd is asked for a scope to make it in; or name a delegated group with --parent",
+                false => "it has processes, so on version 2 it cannot hand on controllers: name another with --parent",
+            }))
+        }
+    }
+}
+
+/// The same for a group without limits, by which processes are only found. None where there can be none.
+pub(super) fn without_limits(layout: &Layout, hierarchy: &Hierarchy, proc: &Proc) -> Result<Option<Group>> {
+    let own = layout.own_group(hierarchy)?;
+    let group = match callers::is_callers(&own) {
+        true => hierarchy.above(&own)?,
+        false => own,
+    };
+    // Where version 1 has the controllers, systemd has nothing in version 2 that a group could disturb.
+    let unmanaged = !is_systemd() || layout.is_hybrid() || is_delegated(hierarchy, &group)?;
+    let _ = proc;
+    Ok((unmanaged && group.is_writable(".")).then_some(group))
+}
+
+/// Why a group cannot have its processes moved to one below it; none if it can.
+fn why_not(hierarchy: &Hierarchy, group: &Group, proc: &Proc, systemd: bool) -> Result<Option<Vec<u8>>> {
+    if systemd && !is_delegated(hierarchy, group)? {
+        return Ok(Some(b"it is systemd's, and was not delegated".to_vec()));
+    }
+    for file in [".", "cgroup.procs", "cgroup.subtree_control"] {
+        if !group.is_writable(file) {
+            let user = Uid::effective().as_raw();
+            return Ok(Some(format!("user id {user} may not write to it").into_bytes()));
+        }
+    }
+    Ok(callers::strangers(group, proc)?.first().map(|pid| match pid {
+        0 => b"it has processes of another pid namespace".to_vec(),
+        pid => format!("it has process {pid} of another user").into_bytes(),
+    }))
+}
+
+/// Was the unit of systemd that a group is of, or is below, delegated? It says so by an attribute of the directory.
+/// Source: systemd's CGROUP_DELEGATION; `user.delegate` since 251, before that only `trusted.delegate`.
+fn is_delegated(hierarchy: &Hierarchy, group: &Group) -> Result<bool> {
+    let chain = hierarchy.chain(group).collect::<Result<Vec<_>>>()?;
+    let is_unit = |group: &&Group| {
+        let kinds: [&[u8]; 6] = [b".service", b".scope", b".slice", b".socket", b".mount", b".swap"];
+        kinds.iter().any(|kind| group.name().ends_with(kind))
+    };
+    let Some(unit) = chain.iter().rev().find(is_unit) else { return Ok(false) };
+    let says = |name: &str| matches!(sys::xattr(unit, name), Ok(Some(value)) if value == b"1");
+    Ok(["user.delegate", "trusted.delegate"].into_iter().any(says))
+}
+
+impl Group {
+    /// May we write to this file of it, or, as `.`, make groups in it?
+    pub(super) fn is_writable(&self, file: &str) -> bool {
+        nix::unistd::faccessat(self, file, AccessFlags::W_OK, nix::fcntl::AtFlags::AT_EACCESS).is_ok()
+    }
+}
