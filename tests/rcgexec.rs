@@ -95,7 +95,10 @@ impl Parent {
                 return None;
             }
         }
-        Some(Parent::below(controllers.iter().map(|controller| hierarchy(controller).point).collect()))
+        // And in that of version 2, by which a program's processes are found.
+        let v2 = hierarchies().into_iter().filter(|hierarchy| hierarchy.v2);
+        let points = controllers.iter().map(|controller| hierarchy(controller)).chain(v2);
+        Some(Parent::below(points.map(|hierarchy| hierarchy.point).collect()))
     }
 
     /// One in every hierarchy, those with only a name too. None where there is none.

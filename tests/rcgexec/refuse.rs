@@ -43,7 +43,7 @@ fn a_request_that_makes_no_sense_is_refused() {
     let named = "with a limit, -g has to name its controllers";
     #[rustfmt::skip]
     let cases: Vec<(Vec<String>, String, &str)> = vec![
-        (vec![], "neither a group nor a limit was given".into(), "join one with -g CONTROLLERS:PATH, or set a limit such as --cpu-quota 20000"),
+        (vec![], "neither a group nor a limit was given".into(), "join one with -g CONTROLLERS:PATH, or set a limit such as --cpu-quota 20000; rules (cgrules.conf) are not read"),
         (vec![format!("--parent={name}")], "--parent is for groups that are made, and without a limit none is".into(), usage),
         (vec![format!("--parent={name}"), format!("-gcpu:{name}")], "--parent is for groups that are made, and without a limit none is".into(), usage),
         (vec!["-gcpu".into()], "a group is given as CONTROLLERS:PATH, not cpu".into(), example),
