@@ -17,6 +17,7 @@ use crate::runshare::{CTRL_C, Terminal};
 
 mod clean;
 mod join;
+mod place;
 mod refuse;
 mod run;
 

@@ -8,6 +8,7 @@ use super::group::{Group, Version};
 use super::knobs::{Limits, Setting};
 use super::layout::{Hierarchy, Layout};
 use super::place::{self, Place};
+use super::scope;
 use crate::error::{Error, Result};
 use crate::proc::Proc;
 
@@ -67,6 +68,8 @@ pub struct Plan {
     pub(super) best_effort: bool,
     /// What cannot be had, where that is allowed.
     pub(super) lost: Vec<Error>,
+    /// Scopes that other runs were in, and may have left something in.
+    pub(super) scopes: Vec<Group>,
 }
 
 impl Plan {
@@ -74,8 +77,9 @@ impl Plan {
     /// called `prefix` and our PID, with a number behind it where that exists. None where they can only be in a scope that
     /// systemd makes.
     pub fn new(proc: &Proc, layout: &Layout, wanted: &Wanted, prefix: &'static str) -> Result<Option<Plan>> {
-        let (best_effort, lost) = (wanted.best_effort, Vec::new());
-        let mut plan = Plan { prefix, maker: Maker::ours(proc)?, branches: Vec::new(), best_effort, lost };
+        let (best_effort, maker) = (wanted.best_effort, Maker::ours(proc)?);
+        let (branches, lost, scopes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Plan { prefix, maker, branches, best_effort, lost, scopes };
         for (controller, path) in &wanted.below {
             let hierarchy = layout.of(controller)?;
             let parent = hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[controller]))?;
@@ -95,6 +99,10 @@ impl Plan {
             // Nothing is limited, so nothing can be said to be.
             Err(e) if best_effort => plan.lost.push(e),
             Err(e) => return Err(e),
+        }
+        if let (Some(v2), Some(moved)) = (layout.v2(), plan.branches.iter().find(|branch| branch.evacuate)) {
+            // What cannot be looked into is nothing that could be removed.
+            plan.scopes = scope::beside(v2, &moved.parent).unwrap_or_default();
         }
         Ok(Some(plan))
     }

@@ -96,13 +96,18 @@ fn answers(user: bool) -> Result<()> {
 pub fn places(layout: &Layout, hierarchy: &Hierarchy) -> Result<Vec<Group>> {
     let own = layout.own_group(hierarchy)?;
     let group = if callers::is_callers(&own) { hierarchy.above(&own)? } else { own };
-    let mut places = Vec::new();
-    if group.version == Version::V2 && place::is_systemd() {
-        places.extend(scopes(&hierarchy.above(&group)?)?);
-        places.extend(scopes(&group)?);
-    }
+    let mut places = beside(hierarchy, &group)?;
     places.push(group);
     Ok(places)
+}
+
+/// The scopes of runs beside this group of version 2, and it itself if it is one: scopes are in the slice that who asked for
+/// them is in.
+pub(super) fn beside(hierarchy: &Hierarchy, group: &Group) -> Result<Vec<Group>> {
+    match group.version == Version::V2 && place::is_systemd() {
+        true => scopes(&hierarchy.above(group)?),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// The scopes of runs directly below a group.

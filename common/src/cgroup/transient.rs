@@ -58,7 +58,8 @@ impl Plan {
     /// Makes the groups and sets their limits; first, what earlier runs that were killed have left beside them is
     /// removed. On an error none of them is left.
     pub fn make(self, proc: &Proc) -> Result<Transient> {
-        let Plan { prefix, maker, branches, best_effort, lost } = self;
+        let Plan { prefix, maker, branches, best_effort, lost, scopes } = self;
+        scopes.iter().for_each(|scope| drop(collect(scope, prefix, proc, &maker, false)));
         let mut made = Transient { lost, ..Transient::default() };
         for branch in branches {
             let optional = branch.optional;
