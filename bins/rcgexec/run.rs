@@ -6,6 +6,8 @@ use common::cgroup::layout::Layout;
 use common::cgroup::plan::Plan;
 use common::error::Error;
 use common::launch::{self, Ended, Program, Watch};
+use common::proc::{Proc, oom};
+use common::sys;
 use common::tool::{self, complain, print_lines};
 
 use crate::cli::{Run, TOOL};
@@ -22,9 +24,16 @@ pub(crate) fn run(layout: &Layout, asked: Run, words: Vec<OsString>, dry_run: bo
     // From here on no signal ends us, so the groups are removed whatever comes.
     let watch = Watch::begin()?;
     launch::adopt_orphans()?;
+    let (limits, proc) = (&asked.wanted.limits, Proc::system()?);
     let groups = plan.make()?;
+    // What limits the program itself, once it is in its groups.
+    let own = || {
+        limits.oom_score_adj().map_or(Ok(()), |score| oom::adjust(&proc, score))?;
+        if limits.sets_cpus() { sys::use_all_cpus() } else { Ok(()) }
+    };
     let ended = watch.fork(|ready| {
-        let error = ready.and_then(|_| groups.join()).err().unwrap_or_else(|| program.exec());
+        let error =
+            ready.and_then(|_| groups.join()).and_then(|()| own()).err().unwrap_or_else(|| program.exec());
         tool::report(&TOOL, &error.into())
     });
     for failure in groups.end() {
