@@ -171,9 +171,9 @@ fn a_kind_a_column_and_a_limit_are_one_row_each() {
         &copy.path().join("common/src/cgroup/knobs.rs"),
         "pub const KNOBS",
         "    Knob { option: \"odd-limit\", short: None, value: \"N\", help: \"Oddness\", controller: \"pids\", \
-         parse: |text| range(text, 1, 9), takes: \"1 to 9\", \
-         v1: Spelling { file: \"pids.odd\", text: |limits| max_or_number(limits, \"odd-limit\") }, \
-         v2: Spelling { file: \"pids.odd\", text: |limits| max_or_number(limits, \"odd-limit\") } },",
+         repeated: false, parse: |text| range(text, 1, 9), takes: \"1 to 9\", \
+         v1: Spelling::file(\"pids.odd\", |limits| max_or_number(limits, \"odd-limit\")), \
+         v2: Spelling::file(\"pids.odd\", |limits| max_or_number(limits, \"odd-limit\")) },",
     );
 
     // Kept from run to run, and begun with what cargo has compiled of others: only what is ours is compiled.

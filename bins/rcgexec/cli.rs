@@ -164,12 +164,17 @@ const ACTIONS: &[&str] = &["update", "freeze", "thaw", "kill", "remove", "stat",
 fn options() -> Vec<Opt> {
     let help = |option| {
         let knob = KNOBS.iter().find(|knob| knob.option == option);
-        knob.map(|knob| format!("{} ({})", knob.help, knob.takes)).unwrap_or_default()
+        let told = |knob: &Knob| match knob.is_switch() {
+            true => knob.help.to_string(),
+            false => format!("{} ({})", knob.help, knob.takes),
+        };
+        knob.map(told).unwrap_or_default()
     };
     let knob = |knob: &Knob| {
-        let opt = match knob.repeated {
-            true => repeated(knob.short, knob.option, knob.value, ""),
-            false => valued(knob.short, knob.option, knob.value, ""),
+        let opt = match (knob.is_switch(), knob.repeated) {
+            (true, _) => switch(knob.short, knob.option, ""),
+            (false, true) => repeated(knob.short, knob.option, knob.value, ""),
+            (false, false) => valued(knob.short, knob.option, knob.value, ""),
         };
         opt.help_of(knob.option, help)
     };
@@ -391,6 +396,9 @@ fn what(matches: &Matches) -> Result<What> {
 fn limits(matches: &Matches) -> Result<Limits> {
     let mut limits = Limits::default();
     for knob in KNOBS {
+        if knob.is_switch() && matches.has(knob.option) {
+            limits.set(knob, b"")?;
+        }
         for (_, text) in matches.all(knob.option) {
             limits.set(knob, text.as_bytes())?;
         }
@@ -401,6 +409,7 @@ fn limits(matches: &Matches) -> Result<Limits> {
     for (_, text) in matches.all("set") {
         limits.set_raw(text.as_bytes())?;
     }
+    limits.check(matches.has("update") || matches.has("name"))?;
     Ok(limits)
 }
 
@@ -467,7 +476,11 @@ fn spec(text: &[u8]) -> Result<Spec> {
 /// The groups below which new ones are to be made.
 fn below(spec: Spec) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     match spec.controllers {
-        Controllers::Named(names) => Ok(names.into_iter().map(|name| (name, spec.path.clone())).collect()),
+        Controllers::Named(names) => {
+            // Block io has one name among the limits, that of version 2.
+            let name = |name| if name == b"blkio" { b"io".to_vec() } else { name };
+            Ok(names.into_iter().map(|known| (name(known), spec.path.clone())).collect())
+        }
         _ => Err(Error::refused("with a limit, -g has to name its controllers")),
     }
 }

@@ -11,7 +11,8 @@ use common::cgroup::scope;
 use common::cgroup::transient::Transient;
 use common::error::{Error, Result};
 use common::launch::{self, Ended, Program, Watch};
-use common::proc::Proc;
+use common::proc::{Proc, oom};
+use common::sys;
 use common::tool::{self, complain, print_lines};
 
 use crate::cli::{Run, TOOL, Timeout};
@@ -57,12 +58,17 @@ pub(crate) fn run(
     let after = clock.timeout.map(|timeout| timeout.after);
     let begin = Instant::now();
     let limits = &asked.wanted.limits;
+    // What limits the program itself, once it is in its groups.
+    let own = || {
+        limits.oom_score_adj().map_or(Ok(()), |score| oom::adjust(proc, score))?;
+        if limits.sets_cpus() { sys::use_all_cpus() } else { Ok(()) }
+    };
     let mut ring = || clock.ring();
     let ended =
         watch.until_death(true).into_group(groups.birthplace()).alarmed(after, &mut ring).fork(|ready| {
             let ready = ready.and_then(|gate| {
                 groups.join(gate)?;
-                let _ = limits;
+                own()?;
                 gate.die_with_parent(KILL)
             });
             let error = ready.err().unwrap_or_else(|| program.exec());

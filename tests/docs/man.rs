@@ -1,7 +1,7 @@
 //! Man pages: prose by hand in `man/TOOL.SECTION.in`, with lines that stand for what the tables know.
 
 use clap::Command;
-use common::cgroup::knobs::KNOBS;
+use common::cgroup::knobs::{KNOBS, Spelling};
 use common::kind::KINDS;
 use common::ns::create::PROPAGATIONS;
 use common::ns::refer::FORMS;
@@ -23,11 +23,19 @@ pub fn filled(template: &str) -> String {
     let columns = list(COLUMNS.iter().map(|column| (column.name, roff(column.help))));
     let modes = list(PROPAGATIONS.iter().map(|(name, _, what)| (*name, roff(what))));
     let limits = list(KNOBS.iter().map(|knob| {
-        let files = format!("\\fI{}\\fR on version 1, \\fI{}\\fR on version 2", knob.v1.file, knob.v2.file);
-        (
-            knob.option,
-            format!("{}: {}. Controller {}: {files}.", roff(knob.help), roff(knob.takes), knob.controller),
-        )
+        let files = |spelling: &Spelling, version: char| {
+            let files: Vec<String> = spelling.all().map(|file| format!("\\fI{file}\\fR")).collect();
+            let files = if files.is_empty() { "nothing".into() } else { files.join(" or ") };
+            format!("{files} on version {version}")
+        };
+        let files = format!("{}, {}", files(&knob.v1, '1'), files(&knob.v2, '2'));
+        let of = match knob.controller {
+            "" => "Of the process: \\fI/proc/PID/oom_score_adj\\fR.".to_string(),
+            "io" => format!("Controller io, on version 1 blkio: {files}."),
+            name => format!("Controller {name}: {files}."),
+        };
+        let takes = if knob.is_switch() { String::new() } else { format!(": {}", roff(knob.takes)) };
+        (knob.option, format!("{}{takes}. {of}", roff(knob.help)))
     }));
     let parts = list(TAKEN.iter().map(|(name, _, what)| (*name, roff(what))));
     let sources: String = SOURCES

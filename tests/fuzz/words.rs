@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use common::Result;
+use common::cgroup::group::Version;
 use common::cgroup::knobs::{KNOBS, Limits, Value};
 use common::kind::KINDS;
 use common::launch::{Environment, parse_signal};
@@ -25,34 +26,68 @@ use crate::tools::rlsns::filter::{Column, Filter};
 pub(super) fn limit(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for knob in KNOBS {
-        let value = (knob.parse)(&text);
-        match value {
+        let value = (knob.parse)(bytes);
+        match &value {
             None => {}
             Some(Value::Max) => assert!(text == "max" || text == "-1"),
-            Some(Value::Number(number)) => {
-                let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-                let power = match text[end..].to_ascii_uppercase().trim_end_matches("B").trim_end_matches("I")
-                {
-                    "" => 0,
-                    unit => 1 + "KMGT".find(unit).expect("a unit"),
+            Some(Value::Idle) => assert!(text == "idle"),
+            Some(Value::On) => assert!(bytes.is_empty() && knob.is_switch()),
+            Some(Value::Cpus(cpus)) => {
+                let percent: f64 = text.strip_suffix('%').expect("a percent sign").parse().expect("a number");
+                assert!((cpus * 100.0 - percent).abs() < 1e-6 * percent);
+            }
+            Some(Value::Signed(number)) => {
+                let (sign, digits) = text.strip_prefix('-').map_or((1, &*text), |digits| (-1, digits));
+                let digits = decimal(digits.as_bytes(), 1000).expect("digits");
+                assert_eq!(i128::from(*number), sign * i128::try_from(digits).expect("a small number"));
+            }
+            Some(Value::List(list)) => {
+                // It is the same list, and a short one.
+                let numbers = |list: &str| {
+                    let piece = |piece: &str| {
+                        let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
+                        let number = |text: &str| decimal(text.as_bytes(), 65535).expect("digits");
+                        number(first)..=number(last)
+                    };
+                    list.split(',').flat_map(piece).collect::<std::collections::BTreeSet<_>>()
                 };
-                let expected = decimal(&text.as_bytes()[..end], u128::MAX).expect("digits") << (10 * power);
-                assert_eq!(u128::from(number), expected);
-                assert_eq!((knob.parse)(&number.to_string()), value);
+                assert_eq!(numbers(list), numbers(&text));
+                assert_eq!((knob.parse)(list.as_bytes()), value);
+            }
+            Some(Value::Device(name, most)) => {
+                let rest = bytes.strip_prefix(&name[..]).expect("the device first");
+                let rest = rest.strip_prefix(b":").expect("a colon").to_vec();
+                let rest = String::from_utf8(rest).expect("a number");
+                match most {
+                    None => assert!(rest == "max" || rest == "-1"),
+                    Some(most) => assert_size(&rest, *most),
+                }
+            }
+            Some(Value::Number(number)) => {
+                assert_size(&text, *number);
+                assert_eq!((knob.parse)(number.to_string().as_bytes()), value);
             }
         }
         let mut limits = Limits::default();
-        assert_eq!(limits.set(knob, bytes).is_ok(), value.is_some() && std::str::from_utf8(bytes).is_ok());
-        assert_eq!(limits.is_empty(), limits.controllers().is_empty());
+        assert_eq!(limits.set(knob, bytes).is_ok(), value.is_some());
+        assert_eq!(limits.is_empty(), value.is_none());
+        assert_eq!(limits.controllers().is_empty(), value.is_none() || knob.controller.is_empty());
+    }
+    let mut limits = Limits::default();
+    if limits.set_raw(bytes).is_ok() {
+        assert!(bytes.contains(&b'=') && !bytes.contains(&b'\n') && !bytes.starts_with(b"cgroup."));
+        assert!(!bytes.split(|&b| b == b'=').next().expect("a file").contains(&b'/'));
+    } else {
+        assert!(limits.is_empty());
     }
     let mut limits = Limits::default();
     match limits.set_cpus(bytes) {
         Err(e) => assert!(is_line(&e.to_string()) && limits.is_empty()),
         Ok(()) => {
             let row = |option| KNOBS.iter().find(|knob| knob.option == option).expect("a row");
-            let told = (row("cpu-quota").v2.text)(&limits);
+            let told = limits.settings("cpu", Version::V2).expect("both have it").remove(0).value;
             let (quota, period) = told.split_once(' ').expect("two numbers");
-            let in_range = |option, text| (row(option).parse)(text).is_some();
+            let in_range = |option, text: &str| (row(option).parse)(text.as_bytes()).is_some();
             assert!(in_range("cpu-quota", quota) && in_range("cpu-period", period), "{told}");
             // No more than half a microsecond from what was asked.
             let [quota, period, cpus] =
@@ -60,6 +95,25 @@ pub(super) fn limit(bytes: &[u8]) {
             assert!((quota - cpus * period).abs() <= 0.5 + 1e-6, "{told}");
         }
     }
+}
+
+/// So many bytes, with or without a unit, or a number alone.
+fn assert_size(text: &str, number: u64) {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let power = match text[end..].to_ascii_uppercase().trim_end_matches("B").trim_end_matches("I") {
+        "" => 0,
+        unit => 1 + "KMGT".find(unit).expect("a unit"),
+    };
+    let Some((whole, part)) = text[..end].split_once('.') else {
+        let expected = decimal(&text.as_bytes()[..end], u128::MAX).expect("digits") << (10 * power);
+        return assert_eq!(u128::from(number), expected);
+    };
+    let whole = decimal(whole.as_bytes(), u128::MAX).expect("digits") << (10 * power);
+    let part = format!("0.{part}").parse::<f64>().expect("digits") * f64::from(1u32 << 10).powi(power as i32);
+    assert!(
+        (u128::from(number) - whole) as f64 - part <= 1.0
+            && part - ((u128::from(number) - whole) as f64) < 2.0
+    );
 }
 
 /// A signal is one that there is, in any case of letters, with and without SIG.

@@ -105,8 +105,14 @@ impl Layout {
         self.hierarchies.iter()
     }
 
-    /// The hierarchy that has this controller.
+    /// The hierarchy that has this controller. That of block io has another name in version 1, and is found by both.
     pub fn of(&self, controller: &[u8]) -> Result<&Hierarchy> {
+        let known = |name: &[u8]| {
+            self.own.iter().any(|line| line.controllers.iter().any(|controller| controller == name))
+        };
+        if controller == b"io" && known(b"blkio") {
+            return self.of(b"blkio");
+        }
         let v1 = self
             .hierarchies
             .iter()

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 use super::group::{Group, Version};
-use super::knobs::{KNOBS, Knob};
+use super::knobs::{KNOBS, Spelling};
 use super::layout::Hierarchy;
 use crate::error::Result;
 use crate::text::digits;
@@ -23,14 +23,39 @@ pub struct InForce {
 /// controllers that are not handed on, set no limit.
 pub fn in_force(hierarchy: &Hierarchy, group: &Group) -> Result<Vec<InForce>> {
     let mut found: Vec<InForce> = Vec::new();
+    // What a cpuset of version 1 would have from above: it always says something.
+    let mut above: Vec<(&str, Vec<u8>)> = Vec::new();
     for group in hierarchy.chain(group) {
         let group = group?;
         for knob in KNOBS {
-            let file = file(knob, group.version);
-            let Some(value) = read(&group, file)? else { continue };
-            let known = found.iter().any(|known| known.file == file && known.group == group.path);
-            if !known && is_limit(&value) && !is_circumstance(knob, &group)? {
-                found.push(InForce { file, value, group: group.path.clone() });
+            let here = knob.controller_of(group.version).as_bytes();
+            if group.version == Version::V1 && !hierarchy.controllers.iter().any(|name| name == here) {
+                continue;
+            }
+            let spelling = knob.spelling(group.version);
+            for file in spelling.all() {
+                let Some(value) = read(&group, file)? else { continue };
+                let known = found.iter().any(|known| known.file == file && known.group == group.path);
+                if known || !is_limit(&value) || spelling.is_none(&value) {
+                    continue;
+                }
+                if here == b"cpuset" && group.version == Version::V1 {
+                    let last = above.iter_mut().find(|(known, _)| *known == file);
+                    let same = last.as_ref().is_some_and(|(_, last)| *last == value);
+                    let is_first = last.is_none();
+                    match last {
+                        Some((_, last)) => last.clone_from(&value),
+                        None => above.push((file, value.clone())),
+                    }
+                    if same || is_first && hierarchy.sees_all {
+                        continue;
+                    }
+                }
+                if !is_circumstance(spelling, &group)? {
+                    // One for each device has a line for each.
+                    let value = value.split(|&b| b == b'\n').collect::<Vec<_>>().join(&b", "[..]);
+                    found.push(InForce { file, value, group: group.path.clone() });
+                }
             }
         }
     }
@@ -45,32 +70,19 @@ fn read(group: &Group, file: &str) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn file(knob: &Knob, version: Version) -> &'static str {
-    match version {
-        Version::V1 => knob.v1.file,
-        Version::V2 => knob.v2.file,
-    }
-}
-
-/// Does this text of a limit's file set one? Version 1 says "none" of memory by the highest number of pages.
+/// Does this text of a limit's file set one? Version 1 says "none" of memory by the highest number of pages. What is
+/// none only for some files their rows know.
 pub fn is_limit(value: &[u8]) -> bool {
     let highest = digits(value).is_some_and(|number: u64| number > i64::MAX as u64 - (1 << 16));
-    !(highest || value == b"-1" || value.starts_with(b"max"))
+    !(highest || value.is_empty() || value == b"-1" || value.starts_with(b"max"))
 }
 
-/// A value that is never "none", such as a period, limits nothing where no other limit of its controller does.
-fn is_circumstance(knob: &Knob, group: &Group) -> Result<bool> {
-    let can_be_none = |knob: &Knob| (knob.parse)("max").is_some();
-    let others = KNOBS.iter().filter(|other| other.controller == knob.controller && can_be_none(other));
-    if can_be_none(knob) {
-        return Ok(false);
+/// A value that is never "none", such as a period, limits nothing where that to which it belongs does not.
+fn is_circumstance(spelling: &Spelling, group: &Group) -> Result<bool> {
+    match spelling.needs() {
+        Some(file) => Ok(!read(group, file)?.is_some_and(|value| is_limit(&value))),
+        None => Ok(false),
     }
-    for other in others {
-        if read(group, file(other, group.version))?.is_some_and(|value| is_limit(&value)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// A counter. A row of [`COUNTERS`].
@@ -129,7 +141,7 @@ mod tests {
 
     #[test]
     fn no_limit_has_many_spellings() {
-        for none in [&b"max"[..], b"max 100000", b"-1", b"9223372036854771712"] {
+        for none in [&b"max"[..], b"max 100000", b"-1", b"9223372036854771712", b""] {
             assert!(!is_limit(none), "{}", String::from_utf8_lossy(none));
         }
         for some in [&b"20000 100000"[..], b"67108864", b"0", b"50"] {

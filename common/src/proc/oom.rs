@@ -73,6 +73,14 @@ impl Oom {
     }
 }
 
+/// Gives us, and what we become, this score. Below the least that somebody without CAP_SYS_RESOURCE has chosen, it
+/// takes that right.
+pub fn adjust(proc: &Proc, score: i32) -> Result<()> {
+    let file = proc.this()?.open(FILE, OFlag::O_WRONLY, "oom_score_adj")?;
+    let written = nix::unistd::write(file, score.to_string().as_bytes());
+    written.map(drop).map_err(|e| Error::sys("write", format!("{score} to oom_score_adj"), e))
+}
+
 fn score(task: &Task) -> Result<i32> {
     parse(&task.read(FILE)?)
         .ok_or_else(|| Error::sys("parse", format!("oom_score_adj of {}", task.pid), Errno::EINVAL))

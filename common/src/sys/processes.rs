@@ -61,6 +61,16 @@ pub fn set_undumpable() -> crate::Result<()> {
     nix::sys::prctl::set_dumpable(false).map_err(|e| crate::Error::sys("prctl", "PR_SET_DUMPABLE", e))
 }
 
+/// Lets us run on every CPU that our group has: since Linux 6.2 the kernel keeps what a process was bound to before.
+/// Source: sched_setaffinity(2).
+pub fn use_all_cpus() -> crate::Result<()> {
+    // More than any kernel can have; it takes as many as it knows.
+    let all = [u64::MAX; 1024];
+    // SAFETY: the kernel reads so many bytes, and the array has them.
+    let answer = unsafe { libc::sched_setaffinity(0, size_of_val(&all), all.as_ptr().cast()) };
+    Errno::result(answer).map(drop).map_err(|e| crate::Error::sys("sched_setaffinity", "all CPUs", e))
+}
+
 /// Makes a child process. For callers with one thread only, as the tools are: then the child may do what the
 /// parent may. Source: fork(2).
 pub fn fork() -> Result<ForkResult> {
