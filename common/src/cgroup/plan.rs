@@ -240,6 +240,11 @@ impl Transient {
         self.groups.iter().try_for_each(join)
     }
 
+    /// The groups, one for each hierarchy.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().map(|made| &made.group)
+    }
+
     /// Ends what is left in them and removes them; answers what could not be done: for each group that stays,
     /// why.
     pub fn end(self) -> Vec<Error> {
