@@ -9,6 +9,7 @@ pub(crate) mod nsinfo {
 #[path = "../bins/rcgexec"]
 pub(crate) mod rcgexec {
     pub(crate) mod cli;
+    pub(crate) mod report;
 }
 #[path = "../bins/rlsns"]
 pub(crate) mod rlsns {

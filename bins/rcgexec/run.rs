@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use common::cgroup::collect::{self, Maker};
@@ -9,6 +10,7 @@ use common::cgroup::layout::Layout;
 use common::cgroup::plan::Plan;
 use common::cgroup::scope;
 use common::cgroup::transient::Transient;
+use common::cgroup::usage::Usage;
 use common::error::{Error, Result};
 use common::launch::{self, Ended, Program, Watch};
 use common::proc::{Proc, oom};
@@ -16,6 +18,7 @@ use common::sys;
 use common::tool::{self, complain, print_lines};
 
 use crate::cli::{Run, TOOL, Timeout};
+use crate::report::{self, Facts};
 
 /// The status of a program that was ended for its time, as of timeout(1).
 const TIMED_OUT: u8 = 124;
@@ -49,6 +52,10 @@ pub(crate) fn run(
         print_lines(&plan.describe())?;
         return Ok(0);
     }
+    let sink = asked.report.as_ref().map(report::open).transpose()?;
+    let sink = asked.report.as_ref().map(report::open).transpose()?;
+    // By which we know that there was nothing to report of: closed by exec.
+    let (mut unstarted, failed) = std::io::pipe().map_err(|e| Error::io("pipe", "", &e))?;
     // From here on no signal ends us, so the groups are removed whatever comes.
     let watch = Watch::begin()?;
     launch::adopt_orphans()?;
@@ -56,13 +63,13 @@ pub(crate) fn run(
     tell_lost(groups.lost());
     let clock = Clock { timeout: asked.timeout, groups: &groups, stage: Cell::new(Stage::Before) };
     let after = clock.timeout.map(|timeout| timeout.after);
-    let begin = Instant::now();
     let limits = &asked.wanted.limits;
     // What limits the program itself, once it is in its groups.
     let own = || {
         limits.oom_score_adj().map_or(Ok(()), |score| oom::adjust(proc, score))?;
         if limits.sets_cpus() { sys::use_all_cpus() } else { Ok(()) }
     };
+    let begin = Instant::now();
     let mut ring = || clock.ring();
     let ended =
         watch.until_death(true).into_group(groups.birthplace()).alarmed(after, &mut ring).fork(|ready| {
@@ -72,13 +79,38 @@ pub(crate) fn run(
                 gate.die_with_parent(KILL)
             });
             let error = ready.err().unwrap_or_else(|| program.exec());
+            let _ = (&failed).write_all(&[1]);
             tool::report(&TOOL, &error.into())
         });
+    drop(failed);
     let ended = match (ended, asked.no_kill) {
         (Ok(ended), true) => clock.until_vacant(begin).map(|()| ended),
         (ended, _) => ended,
     };
-    let timed_out = clock.stage.get() != Stage::Before;
+    let wall = begin.elapsed();
+    let timed_out = (clock.stage.get() != Stage::Before).then_some(after).flatten();
+    let started = !unstarted.read(&mut [0]).is_ok_and(|length| length > 0);
+    let facts = ended.as_ref().ok().filter(|_| started).map(|&ended| {
+        // What is counted is complete when nobody is left.
+        let left_killed = groups.life().and_then(|life| life.is_over()).is_ok_and(|over| !over);
+        clock.tell(groups.kill());
+        let usage = match sink.is_some() || ended == Ended::Killed(KILL) {
+            true => Usage::take(&groups.groups()),
+            false => Ok(Usage::default()),
+        };
+        let facts = |usage| Facts {
+            words: program.words(),
+            ended: Some(ended),
+            status: status(ended, timed_out),
+            timed_out,
+            wall,
+            usage,
+            swap_is_as_it_was: limits.leaves_swap(),
+            left_killed,
+            notes: Vec::new(),
+        };
+        usage.map(facts)
+    });
     for failure in groups.end() {
         let why = failure.hint().map_or(String::new(), |hint| format!("; {hint}"));
         complain(
@@ -88,11 +120,27 @@ pub(crate) fn run(
         );
     }
     launch::bury_children();
-    Ok(match ended? {
-        _ if timed_out => TIMED_OUT,
-        Ended::Exited(status) => status,
-        Ended::Killed(signal) => 128 + signal as u8,
-    })
+    if let Some(facts) = facts {
+        let told = facts.and_then(|facts| {
+            if facts.ended == Some(Ended::Killed(KILL)) && let Some(line) = report::oom_line(&facts.usage) {
+                complain(TOOL.name, &line, None);
+            }
+            sink.map_or(Ok(()), |sink| sink.write(&facts))
+        });
+        if let Err(e) = told {
+            complain(TOOL.name, &format!("no report: {e}"), e.hint());
+        }
+    }
+    Ok(status(ended?, timed_out))
+}
+
+/// What we end with.
+fn status(ended: Ended, timed_out: Option<Duration>) -> u8 {
+    match (ended, timed_out) {
+        (_, Some(_)) => TIMED_OUT,
+        (Ended::Exited(status), None) => status,
+        (Ended::Killed(signal), None) => 128 + signal as u8,
+    }
 }
 
 fn tell_lost(lost: &[Error]) {

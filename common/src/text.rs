@@ -214,9 +214,45 @@ pub fn cut(text: &str, columns: usize) -> &str {
     text
 }
 
+/// Bytes for people, by powers of 1024: `512 B`, `64 MiB`, `12.3 MiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: &[&str] = &["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // One that would be rounded up to 1024 has the next unit.
+    let mut number = bytes as f64 / 1024.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().unwrap_or(&"");
+    while number >= 1023.95 {
+        let Some(next) = units.next() else { break };
+        (number, unit) = (number / 1024.0, next);
+    }
+    let text = format!("{number:.1}");
+    format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_the_largest_unit_that_is_not_a_fraction() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (1 << 20, "1 MiB"),
+            ((1 << 20) - 1, "1 MiB"),
+            (64 << 20, "64 MiB"),
+            (12_900_000, "12.3 MiB"),
+            (u64::MAX, "16 EiB"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(size(bytes), expected);
+        }
+    }
 
     #[test]
     fn times_are_seconds_or_have_a_unit() {

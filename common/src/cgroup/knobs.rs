@@ -424,6 +424,12 @@ impl Limits {
         Ok(())
     }
 
+    /// Is memory limited, and swap not?
+    pub fn leaves_swap(&self) -> bool {
+        let is_set = |option: &str| self.value(option).is_some();
+        is_set("memory") && !is_set("memory-swap") && !is_set("swap")
+    }
+
     /// Is none set?
     pub fn is_empty(&self) -> bool {
         self.knobs.is_empty() && self.raw.is_empty()

@@ -111,7 +111,14 @@ impl Plan {
     fn limit(&mut self, proc: &Proc, layout: &Layout, wanted: &Wanted, controller: &str) -> Result<bool> {
         let name = controller.as_bytes();
         let hierarchy = layout.of(name)?;
-        let settings = wanted.limits.settings(controller, hierarchy.top.version)?;
+        let settings = match self.best_effort {
+            false => wanted.limits.settings(controller, hierarchy.top.version)?,
+            true => {
+                let (settings, lacking) = wanted.limits.settings_as_far(controller, hierarchy.top.version);
+                self.lost.extend(lacking);
+                settings
+            }
+        };
         let named = wanted.below.iter().find(|(named, _)| named == name).map(|(_, path)| path);
         let place = match named.or(wanted.parent.as_ref()) {
             Some(path) => Place::Below(hierarchy.top.descend(path).map_err(|e| e.of_controllers(&[name]))?),

@@ -107,9 +107,7 @@ impl Transient {
         match best_effort {
             false => set::set(group, &settings),
             true => {
-                for setting in &settings {
-                    self.lost.extend(set::set(group, std::slice::from_ref(setting)).err());
-                }
+                self.lost.extend(set::set_as_far(group, &settings));
                 Ok(())
             }
         }

@@ -1,5 +1,7 @@
 //! What holds for the processes of a group, and what they have used.
 
+mod total;
+
 use nix::errno::Errno;
 
 use super::group::{Group, Version};
@@ -7,6 +9,8 @@ use super::knobs::{KNOBS, Spelling};
 use super::layout::Hierarchy;
 use crate::error::Result;
 use crate::text::digits;
+
+pub use total::{Pressure, Usage, divide, of_devices, of_lines};
 
 /// A limit that a group has.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -197,6 +197,18 @@ pub fn parse_signal(text: &str) -> Option<i32> {
     (lowest..=highest).contains(&number).then_some(number)
 }
 
+/// The name of a signal: `KILL`, `RTMIN+3`. None where it has none. Source: signal(7).
+pub fn signal_name(number: i32) -> Option<String> {
+    if let Ok(signal) = Signal::try_from(number) {
+        return Some(signal.as_str().trim_start_matches("SIG").into());
+    }
+    let (lowest, highest) = sys::realtime_signals();
+    (lowest..=highest).contains(&number).then(|| match number - lowest {
+        0 => "RTMIN".into(),
+        offset => format!("RTMIN+{offset}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +239,18 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse_signal(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_signal_is_found_again_by_its_name() {
+        let (_, highest) = sys::realtime_signals();
+        for number in 1..=highest {
+            let name = signal_name(number);
+            // Two are the C library's own.
+            assert!(name.is_some() || [32, 33].contains(&number), "{number}");
+            assert!(name.is_none_or(|name| parse_signal(&name) == Some(number)), "{number}");
+        }
+        assert_eq!((signal_name(9).as_deref(), signal_name(0), signal_name(99)), (Some("KILL"), None, None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How we begin, without Rust's runtime, and what we were given: command line, environment, descriptors.
 
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
@@ -14,13 +14,7 @@ use super::{Result, ignore, owned};
 /// Takes a descriptor over that was given to us by its number and can be written to: ours is closed on exec, and that one
 /// is too unless it is one of the standard ones. EBADF where it is none. Source: fcntl(2).
 pub fn take_given(fd: RawFd) -> Result<OwnedFd> {
-    // SAFETY: only asks, of any number.
-    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
-    if flags & libc::O_ACCMODE == libc::O_RDONLY || flags & libc::O_PATH != 0 {
-        return Err(Errno::EBADF);
-    }
-    // SAFETY: makes a descriptor that nothing else knows.
-    let taken = owned(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into())?;
+    let taken = copy(fd)?;
     if fd > 2 {
         // SAFETY: it was given to us to be written to and is used by nothing of ours.
         Errno::result(unsafe { libc::close(fd) })?;
@@ -28,7 +22,35 @@ pub fn take_given(fd: RawFd) -> Result<OwnedFd> {
     Ok(taken)
 }
 
-/// Writes all of it to what [`take_given`] took. Nobody is left who would be killed by SIGPIPE: that is EPIPE.
+/// The same, but the one that was given stays as it is, for the program that we start. One that is closed on exec is our
+/// own and was given by nobody: EBADF as well.
+pub fn share_given(fd: RawFd) -> Result<OwnedFd> {
+    // SAFETY: only asks, of any number.
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Err(Errno::EBADF);
+    }
+    copy(fd)
+}
+
+/// Another descriptor above the standard ones for what can be written to.
+fn copy(fd: RawFd) -> Result<OwnedFd> {
+    // SAFETY: only asks, of any number.
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    if flags & libc::O_ACCMODE == libc::O_RDONLY || flags & libc::O_PATH != 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: makes a descriptor that nothing else knows.
+    owned(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into())
+}
+
+/// Opens a file for what is to be told in it: it is made, or emptied. Source: open(2).
+pub fn create_file(path: &OsStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::from_bits_truncate(0o666))
+}
+
+/// Writes all of it to what [`take_given`] and the like took. Nobody is left who would be killed by SIGPIPE: that is EPIPE.
 pub fn tell_given(fd: impl AsFd, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         match without_sigpipe(|| nix::unistd::write(&fd, bytes)) {

@@ -1,5 +1,7 @@
 //! Writing JSON that is valid whatever bytes stand in it.
 
+use std::time::Duration;
+
 use crate::text::{base64, json_string};
 
 /// A value.
@@ -11,6 +13,8 @@ pub enum Value {
     Bool(bool),
     /// A number.
     Number(u64),
+    /// So many millionths of one: seconds to the microsecond, for example.
+    Millionths(u64),
     /// Bytes that anybody may have chosen.
     Text(Vec<u8>),
     /// Several of those as one text with this byte between them.
@@ -31,6 +35,11 @@ impl Value {
     /// A number that may be missing.
     pub fn number(number: Option<impl Into<u64>>) -> Value {
         number.map_or(Value::Null, |number| Value::Number(number.into()))
+    }
+
+    /// A time in seconds, that may be missing.
+    pub fn seconds(time: Option<Duration>) -> Value {
+        time.map_or(Value::Null, |time| Value::Millionths(time.as_micros().try_into().unwrap_or(u64::MAX)))
     }
 
     /// A whole document.
@@ -73,6 +82,10 @@ fn write(out: &mut String, steps: usize, value: &Value) {
         Value::Null => out.push_str("null"),
         Value::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
         Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Millionths(number) => {
+            let text = format!("{}.{:06}", number / 1_000_000, number % 1_000_000);
+            out.push_str(text.trim_end_matches('0').trim_end_matches('.'));
+        }
         Value::Text(bytes) => out.push_str(&json_string(bytes)),
         Value::Lines { lines, between } => out.push_str(&json_string(&lines.join(between))),
         Value::List(values) if values.iter().all(Value::is_simple) => {
@@ -117,6 +130,16 @@ pub(super) fn indent(steps: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fractions_are_as_short_as_they_can_be() {
+        let cases = [(0, "0"), (1, "0.000001"), (1_500_000, "1.5"), (20_000_000, "20"), (20_050_000, "20.05")];
+        for (millionths, expected) in cases {
+            assert_eq!(Value::Millionths(millionths).document(), format!("{expected}\n"));
+        }
+        assert_eq!(Value::seconds(Some(Duration::from_millis(1250))), Value::Millionths(1_250_000));
+        assert_eq!(Value::seconds(None), Value::Null);
+    }
 
     #[test]
     fn a_document_is_valid_for_any_bytes() {
