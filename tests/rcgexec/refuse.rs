@@ -96,6 +96,8 @@ fn what_the_machine_does_not_have_is_named() {
     ];
     for options in cases {
         let (said, advice) = refused(&t.tool("rcgexec").args(&options).arg("true").run());
+        let joins = options.iter().all(|option| option.starts_with("-g"));
+        let hint = if joins { "there is no such group; with --create it is made, and stays" } else { hint };
         assert_eq!((said, advice.as_str()), (line("cpu"), hint), "{options:?}");
     }
 }
@@ -111,10 +113,7 @@ fn an_ordinary_user_is_told_what_is_missing() {
         run.arg("/proc/self/cgroup").run()
     };
     let (line, hint) = refused(&join());
-    assert_eq!(
-        line,
-        format!("write 0 to {}/cgroup.procs (controller pids): Permission denied", dir.display())
-    );
+    assert_eq!(line, format!("open {}/cgroup.procs (controller pids): Permission denied", dir.display()));
     assert!(hint.contains("write access to cgroup.procs"), "{hint}");
     let (line, hint) = refused(&limit());
     assert!(line.ends_with(": Permission denied") && line.contains("/sys/fs/cgroup"), "{line}");
@@ -155,11 +154,11 @@ fn a_read_only_mount_is_named() {
     let told = format!("mkdir {}/rcgexec-", parent.dir("cpu").display());
     assert!(line.starts_with(&told) && line.ends_with(": Read-only file system"), "{line}");
     assert_eq!(hint, "this cgroup mount is read-only, as in most containers");
+    // This one hands nothing on.
+    let Some(parent) = Parent::new(&t, &["cpu"]) else { return };
     let (line, hint) = refused(&changed(&t, &change, &["-g", &format!("cpu:{}", parent.name)]));
-    let told = format!(
-        "write 0 to {}/cgroup.procs (controller cpu): Read-only file system",
-        parent.dir("cpu").display()
-    );
+    let told =
+        format!("open {}/cgroup.procs (controller cpu): Read-only file system", parent.dir("cpu").display());
     assert_eq!(line, told);
     assert_eq!(hint, "this cgroup mount is read-only, as in most containers");
 }
@@ -219,6 +218,10 @@ fn a_part_of_a_hierarchy_is_used_as_far_as_it_goes() {
     let own = group_in(&std::fs::read_to_string("/proc/self/cgroup").unwrap(), "cpu");
     assert_eq!(line, format!("the group {own} cannot be reached by the mount at {point}"));
     assert!(hint.contains("--parent"), "{hint}");
+    if v2 {
+        // No group that hands controllers on is joined.
+        std::fs::write(parent.dir("cpu").join("cgroup.subtree_control"), "-cpu").unwrap();
+    }
     let nested = bound(&["-gcpu:/", rcgexec(), "--cpus=1"]);
     // On version 2 it is moved out of the way.
     let text = nested.ok();

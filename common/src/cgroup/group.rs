@@ -108,8 +108,17 @@ impl Group {
     /// Makes a transient group below this one; it must not exist. It bears our mark from its first moment, the
     /// sticky bit, which changes nothing there.
     pub fn make(&self, name: &str) -> Result<Group> {
-        let path = join(&self.path, name.as_bytes());
-        mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755) | Mode::S_ISVTX).map_err(|e| {
+        self.make_with(name.as_bytes(), Mode::S_ISVTX)
+    }
+
+    /// The same of one that is to stay: without the mark, so that nobody collects it.
+    pub fn make_kept(&self, name: &[u8]) -> Result<Group> {
+        self.make_with(name, Mode::empty())
+    }
+
+    fn make_with(&self, name: &[u8], mark: Mode) -> Result<Group> {
+        let path = join(&self.path, name);
+        mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755) | mark).map_err(|e| {
             let error = Error::sys("mkdir", &path, e);
             match e {
                 Errno::EACCES | Errno::EPERM => {
@@ -122,7 +131,7 @@ impl Group {
                 _ => error,
             }
         })?;
-        self.descend(name.as_bytes()).inspect_err(|_| {
+        self.descend(name).inspect_err(|_| {
             let _ = unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir);
         })
     }
@@ -235,7 +244,7 @@ impl Group {
     }
 
     /// The same error with what is to be done that we can join.
-    fn why_not_joined(&self, e: Error) -> Error {
+    pub(super) fn why_not_joined(&self, e: Error) -> Error {
         let hint = match e.errno() {
             Some(Errno::ENOSPC) => "its cpuset.cpus or cpuset.mems is empty: fill both first",
             Some(Errno::EBUSY) => {

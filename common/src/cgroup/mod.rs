@@ -2,10 +2,13 @@
 
 mod callers;
 pub mod collect;
+pub mod daemon;
 pub mod group;
 pub mod join;
+pub mod kept;
 pub mod knobs;
 pub mod layout;
+pub mod moves;
 pub mod named;
 mod place;
 pub mod plan;
