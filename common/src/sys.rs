@@ -35,6 +35,30 @@ pub fn lock(fd: impl AsFd) -> Result<()> {
     Errno::result(unsafe { libc::flock(fd.as_fd().as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
 }
 
+/// The value of an extended attribute of an open file; none where it has no such one. Source: fgetxattr(2).
+pub fn attribute(fd: impl AsFd, name: &CStr) -> Result<Option<Vec<u8>>> {
+    // The most that the kernel keeps: XATTR_SIZE_MAX of linux/limits.h.
+    let mut buffer = vec![0u8; 1 << 16];
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: the name ends with a NUL and the kernel writes at most `len` bytes into the buffer.
+    let length = unsafe { libc::fgetxattr(fd, name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    match Errno::result(length) {
+        Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(None),
+        length => {
+            buffer.truncate(length? as usize);
+            Ok(Some(buffer))
+        }
+    }
+}
+
+/// Sets an extended attribute of an open file. Source: fsetxattr(2); on groups since Linux 5.7.
+pub fn set_attribute(fd: impl AsFd, name: &CStr, value: &[u8]) -> Result<()> {
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: the name ends with a NUL and the kernel only reads `len` bytes of the value.
+    let answer = unsafe { libc::fsetxattr(fd, name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    Errno::result(answer).map(drop)
+}
+
 /// Reads a symbolic link below a directory into `buffer`; answers what was written. One system call and no
 /// allocation: a listing does this eight times for each process. Source: readlinkat(2).
 pub fn readlinkat<'a>(dir: impl AsFd, path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {

@@ -178,7 +178,7 @@ impl Group {
     }
 
     /// Its name in the group above.
-    fn name(&self) -> &[u8] {
+    pub(super) fn name(&self) -> &[u8] {
         self.path.rsplit(|&b| b == b'/').next().unwrap_or_default()
     }
 
@@ -252,7 +252,7 @@ impl Group {
     }
 
     /// The same error with what is to be done that we can join.
-    fn why_not_joined(&self, e: Error) -> Error {
+    pub(super) fn why_not_joined(&self, e: Error) -> Error {
         let hint = match e.errno() {
             Some(Errno::ENOSPC) => "its cpuset.cpus or cpuset.mems is empty: fill both first",
             Some(Errno::EBUSY) => {
@@ -277,7 +277,7 @@ impl Group {
     }
 
     /// Is this process in it or below? That of a threaded group is told by its threads only.
-    fn holds(&self, pid: i32) -> Result<bool> {
+    pub(super) fn holds(&self, pid: i32) -> Result<bool> {
         let list = match self.version {
             Version::V1 => "cgroup.procs",
             Version::V2 => "cgroup.threads",
@@ -348,7 +348,7 @@ impl Group {
     }
 
     /// Is there a process in it or below? With `kill` each gets SIGKILL.
-    fn sweep(&self, kill: bool) -> Result<bool> {
+    pub(super) fn sweep(&self, kill: bool) -> Result<bool> {
         let mut some = false;
         for child in self.children()? {
             match child?.sweep(kill) {
@@ -375,7 +375,7 @@ impl Group {
     }
 
     /// Sleeps so long, or until the kernel says that something changed in it.
-    fn wait_for_change(&self, pause: Duration) {
+    pub(super) fn wait_for_change(&self, pause: Duration) {
         let events = openat(&self.dir, "cgroup.events", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
         match events {
             Ok(events) => {
@@ -431,7 +431,7 @@ fn is_transient(name: &[u8], prefix: &str) -> bool {
 }
 
 /// Did the group vanish under our hands?
-fn is_removed(e: &Error) -> bool {
+pub(super) fn is_removed(e: &Error) -> bool {
     e.is_gone() || e.errno() == Some(Errno::ENODEV)
 }
 
