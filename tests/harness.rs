@@ -552,7 +552,7 @@ pub struct Held {
     pub child: Child,
     /// The line that it printed when it was ready.
     pub line: String,
-    lines: std::sync::mpsc::Receiver<String>,
+    pub lines: std::sync::mpsc::Receiver<String>,
     _copy: Option<tempfile::TempDir>,
 }
 

@@ -9,7 +9,7 @@ mod processes;
 mod start;
 pub mod terminal;
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -41,31 +41,28 @@ pub fn lock_shared(fd: impl AsFd) -> Result<()> {
     Errno::result(unsafe { libc::flock(fd.as_fd().as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) }).map(drop)
 }
 
-/// Sets an extended attribute of an open file. Source: fsetxattr(2).
-pub fn set_xattr(fd: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
-    let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+/// The value of an extended attribute of an open file; none where it has no such one. Source: fgetxattr(2).
+pub fn attribute(fd: impl AsFd, name: &CStr) -> Result<Option<Vec<u8>>> {
+    // The most that the kernel keeps: XATTR_SIZE_MAX of linux/limits.h.
+    let mut buffer = vec![0u8; 1 << 16];
     let fd = fd.as_fd().as_raw_fd();
-    // SAFETY: the name ends with a NUL, and the kernel reads as many bytes of the value as there are.
-    Errno::result(unsafe { libc::fsetxattr(fd, name.as_ptr(), value.as_ptr().cast(), value.len(), 0) })
-        .map(drop)
-}
-
-/// An extended attribute of an open file; none where it has none of this name, or can have none at all.
-/// Source: fgetxattr(2).
-pub fn xattr(fd: impl AsFd, name: &str) -> Result<Option<Vec<u8>>> {
-    let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
-    // The most that there can be: XATTR_SIZE_MAX, xattr(7).
-    let mut value = vec![0u8; 1 << 16];
-    let fd = fd.as_fd().as_raw_fd();
-    // SAFETY: the name ends with a NUL, and the kernel writes at most `len` bytes into the buffer.
-    let length = unsafe { libc::fgetxattr(fd, name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    // SAFETY: the name ends with a NUL and the kernel writes at most `len` bytes into the buffer.
+    let length = unsafe { libc::fgetxattr(fd, name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
     match Errno::result(length) {
         Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(None),
         length => {
-            value.truncate(length? as usize);
-            Ok(Some(value))
+            buffer.truncate(length? as usize);
+            Ok(Some(buffer))
         }
     }
+}
+
+/// Sets an extended attribute of an open file. Source: fsetxattr(2); on groups since Linux 5.7.
+pub fn set_attribute(fd: impl AsFd, name: &CStr, value: &[u8]) -> Result<()> {
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: the name ends with a NUL and the kernel only reads `len` bytes of the value.
+    let answer = unsafe { libc::fsetxattr(fd, name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    Errno::result(answer).map(drop)
 }
 
 /// Reads a symbolic link below a directory into `buffer`; answers what was written. One system call and no

@@ -1,6 +1,7 @@
 //! What runs that were killed have left behind: it is known by its name, its mark, its maker and its lock, ended and
 //! removed.
 
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::{FileStat, Mode, fstat};
@@ -18,7 +19,7 @@ use crate::text::digits;
 const COLLECTING: Duration = Duration::from_secs(1);
 
 /// The attribute of a group that says who made it. Source: xattr(7); on cgroup file systems since Linux 5.7.
-const MAKER: &str = "user.nskit.maker";
+const MAKER: &CStr = c"user.nskit.maker";
 
 /// Who makes a group: a process, and not another one with its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl Maker {
 
     /// Writes it to a group that was just made. Where that cannot be, the lock alone says that we live.
     pub(super) fn sign(&self, group: &Group) {
-        let _ = sys::set_xattr(group, MAKER, &self.text());
+        let _ = sys::set_attribute(group, MAKER, &self.text());
     }
 }
 
@@ -109,7 +110,7 @@ pub fn collect(parent: &Group, prefix: &str, proc: &Proc, ours: &Maker, look: bo
 }
 
 fn maker_of(group: &Group) -> Option<Maker> {
-    Maker::parse(&sys::xattr(group, MAKER).ok()??)
+    Maker::parse(&sys::attribute(group, MAKER).ok()??)
 }
 
 /// Is this a name that a transient group gets: `prefix-PID`, or `prefix-PID-NUMBER`?

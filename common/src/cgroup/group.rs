@@ -364,7 +364,7 @@ impl Group {
     }
 
     /// Is there a process in it or below? Each gets the signal, if there is one.
-    fn sweep(&self, signal: Option<i32>) -> Result<bool> {
+    pub(super) fn sweep(&self, signal: Option<i32>) -> Result<bool> {
         let mut some = false;
         for child in self.children()? {
             match child?.sweep(signal) {
@@ -391,7 +391,7 @@ impl Group {
     }
 
     /// Sleeps so long, or until the kernel says that something changed in it.
-    fn wait_for_change(&self, pause: Duration) {
+    pub(super) fn wait_for_change(&self, pause: Duration) {
         match self.events() {
             Ok(events) => {
                 // One that was not read yet counts as changed.
@@ -439,7 +439,7 @@ pub fn parse_procs(text: &[u8]) -> Vec<i32> {
 }
 
 /// Did the group vanish under our hands?
-fn is_removed(e: &Error) -> bool {
+pub(super) fn is_removed(e: &Error) -> bool {
     e.is_gone() || e.errno() == Some(Errno::ENODEV)
 }
 

@@ -1,5 +1,6 @@
 //! Where a transient group goes if nobody says so.
 
+use std::ffi::CStr;
 use std::path::Path;
 
 use nix::unistd::{AccessFlags, Uid};
@@ -92,8 +93,8 @@ fn is_delegated(hierarchy: &Hierarchy, group: &Group) -> Result<bool> {
         kinds.iter().any(|kind| group.name().ends_with(kind))
     };
     let Some(unit) = chain.iter().rev().find(is_unit) else { return Ok(false) };
-    let says = |name: &str| matches!(sys::xattr(unit, name), Ok(Some(value)) if value == b"1");
-    Ok(["user.delegate", "trusted.delegate"].into_iter().any(says))
+    let says = |name: &CStr| matches!(sys::attribute(unit, name), Ok(Some(value)) if value == b"1");
+    Ok([c"user.delegate", c"trusted.delegate"].into_iter().any(says))
 }
 
 impl Group {
