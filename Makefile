@@ -1,4 +1,4 @@
-# make check | vm | vm-all | containers | faults | fuzz | storm | bench | coverage | docs | build | install | uninstall
+# make check | vm | vm-all | containers | faults | fuzz | storm | kills | bench | coverage | docs | build | install | uninstall
 
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -17,7 +17,7 @@ BASH  = $(SHARE)/bash-completion/completions
 ZSH   = $(SHARE)/zsh/site-functions
 FISH  = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: check vm vm-all containers faults fuzz storm bench coverage docs build install uninstall
+.PHONY: check vm vm-all containers faults fuzz storm kills bench coverage docs build install uninstall
 
 check:
 	cargo fmt --all --check
@@ -50,6 +50,10 @@ bench:
 # Thousands of listings while processes are born and die.
 storm:
 	NSKIT_ROUNDS=$(or $(ROUNDS),5000) cargo test --locked --test main rlsns::storm::listings
+
+# A thousand runs killed by SIGKILL, and one more.
+kills:
+	NSKIT_KILLS=$(or $(KILLS),1000) cargo test --locked --test main rcgexec::clean::of_runs_killed
 
 fuzz:
 	tests/fuzz/run $(or $(SECONDS),60) $(ROW)

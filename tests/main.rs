@@ -3,6 +3,8 @@
 //! Each test declares the rings it belongs to (see `harness`), and proves behaviour on the real kernel or,
 //! for the listings, on a directory that looks like /proc.
 
+// A report as JSON is one long expression.
+#![recursion_limit = "256"]
 #![allow(clippy::unwrap_used, clippy::wrong_self_convention, missing_docs, unreachable_pub)]
 
 #[macro_use]

@@ -22,6 +22,7 @@ mod join;
 mod place;
 mod refuse;
 mod run;
+mod time;
 
 /// The hierarchy that has a controller.
 #[derive(Clone, Debug, PartialEq, Eq)]

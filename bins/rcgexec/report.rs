@@ -198,9 +198,9 @@ fn used(usage: &Usage, wall: Option<Duration>, swap_is_as_it_was: bool) -> Vec<(
 
 fn cpu(usage: &Usage, wall: Option<Duration>) -> String {
     let Some(cpu) = usage.cpu else { return UNKNOWN.into() };
-    let share = wall.and_then(|wall| percent(cpu, wall)).map_or(String::new(), |share| {
-        format!("{} of one CPU: ", percentage(share))
-    });
+    let share = wall
+        .and_then(|wall| percent(cpu, wall))
+        .map_or(String::new(), |share| format!("{} of one CPU: ", percentage(share)));
     let parts = match (usage.user, usage.system) {
         (Some(user), Some(system)) => format!("user {}, system {}", seconds(user), seconds(system)),
         _ => format!("user and system {UNKNOWN}"),
@@ -221,8 +221,8 @@ fn throttled(usage: &Usage, wall: Option<Duration>) -> String {
     let share = percentage(times as f64 * 100.0 / periods.max(1) as f64);
     let time = usage.throttled.map_or(UNKNOWN.into(), seconds);
     let of_wall = usage.throttled.zip(wall).and_then(|(time, wall)| Some((percent(time, wall)?, wall)));
-    let of_wall =
-        of_wall.map_or(String::new(), |(share, wall)| format!(" ({} of {})", percentage(share), seconds(wall)));
+    let of_wall = of_wall
+        .map_or(String::new(), |(share, wall)| format!(" ({} of {})", percentage(share), seconds(wall)));
     let bursts = usage.bursts.filter(|&bursts| bursts > 0);
     let bursts = bursts.map_or(String::new(), |bursts| format!("; bursts in {bursts}"));
     format!("in {times} of {} ({share}), for {time}{of_wall}{bursts}", count(periods, "period", "periods"))
@@ -233,7 +233,8 @@ fn memory(usage: &Usage, goes_on: bool, swap_is_as_it_was: bool) -> String {
     if usage.memory.is_none() {
         parts.push(UNKNOWN.into());
     } else {
-        let now = usage.memory.filter(|_| goes_on).map_or(String::new(), |now| format!("now {}, ", size(now)));
+        let now =
+            usage.memory.filter(|_| goes_on).map_or(String::new(), |now| format!("now {}, ", size(now)));
         let limit = usage.memory_limit.map_or(String::new(), |limit| format!(" of {}", size(limit)));
         parts.push(format!("{now}peak {}{limit}", usage.memory_peak.map_or(UNKNOWN.into(), size)));
     }
@@ -315,10 +316,13 @@ fn json(facts: &Facts) -> String {
         ("timed_out", Value::Bool(timed_out.is_some())),
         ("time_limit_seconds", Value::seconds(*timed_out)),
         // By SIGKILL, and something was killed for want of memory.
-        ("oom_killed", match usage.oom_kills {
-            None if killed => Value::Null,
-            kills => Value::Bool(killed && kills.is_some_and(|kills| kills > 0)),
-        }),
+        (
+            "oom_killed",
+            match usage.oom_kills {
+                None if killed => Value::Null,
+                kills => Value::Bool(killed && kills.is_some_and(|kills| kills > 0)),
+            },
+        ),
         ("left_killed", Value::Bool(facts.left_killed)),
         ("wall_seconds", Value::seconds(Some(*wall))),
         ("cpu_percent", fraction(usage.cpu.and_then(|cpu| percent(cpu, *wall)))),
@@ -354,10 +358,13 @@ pub(crate) fn members(usage: &Usage) -> Vec<(&'static str, Value)> {
         ("swap_peak_bytes", Value::number(usage.swap_peak)),
         ("oom_kills", Value::number(usage.oom_kills)),
         ("oom_group_kills", Value::number(usage.oom_group_kills)),
-        ("oom_by_own_limit", match usage.oom_kills {
-            None | Some(0) => Value::Null,
-            Some(_) => Value::Bool(usage.own_limit_killed),
-        }),
+        (
+            "oom_by_own_limit",
+            match usage.oom_kills {
+                None | Some(0) => Value::Null,
+                Some(_) => Value::Bool(usage.own_limit_killed),
+            },
+        ),
         ("pids", Value::number(usage.pids)),
         ("pids_peak", Value::number(usage.pids_peak)),
         ("pids_limit", Value::number(usage.pids_limit)),
@@ -535,7 +542,8 @@ pressure   n/a
     #[test]
     fn pitfall_11_killed_for_want_of_memory_and_killed_are_two_things() {
         const BY_LIMIT: &str = "the kernel killed 1 process because the memory limit of 64 MiB was reached";
-        const ELSEWHERE: &str = "the kernel killed 2 processes for want of memory, but not by this memory limit";
+        const ELSEWHERE: &str =
+            "the kernel killed 2 processes for want of memory, but not by this memory limit";
         // Kills, by our limit, ended by, time limit; what is said, and JSON's oom_killed.
         let kill = Some(Ended::Killed(9));
         let shell = Some(Ended::Exited(137));
@@ -588,7 +596,10 @@ pressure   n/a
         assert_eq!(read, expected);
         let killed = Facts { ended: Some(Ended::Killed(9)), status: 137, ..full() };
         let read: serde_json::Value = serde_json::from_str(&json(&killed)).unwrap();
-        assert_eq!((&read["signal"], &read["signal_name"], &read["status"]), (&9.into(), &"KILL".into(), &137.into()));
+        assert_eq!(
+            (&read["signal"], &read["signal_name"], &read["status"]),
+            (&9.into(), &"KILL".into(), &137.into())
+        );
     }
 
     #[test]

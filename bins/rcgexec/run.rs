@@ -53,7 +53,6 @@ pub(crate) fn run(
         return Ok(0);
     }
     let sink = asked.report.as_ref().map(report::open).transpose()?;
-    let sink = asked.report.as_ref().map(report::open).transpose()?;
     // By which we know that there was nothing to report of: closed by exec.
     let (mut unstarted, failed) = std::io::pipe().map_err(|e| Error::io("pipe", "", &e))?;
     // From here on no signal ends us, so the groups are removed whatever comes.
@@ -122,7 +121,9 @@ pub(crate) fn run(
     launch::bury_children();
     if let Some(facts) = facts {
         let told = facts.and_then(|facts| {
-            if facts.ended == Some(Ended::Killed(KILL)) && let Some(line) = report::oom_line(&facts.usage) {
+            if facts.ended == Some(Ended::Killed(KILL))
+                && let Some(line) = report::oom_line(&facts.usage)
+            {
                 complain(TOOL.name, &line, None);
             }
             sink.map_or(Ok(()), |sink| sink.write(&facts))

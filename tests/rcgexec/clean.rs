@@ -332,6 +332,105 @@ fn of_many_runs_at_once_the_killed_ones_leave_nothing_and_take_nobody_with_them(
     t.assert_nothing_left();
 }
 
+/// How many runs are killed: `make kills` asks for a thousand.
+fn kills() -> u32 {
+    std::env::var("NSKIT_KILLS").map_or(50, |kills| kills.parse().unwrap())
+}
+
+/// Pitfall 5.
+#[test]
+fn of_runs_killed_at_random_moments_the_next_one_leaves_nothing() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["cpu", "pids"]) else { return };
+    let run = || limited(&t, &parent).args(["--cpus", "1", "--pids-limit", "20"]);
+    // Makes groups of its own, daemons, and goes on.
+    let script = "setsid sleep 1000 & sh -c 'setsid sleep 1000 & sleep 1000' & exec sleep 1000";
+    let begin = Instant::now();
+    run().arg("true").run().ok();
+    let whole = begin.elapsed().as_micros() as u64 * 2;
+    let mut seed = u64::from(std::process::id());
+    for _ in 0..kills() {
+        // Of a linear congruence the upper bits are random enough.
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let mut held = run().args(["sh", "-c", script]).start();
+        std::thread::sleep(Duration::from_micros((seed >> 33) % whole));
+        held.child.kill().unwrap();
+        held.wait();
+    }
+    run().arg("true").run().ok();
+    parent.assert_bare();
+    t.assert_nothing_left();
+}
+
+#[test]
+fn a_group_whose_maker_runs_is_left_alone_even_if_nobody_holds_it() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let run = || limited(&t, &parent).args(["--pids-limit", "20", "true"]).run().ok();
+    let mut held =
+        limited(&t, &parent).args(["--pids-limit", "20", "sh", "-c", "echo ready; read -r line"]).hold();
+    let name = format!("rcgexec-{}", held.pid());
+    // The mark of a run that lives, and of one that is of another time: the same number, another start.
+    let dirs: Vec<PathBuf> = parent.dirs.iter().map(|dir| dir.join(&name)).collect();
+    let maker = dirs.iter().map(|dir| attribute(dir)).next().unwrap();
+    let mut fields: Vec<String> = maker.split(' ').map(str::to_string).collect();
+    assert_eq!(fields[0], held.pid().to_string());
+    let made = |name: &str, maker: &str| {
+        parent.sub(name);
+        for dir in &parent.dirs {
+            let dir = dir.join(name);
+            std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o1755)).unwrap();
+            let file = std::fs::File::open(dir).unwrap();
+            common::sys::set_attribute(&file, c"user.nskit.maker", maker.as_bytes()).unwrap();
+        }
+    };
+    made("rcgexec-1", &maker);
+    run();
+    assert!(parent.dirs.iter().all(|dir| dir.join("rcgexec-1").is_dir()));
+    parent.remove_sub("rcgexec-1");
+    fields[1] = "1".into();
+    for other in [fields.join(" "), maker.replace(|c: char| c == '-', "+")] {
+        made("rcgexec-1", &other);
+        run();
+        assert!(!parent.dirs.iter().any(|dir| dir.join("rcgexec-1").exists()), "{other}");
+    }
+    drop(held.child.stdin.take());
+    held.wait();
+    parent.assert_bare();
+}
+
+fn attribute(dir: &Path) -> String {
+    let file = std::fs::File::open(dir).unwrap();
+    String::from_utf8(common::sys::attribute(&file, c"user.nskit.maker").unwrap().unwrap()).unwrap()
+}
+
+#[test]
+fn what_is_left_is_collected_without_a_run_and_said() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let script = "setsid sleep 1000 & echo ready; wait";
+    let mut held = limited(&t, &parent).args(["--pids-limit", "20", "sh", "-c", script]).hold();
+    let name = format!("rcgexec-{}", held.pid());
+    let collect =
+        |more: &[&str]| t.tool("rcgexec").args(["--gc", "--parent", &parent.name]).args(more).run().ok();
+    assert_eq!(collect(&[]), "");
+    held.child.kill().unwrap();
+    held.wait();
+    let mut said: Vec<String> =
+        parent.dirs.iter().map(|dir| format!("rmdir {}/{name}", dir.display())).collect();
+    said.sort();
+    let sorted = |text: String| {
+        let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(collect(&["--dry-run"])), said);
+    assert_eq!(parent.tree().len(), parent.dirs.len());
+    assert_eq!(sorted(collect(&[])), said);
+    parent.assert_bare();
+    t.assert_nothing_left();
+}
+
 #[test]
 fn many_groups_of_the_program_are_removed_with_few_descriptors() {
     let t = rings!(Host, Uml, Qemu);

@@ -320,7 +320,8 @@ mod tests {
 
     #[test]
     fn pitfall_23_of_the_two_partitions_of_blkio_one_is_added() {
-        let text = b"254:0 Read 1048576\n254:0 Write 4096\n254:0 Sync 1052672\n254:0 Async 0\n254:0 Discard 1\n\
+        let text =
+            b"254:0 Read 1048576\n254:0 Write 4096\n254:0 Sync 1052672\n254:0 Async 0\n254:0 Discard 1\n\
             254:0 Total 1052672\n8:0 Read 4\n8:0 Write 0\nTotal 1052676";
         assert_eq!((of_lines(text, "Read"), of_lines(text, "Write")), (Some(1048580), Some(4096)));
         for nothing in
