@@ -69,7 +69,10 @@ pub(crate) fn run(
         if limits.sets_cpus() { sys::use_all_cpus() } else { Ok(()) }
     };
     let begin = Instant::now();
-    let mut ring = || clock.ring();
+    let mut ring = |child| {
+        // Where no group could be had, and was not insisted on.
+        if groups.is_empty() { clock.of_child(child) } else { clock.ring() }
+    };
     let ended =
         watch.until_death(true).into_group(groups.birthplace()).alarmed(after, &mut ring).fork(|ready| {
             let ready = ready.and_then(|gate| {
@@ -184,6 +187,18 @@ impl Clock<'_> {
             }
             Stage::Killed => None,
         }
+    }
+
+    /// The same to the program alone.
+    fn of_child(&self, child: launch::Pid) -> Option<Duration> {
+        let timeout = self.timeout?;
+        let (next, signal, more) = match self.stage.get() {
+            Stage::Before => (Stage::Asked, timeout.signal, timeout.kill_after),
+            _ => (Stage::Killed, KILL, None),
+        };
+        self.stage.set(next);
+        launch::send(child, signal);
+        more
     }
 
     fn tell(&self, done: Result<()>) {

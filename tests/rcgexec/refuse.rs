@@ -137,7 +137,7 @@ fn an_ordinary_user_is_told_what_is_missing() {
 }
 
 /// Runs rcgexec with these options in a mount namespace in which this was done before.
-fn changed(t: &Test, change: &str, options: &[&str]) -> Output {
+pub(super) fn changed(t: &Test, change: &str, options: &[&str]) -> Output {
     let script = format!("{change} && exec \"$@\"");
     t.program("unshare").args(["-m", "sh", "-c", &script, "-", rcgexec()]).args(options).arg("true").run()
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::refuse::changed;
 use super::*;
 
 fn timed<'a>(t: &'a Test, parent: &Parent, limit: &str) -> Run<'a> {
@@ -78,6 +79,22 @@ fn what_is_left_running_is_waited_for_if_asked() {
     kill(Pid::from_raw(held.pid()), Signal::SIGTERM).unwrap();
     assert_eq!(code(held.wait()), Some(3));
     parent.assert_bare();
+}
+
+#[test]
+fn without_any_group_a_program_runs_only_where_that_was_asked_and_its_time_is_limited_still() {
+    let t = rings!(Host);
+    let change = "mount -t tmpfs none /sys/fs/cgroup";
+    let (line, _) = refused(&changed(&t, change, &["--timeout", "1"]));
+    assert!(
+        line.contains("no cgroup file system is mounted") || line.contains("no group can be made"),
+        "{line}"
+    );
+    let script = format!("{change} && exec \"$@\"");
+    let run = t.program("unshare").args(["-m", "sh", "-c", &script, "-", rcgexec()]);
+    let run = run.args(["--best-effort", "--pids-limit", "5", "--timeout", ".3", "sleep", "1000"]).run();
+    assert_eq!(run.code, Some(124), "{}", run.errors());
+    assert_eq!(run.errors().matches("going on without").count(), 2, "{}", run.errors());
 }
 
 #[test]

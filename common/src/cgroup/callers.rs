@@ -88,12 +88,14 @@ impl Callers {
     /// If nobody else needs it so, moves the callers back, and removes their group.
     pub(super) fn move_up(self) -> Result<()> {
         let Callers { group, leaf } = self;
-        let others = || -> Result<bool> {
+        // Who hands them on as well needs them: a named group, say.
+        let needed = || -> Result<bool> {
             let mut children = group.children()?;
-            children.try_fold(false, |some, child| Ok(some || child?.name() != NAME.as_bytes()))
+            children
+                .try_fold(false, |some, child| Ok(some || !child?.read("cgroup.subtree_control")?.is_empty()))
         };
         // Who waits for our lock sees that the group is gone.
-        if sys::lock(&leaf).is_err() || others()? {
+        if sys::lock(&leaf).is_err() || needed()? {
             return Ok(());
         }
         let end = Instant::now() + PATIENCE;

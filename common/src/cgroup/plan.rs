@@ -191,11 +191,20 @@ impl Plan {
             return Ok(true);
         }
         if let Some(v2) = layout.v2() {
-            return place::usual(layout, v2, proc, wanted.systemd)
-                .map(|place| !matches!(place, Place::Scope));
+            return match place::usual(layout, v2, proc, wanted.systemd)? {
+                Place::Scope => Ok(false),
+                // Where it cannot be made it is said why.
+                place => self.put(place, false).map(|_| true),
+            };
         }
-        Err(Error::refused("no group can be made: no cgroup file system is mounted")
-            .with_hint("mount -t cgroup2 none /sys/fs/cgroup"))
+        Err(match layout.hierarchies().next() {
+            None => Error::refused("no group can be made: no cgroup file system is mounted")
+                .with_hint("mount -t cgroup2 none /sys/fs/cgroup"),
+            Some(_) => {
+                Error::refused("no group can be made below our own ones: we may write to none of them")
+                    .with_hint("run it as root, or name a group that belongs to this user with --parent")
+            }
+        })
     }
 
     /// Plans a group of version 1 that only counts, where it can be.

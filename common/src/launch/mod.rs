@@ -19,6 +19,7 @@ use crate::text::{Charset, digits, shell_word, show};
 use search::{Guard, Search};
 
 pub use environment::Environment;
+pub use nix::unistd::Pid;
 pub use pty::Pty;
 pub use search::interpreter;
 pub use watch::{Gate, Watch, pause};
@@ -164,6 +165,11 @@ impl Ended {
 /// none of them stays behind as a zombie. Source: PR_SET_CHILD_SUBREAPER(2const).
 pub fn adopt_orphans() -> Result<()> {
     nix::sys::prctl::set_child_subreaper(true).map_err(|e| Error::sys("prctl", "PR_SET_CHILD_SUBREAPER", e))
+}
+
+/// Sends a signal to a child that was not collected yet; one that has ended needs none.
+pub fn send(child: Pid, signal: i32) {
+    let _ = sys::send_signal(child, signal);
 }
 
 /// Collects every child that has ended.

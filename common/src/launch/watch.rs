@@ -166,7 +166,7 @@ pub struct Watch<'a> {
 struct Alarm<'a> {
     /// The first time is so long after the start.
     after: Duration,
-    act: &'a mut dyn FnMut() -> Option<Duration>,
+    act: &'a mut dyn FnMut(Pid) -> Option<Duration>,
 }
 
 impl fmt::Debug for Alarm<'_> {
@@ -224,8 +224,12 @@ impl<'a> Watch<'a> {
         Watch { pty, ..self }
     }
 
-    /// So long after the program's start this is done, by us who wait; it answers after how long once more.
-    pub fn alarmed(self, after: Option<Duration>, act: &'a mut dyn FnMut() -> Option<Duration>) -> Watch<'a> {
+    /// So long after the program's start this is done, by us who wait for this child; it answers after how long once more.
+    pub fn alarmed(
+        self,
+        after: Option<Duration>,
+        act: &'a mut dyn FnMut(Pid) -> Option<Duration>,
+    ) -> Watch<'a> {
         Watch { alarm: after.map(|after| Alarm { after, act }), ..self }
     }
 
@@ -347,7 +351,7 @@ impl<'a> Watch<'a> {
             let (signal, code) = match sys::wait_signal(&self.mask, left) {
                 Err(Errno::EINTR) => continue,
                 Err(Errno::EAGAIN) => {
-                    let again = self.alarm.as_mut().and_then(|alarm| (alarm.act)());
+                    let again = self.alarm.as_mut().and_then(|alarm| (alarm.act)(child.pid));
                     due = again.map(|after| Instant::now() + after);
                     continue;
                 }
