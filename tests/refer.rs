@@ -1,7 +1,7 @@
 //! The ways to name a process or a namespace, on the live kernel.
 
 mod names;
-mod systemd;
+pub(crate) mod systemd;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;

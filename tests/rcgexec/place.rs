@@ -242,3 +242,51 @@ fn what_a_killed_run_left_in_a_scope_is_collected_by_the_next() {
     assert!(within(Duration::from_secs(10), || ours().is_empty()), "{:?}", ours());
     assert!(!Path::new(&format!("/proc/{left}")).exists());
 }
+
+#[test]
+fn a_user_of_systemd_gets_a_scope_of_his_own_manager() {
+    let t = rings!(Uml, Qemu);
+    if !systemd(&t) {
+        return;
+    }
+    let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let copy = dir.path().join("rcgexec");
+    crate::harness::copy_program(&tool_path("rcgexec"), &copy);
+    let (runtime, _manager) = crate::refer::systemd::users_manager(&t);
+    let user = NOBODY.to_string();
+    let out = dir.path().join("out");
+    // In a unit of that manager, as what a desktop starts is.
+    let inside = |words: &str| {
+        let script = format!(
+            "{} {words} >{1}.new 2>&1; echo $? >>{1}.new; mv {1}.new {1}",
+            copy.display(),
+            out.display()
+        );
+        let run =
+            t.program("setpriv").args(["--reuid", &user, "--clear-groups", "systemd-run", "--user", "-q"]);
+        let run = run.args(["-p", "DefaultDependencies=no", "sh", "-c", &script]);
+        run.env("XDG_RUNTIME_DIR", &runtime).run().ok();
+        assert!(within(Duration::from_secs(30), || out.exists()), "{words}");
+        let text = std::fs::read_to_string(&out).unwrap();
+        std::fs::remove_file(&out).unwrap();
+        text
+    };
+    let text = inside("--pids-limit 20 -m 64M cat /proc/self/cgroup");
+    assert!(text.contains("/app.slice/rcgexec-") && text.contains(".scope/rcgexec-"), "{text}");
+    assert!(text.ends_with("\n0\n"), "{text}");
+    // In a scope that was delegated nothing more is asked for.
+    let delegated = format!("systemd-run --user --scope -q -p Delegate=yes {} --no-systemd", copy.display());
+    let text = inside(&format!("--version && {delegated} --pids-limit 20 cat /proc/self/cgroup"));
+    assert!(text.contains("/app.slice/run-") && text.contains(".scope/rcgexec-"), "{text}");
+    let text = inside("--no-systemd --pids-limit 20 true");
+    assert!(text.contains("it is systemd's, and was not delegated") && text.ends_with("\n125\n"), "{text}");
+    assert!(within(Duration::from_secs(10), || ours().is_empty()), "{:?}", ours());
+    // Who has no manager is told how to get one.
+    let run = t.program(copy.to_str().unwrap()).args(["--pids-limit", "20", "true"]).with(|command| {
+        std::os::unix::process::CommandExt::uid(command, NOBODY);
+    });
+    let (line, hint) = refused(&run.run());
+    assert_eq!(line, "no systemd of this user answers, so there can be no scope to make groups in");
+    assert!(hint.contains("enable-linger"), "{hint}");
+}

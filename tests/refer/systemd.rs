@@ -12,7 +12,7 @@ fn is_here(t: &Test) -> bool {
 }
 
 /// A unit that is stopped when this is dropped.
-struct Unit(String);
+pub(crate) struct Unit(String);
 
 impl Unit {
     fn of(name: &str) -> Unit {
@@ -213,12 +213,8 @@ fn a_machine_that_is_registered_is_found_by_its_scope_and_shown_by_its_file() {
     hint.fails(125, "rnsenter: no container that we see is called nskit-green");
 }
 
-#[test]
-fn units_of_a_users_own_manager_are_shown_and_entered_by_name_only_by_that_user() {
-    let t = rings!(Uml, Qemu);
-    if !is_here(&t) {
-        return;
-    }
+/// A manager of the ordinary user's own: the directory where it listens, and its unit.
+pub(crate) fn users_manager(t: &Test) -> (String, Unit) {
     let runtime = format!("/run/user/{NOBODY}");
     let units = format!("{runtime}/systemd/user");
     std::fs::create_dir_all(&units).unwrap();
@@ -231,7 +227,17 @@ fn units_of_a_users_own_manager_are_shown_and_entered_by_name_only_by_that_user(
          ExecStart=/lib/systemd/systemd --user --unit=nskit.target\n"
     );
     write_unit(UNITS, "user@.service", &manager);
-    let manager = Unit::start(&t, &format!("user@{NOBODY}.service"));
+    let unit = Unit::start(t, &format!("user@{NOBODY}.service"));
+    (runtime, unit)
+}
+
+#[test]
+fn units_of_a_users_own_manager_are_shown_and_entered_by_name_only_by_that_user() {
+    let t = rings!(Uml, Qemu);
+    if !is_here(&t) {
+        return;
+    }
+    let (runtime, manager) = users_manager(&t);
     let run = t.program("setpriv").args([
         "--reuid",
         &NOBODY.to_string(),

@@ -1,13 +1,16 @@
 //! Where a transient group goes if nobody says so.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use nix::unistd::{AccessFlags, Uid};
 
 use super::callers;
 use super::group::{Group, Version};
 use super::layout::{Hierarchy, Layout};
+use super::scope;
 use crate::error::{Error, Result};
 use crate::proc::Proc;
 use crate::sys;
@@ -85,7 +88,8 @@ fn why_not(hierarchy: &Hierarchy, group: &Group, proc: &Proc, systemd: bool) -> 
 }
 
 /// Was the unit of systemd that a group is of, or is below, delegated? It says so by an attribute of the directory.
-/// Source: systemd's CGROUP_DELEGATION; `user.delegate` since 251, before that only `trusted.delegate`.
+/// Source: systemd's CGROUP_DELEGATION. Managers of users cannot set it before `user.delegate` of release 254: those we
+/// ask, but for scopes that we have asked for ourselves.
 fn is_delegated(hierarchy: &Hierarchy, group: &Group) -> Result<bool> {
     let chain = hierarchy.chain(group).collect::<Result<Vec<_>>>()?;
     let is_unit = |group: &&Group| {
@@ -94,7 +98,17 @@ fn is_delegated(hierarchy: &Hierarchy, group: &Group) -> Result<bool> {
     };
     let Some(unit) = chain.iter().rev().find(is_unit) else { return Ok(false) };
     let says = |name: &CStr| matches!(sys::attribute(unit, name), Ok(Some(value)) if value == b"1");
-    Ok([c"user.delegate", c"trusted.delegate"].into_iter().any(says))
+    if [c"user.delegate", c"trusted.delegate"].into_iter().any(says) || scope::is_ours(unit.name()) {
+        return Ok(true);
+    }
+    Ok(!Uid::effective().is_root() && unit.is_writable(".") && says_manager(unit.name()))
+}
+
+/// Does the user's manager say of this unit that it was delegated? Source: systemctl(1), systemd.resource-control(5).
+fn says_manager(unit: &[u8]) -> bool {
+    let mut systemctl = std::process::Command::new("systemctl");
+    systemctl.args(["--user", "show", "--value", "--property=Delegate", "--"]).arg(OsStr::from_bytes(unit));
+    systemctl.stdin(Stdio::null()).output().is_ok_and(|output| output.stdout.trim_ascii() == b"yes")
 }
 
 impl Group {

@@ -110,9 +110,13 @@ pub(super) fn beside(hierarchy: &Hierarchy, group: &Group) -> Result<Vec<Group>>
     }
 }
 
+/// Is this the name of a scope that we ask for?
+pub(super) fn is_ours(name: &[u8]) -> bool {
+    name.starts_with(PREFIX.as_bytes()) && name.ends_with(b".scope")
+}
+
 /// The scopes of runs directly below a group.
 fn scopes(group: &Group) -> Result<Vec<Group>> {
-    let is_scope = |name: &[u8]| name.starts_with(PREFIX.as_bytes()) && name.ends_with(b".scope");
-    let names = group.names()?.into_iter().filter(|name| is_scope(name));
+    let names = group.names()?.into_iter().filter(|name| is_ours(name));
     Ok(names.filter_map(|name| group.descend(&name).ok()).collect())
 }
