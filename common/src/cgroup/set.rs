@@ -352,6 +352,38 @@ fn fill_above(group: &Group) -> Result<()> {
     }
 }
 
+/// What [`set`] would write besides, for a group below this one with these settings: files and values. A file of the new
+/// group itself begins with `/`, without the group's path.
+pub fn filling(parent: &Group, settings: &[Setting]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut writes = Vec::new();
+    if parent.version == Version::V2 {
+        return Ok(writes);
+    }
+    for file in CPUSET {
+        if !parent.has(file)? {
+            continue;
+        }
+        // From the nearest one that has some, down.
+        let mut empty: Vec<Vec<u8>> = Vec::new();
+        let mut held = parent.read(file)?;
+        let mut next = Some(parent.file(file)).zip(above(parent)?);
+        while let (true, Some((path, group))) = (held.is_empty(), next) {
+            empty.push(path);
+            held = group.read(file)?;
+            next = Some(group.file(file)).zip(above(&group)?);
+        }
+        let given = |setting: &Setting| {
+            setting.file == file || setting.instead.iter().any(|(other, _)| other == file)
+        };
+        if !settings.iter().any(given) {
+            empty.insert(0, [b"/", file.as_bytes()].concat());
+        }
+        let filled = empty.into_iter().rev().filter(|_| !held.is_empty());
+        writes.extend(filled.map(|path| (path, held.clone())));
+    }
+    Ok(writes)
+}
+
 /// What a group's file holds, from above where it is empty; nothing where those above cannot be reached.
 fn filled(group: &Group, file: &str) -> Result<Vec<u8>> {
     let held = group.read(file)?;
