@@ -441,14 +441,19 @@ fn memory_below_what_is_in_use_is_refused_or_kills() {
         return;
     }
     let script = "$x = 'a' x (32 << 20); $| = 1; print \"ready\\n\"; sleep 1000";
-    let mut held = limited(&t, &parent).args(["-m", "96M", "perl", "-e", script]).hold();
-    let dir = only_group(&parent, "memory");
-    let name = dir.file_name().unwrap().to_str().unwrap();
-    let used = group("memory", &format!("{}/{name}", parent.name));
+    // The group stays when the program ends.
+    enable(&parent, "memory");
+    let path = parent.sub("used");
+    let used = group("memory", &path);
+    update(&used, "memory", "--memory 96M").unwrap();
+    let join = format!("-gmemory:{path}");
+    let mut held = t.tool("rcgexec").args([&join, "perl", "-e", script]).hold();
     let answer = update(&used, "memory", "--memory 4M");
     if used.version == Version::V2 {
+        use std::os::unix::process::ExitStatusExt;
         answer.unwrap();
-        assert_eq!(held.wait().code(), Some(137));
+        assert_eq!(held.wait().signal(), Some(9));
+        parent.remove_sub("used");
         return;
     }
     let error = answer.unwrap_err();
@@ -456,8 +461,10 @@ fn memory_below_what_is_in_use_is_refused_or_kills() {
     assert!(error.to_string().ends_with("Device or resource busy"), "{error}");
     let numbers: Vec<u64> = hint.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(numbers.len() == 2 && numbers.iter().all(|bytes| *bytes > 32 << 20), "{hint}");
-    assert_eq!(read(dir.join("memory.limit_in_bytes")), (96 << 20).to_string());
+    let file = parent.dir("memory").join("used/memory.limit_in_bytes");
+    assert_eq!(read(file), (96 << 20).to_string());
     end(held);
+    parent.remove_sub("used");
 }
 
 /// Pitfall 20: beyond --memory-high a program is slowed down without end, so no other option is told to the kernel so.
@@ -480,7 +487,7 @@ fn beyond_high_memory_a_program_is_slowed_down_and_not_killed() {
         assert_files(&t, &parent, &format!("{option} 16M"), &facts);
     }
     assert_files(&t, &parent, "--memory-low max", &[("memory", "memory.low", "max")]);
-    let script = "$| = 1; print \"ready\\n\"; $x = 'a' x (64 << 20); print \"done\\n\"; sleep 1000";
+    let script = "$| = 1; print \"ready\\n\"; $n = 64 << 20; $x = 'a' x $n; print \"done\\n\"; sleep 1000";
     let held = limited(&t, &parent).args(["--memory-high", "16M", "perl", "-e", script]).hold();
     let dir = only_group(&parent, "memory");
     assert_eq!(read(dir.join("memory.high")), "16777216");

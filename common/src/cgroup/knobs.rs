@@ -150,11 +150,11 @@ const MOST_OPERATIONS: u64 = u32::MAX as u64 - 1;
 /// (and Documentation/scheduler), cgroup-v2.rst; the ranges as the kernel enforces them.
 #[rustfmt::skip]
 pub const KNOBS: &[Knob] = &[
-    Knob { option: "cpuset-cpus", short: None, value: "LIST", help: "CPUs that are used, all of them whatever the caller was bound to", controller: "cpuset", repeated: false,
+    Knob { option: "cpuset-cpus", short: None, value: "CPUS", help: "CPUs that are used, all of them whatever the caller was bound to", controller: "cpuset", repeated: false,
         parse: list, takes: "CPUs such as 0-3,7",
         v1: Spelling::files("cpuset.cpus", &["cpus"], |limits| limits.list("cpuset-cpus", "cpuset.cpus")),
         v2: Spelling::files("cpuset.cpus", &[], |limits| limits.list("cpuset-cpus", "cpuset.cpus")) },
-    Knob { option: "cpuset-mems", short: None, value: "LIST", help: "Memory nodes that are used", controller: "cpuset", repeated: false,
+    Knob { option: "cpuset-mems", short: None, value: "NODES", help: "Memory nodes that are used", controller: "cpuset", repeated: false,
         parse: list, takes: "memory nodes such as 0-1",
         v1: Spelling::files("cpuset.mems", &["mems"], |limits| limits.list("cpuset-mems", "cpuset.mems")),
         v2: Spelling::files("cpuset.mems", &[], |limits| limits.list("cpuset-mems", "cpuset.mems")) },
