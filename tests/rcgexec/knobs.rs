@@ -347,8 +347,11 @@ fn what_the_caller_was_bound_to_is_forgotten_where_cpus_are_said() {
     assert_eq!(bound(&["--cpuset-cpus", "1"]), "1");
     assert_eq!(bound(&["--cpuset-cpus", "0-1"]), "0-1");
     assert_eq!(bound(&["--set", "cpuset.cpus=0-1"]), "0-1");
-    // Where nothing is said of CPUs, it stays bound.
-    assert_eq!(bound(&["--cpuset-mems", "0"]), "0");
+    // Where nothing is said of CPUs, it stays bound, if the kernel keeps that.
+    let release = read("/proc/sys/kernel/osrelease".into());
+    let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap());
+    let stays = (numbers.next().unwrap(), numbers.next().unwrap()) >= (6, 2);
+    assert_eq!(bound(&["--cpuset-mems", "0"]), if stays { "0" } else { "0-1" });
 }
 
 // Memory.
@@ -769,4 +772,80 @@ fn as_far_as_it_goes_the_rest_is_set() {
         .unwrap_err();
     assert_eq!(read(parent.dir("pids").join("used/pids.max")), "5");
     parent.remove_sub("used");
+}
+
+// What nsinfo says of them.
+
+/// The limits that a group below this one has by itself: files and values.
+fn listed(t: &Test, parent: &Parent, options: &str) -> Vec<String> {
+    let run = limited(t, parent).args(options.split(' ')).arg(crate::harness::tool_path("nsinfo"));
+    let said: serde_json::Value = serde_json::from_str(&run.arg("--json").run().ok()).unwrap();
+    let groups = said["cgroups"].as_array().unwrap();
+    let limits = groups.iter().flat_map(|group| group["limits"].as_array().cloned().unwrap_or_default());
+    let own =
+        limits.filter(|limit| limit["set_by"].as_str().unwrap().contains(&format!("/{}/", parent.name)));
+    let mut lines: Vec<String> = own
+        .map(|own| format!("{} {}", own["file"].as_str().unwrap(), own["value"].as_str().unwrap()))
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn limits_are_listed_and_what_limits_nothing_is_not() {
+    let t = rings!(Host, Uml);
+    let Some(parent) = Parent::new(&t, &["cpu", "memory", "pids", io()]) else { return };
+    let v2 = hierarchy("cpu").v2;
+    // What every group has anyway.
+    let none = "--cpu-quota max --cpu-period 50000 --cpu-weight 100 -m max --pids-limit max";
+    assert_eq!(listed(&t, &parent, none), [""; 0]);
+    if v2 {
+        assert_eq!(listed(&t, &parent, "--memory-low 0 --memory-high max"), [""; 0]);
+    }
+    let some = "--cpu-quota 90% --cpu-weight 39 -m 512M --memory-reservation 256M --pids-limit 50";
+    let expected = match v2 {
+        true => vec![
+            "cpu.max 90000 100000",
+            "cpu.weight 39",
+            "memory.low 268435456",
+            "memory.max 536870912",
+            "pids.max 50",
+        ],
+        false => vec![
+            "cpu.cfs_period_us 100000",
+            "cpu.cfs_quota_us 90000",
+            "cpu.shares 305",
+            "memory.limit_in_bytes 536870912",
+            "memory.soft_limit_in_bytes 268435456",
+            "pids.max 50",
+        ],
+    };
+    assert_eq!(listed(&t, &parent, some), expected);
+    let Some(disk) = Disk::new(&t) else { return };
+    let Disk { file, numbers, .. } = &disk;
+    let rates = format!("--device-read-bps {}:64M --device-write-bps {numbers}:32M", file.display());
+    let expected = match v2 {
+        true => vec![format!("io.max {numbers} rbps=67108864 wbps=33554432 riops=max wiops=max")],
+        false => vec![
+            format!("blkio.throttle.read_bps_device {numbers} 67108864"),
+            format!("blkio.throttle.write_bps_device {numbers} 33554432"),
+        ],
+    };
+    assert_eq!(listed(&t, &parent, &rates), expected);
+}
+
+#[test]
+fn cpus_are_listed_where_they_are_fewer_than_those_of_the_group_above() {
+    let t = rings!(Host, Qemu);
+    let Some(parent) = Parent::new(&t, &["cpuset"]) else { return };
+    if !t.needs(read("/sys/devices/system/cpu/online".into()) != "0", "two CPUs") {
+        return;
+    }
+    assert_eq!(listed(&t, &parent, "--cpuset-cpus 1"), ["cpuset.cpus 1"]);
+    let nodes = listed(&t, &parent, "--cpuset-mems 0");
+    match hierarchy("cpuset").v2 {
+        // Given is given there; without it the file is empty.
+        true => assert_eq!(nodes, ["cpuset.mems 0"]),
+        false => assert_eq!(nodes, [""; 0]),
+    }
 }
