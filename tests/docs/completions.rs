@@ -54,7 +54,10 @@ pub fn values(name: &str) -> Values {
         "UID|NAME" | "GID|NAME" | "UID:GID" | "NAME" | "NAMES" | "OFFSET" | "STRING" | "FD" => {
             Values::Unknown
         }
-        "SRC:DST[:ro]" => Values::Files,
+        "CPUS" | "NODES" | "TIME" | "FILE=VALUE" => Values::Unknown,
+        "US|P%" => Values::Words(vec![word("max", "no limit")]),
+        "N|idle" => Values::Words(vec![word("idle", "only what nobody else wants")]),
+        "SRC:DST[:ro]" | "PATH:RATE" | "PATH:N" | "FILE|fd:N" => Values::Files,
         "RANGE" => Values::Words(vec![
             word("auto", "subordinate ids, from 0 on inside"),
             word("subids", "subordinate ids, the same inside"),

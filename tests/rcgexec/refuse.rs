@@ -6,15 +6,22 @@ use super::*;
 fn a_limit_out_of_range_is_refused() {
     let t = rings!(Host, Uml, Qemu);
     let Some(parent) = Parent::new(&t, &["cpu", "memory", "pids"]) else { return };
-    let never = ["-5", "1e3", "0x10", "64Q", "99999999999999999999", "+2000", " 2000", "2000 ", "20%", "MAX"];
+    let never = ["-5", "1e3", "0x10", "64Q", "99999999999999999999", "+2000", " 2000", "2000 ", "MAX"];
+    let quota =
+        "microseconds from 1000, the least that the kernel takes, percent of one CPU from 0.1%, or max";
+    let memory = "bytes from 4096, such as 64M or 1.5G (K, M, G and T are powers of 1024), or max";
     let cases: [(&str, &[&str], &str); 5] = [
-        ("cpu-quota", &["0", "999", "17592186044416"], "microseconds from 1000, or max"),
-        ("cpu-period", &["0", "999", "1000001", "max"], "1000 to 1000000 microseconds [default: 100000]"),
-        ("memory", &["0", "4095", "16777216T", "1.5G"], "bytes from 4096, or with K, M, G or T, or max"),
+        ("cpu-quota", &["0", "999", "17592186044416", "0.09%", "-5%"], quota),
+        (
+            "cpu-period",
+            &["0", "999", "1000001", "max", "20%"],
+            "1000 to 1000000 microseconds [default: 100000]",
+        ),
+        ("memory", &["0", "4095", "16777216T", "1.5", "20%"], memory),
         ("pids-limit", &["0", "4194305", "5k"], "1 to 4194304, or max"),
         (
             "cpus",
-            &["0", "0.0009", "1000001", "nan", "inf", "1/2", "."],
+            &["0", "0.0009", "1000001", "nan", "inf", "1/2", ".", "20%"],
             "a number of CPUs from 0.001, such as 0.2 or 1.5",
         ),
     ];

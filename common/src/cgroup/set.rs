@@ -68,8 +68,8 @@ impl Change<'_> {
     fn all(&mut self, settings: &[Setting]) -> Result<()> {
         let (period, quota) = (find(settings, "cpu.cfs_period_us"), find(settings, "cpu.cfs_quota_us"));
         let burst = find(settings, "cpu.cfs_burst_us").or(find(settings, "cpu.max.burst"));
-        let (limit, total) =
-            (find(settings, "memory.limit_in_bytes"), find(settings, "memory.memsw.limit_in_bytes"));
+        let limit = find(settings, "memory.limit_in_bytes").or(find(settings, "memory.max"));
+        let total = find(settings, "memory.memsw.limit_in_bytes").or(find(settings, "memory.swap.max"));
         // A lower quota is refused while more is kept of a higher one.
         if let Some(burst) = burst.filter(|_| quota.is_some() || find(settings, "cpu.max").is_some()) {
             self.write(&Setting { value: "0".into(), ..burst.clone() })?;
@@ -79,12 +79,13 @@ impl Change<'_> {
                 // A number of microseconds counts for the usual period.
                 "cpu.cfs_quota_us" => self.quota(period, setting)?,
                 "cpu.cfs_period_us" if quota.is_some() => {}
-                // Both together are never less than the memory.
-                "memory.limit_in_bytes" => match total.filter(|total| self.is_raised(total)) {
+                // Both together are never less than the memory; and nobody shall be killed for want of swap to come.
+                "memory.limit_in_bytes" | "memory.max" => match total.filter(|total| self.is_raised(total)) {
                     Some(total) => self.write(total).and_then(|()| self.write(setting))?,
                     None => self.write(setting)?,
                 },
-                "memory.memsw.limit_in_bytes" if limit.is_some() && self.has(setting) => {}
+                "memory.memsw.limit_in_bytes" | "memory.swap.max" if limit.is_some() && self.has(setting) => {
+                }
                 "cpu.shares" | "cpu.weight" => {
                     self.wake(setting)?;
                     self.write(setting)?;
@@ -169,7 +170,7 @@ impl Change<'_> {
         let old = self.old(file).ok().map(|old| before(setting.shape, value, old));
         let answer = write(self.group, setting);
         // What was written and is not kept as it was is undone too.
-        if answer.as_ref().is_ok_and(|()| true) || answer.as_ref().is_err_and(|e| e.errno().is_none()) {
+        if answer.as_ref().map_or_else(|e| e.errno().is_none(), |()| true) {
             self.done.extend(old.map(|old| (file.to_string(), old)));
         }
         answer
@@ -184,7 +185,8 @@ impl Change<'_> {
 
 /// What is to be written so that a file says again what it said.
 fn before(shape: Shape, value: &str, old: String) -> String {
-    if shape != Shape::Line {
+    let of_device = value.split(' ').next().is_some_and(|first| first.contains(':'));
+    if !(shape == Shape::Line || shape == Shape::Any && of_device) {
         // Nothing at all would be no write.
         let first = old.lines().next().unwrap_or_default();
         return if first.is_empty() { "\n".into() } else { first.into() };
@@ -352,6 +354,38 @@ fn fill_above(group: &Group) -> Result<()> {
     }
 }
 
+/// What [`set`] would write besides, for a group below this one with these settings: files and values. A file of the new
+/// group itself begins with `/`, without the group's path.
+pub fn filling(parent: &Group, settings: &[Setting]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut writes = Vec::new();
+    if parent.version == Version::V2 {
+        return Ok(writes);
+    }
+    for file in CPUSET {
+        if !parent.has(file)? {
+            continue;
+        }
+        // From the nearest one that has some, down.
+        let mut empty: Vec<Vec<u8>> = Vec::new();
+        let mut held = parent.read(file)?;
+        let mut next = Some(parent.file(file)).zip(above(parent)?);
+        while let (true, Some((path, group))) = (held.is_empty(), next) {
+            empty.push(path);
+            held = group.read(file)?;
+            next = Some(group.file(file)).zip(above(&group)?);
+        }
+        let given = |setting: &Setting| {
+            setting.file == file || setting.instead.iter().any(|(other, _)| other == file)
+        };
+        if !settings.iter().any(given) {
+            empty.insert(0, [b"/", file.as_bytes()].concat());
+        }
+        let filled = empty.into_iter().rev().filter(|_| !held.is_empty());
+        writes.extend(filled.map(|path| (path, held.clone())));
+    }
+    Ok(writes)
+}
+
 /// What a group's file holds, from above where it is empty; nothing where those above cannot be reached.
 fn filled(group: &Group, file: &str) -> Result<Vec<u8>> {
     let held = group.read(file)?;
@@ -427,6 +461,8 @@ mod tests {
             (Shape::Line, "8:0 4", "8:16 5", "8:0 0"),
             (Shape::Line, "8:0 4", "8:0 3\n8:16 5", "8:0 3"),
             (Shape::Line, "8:0 rbps=5 wiops=7", "", "8:0 rbps=max wiops=max"),
+            (Shape::Any, "8:0 rbps=5", "8:16 rbps=1", "8:0 rbps=max"),
+            (Shape::Any, "5", "7", "7"),
             (Shape::Line, "8:0 rbps=5", "8:0 rbps=1 wbps=2", "8:0 rbps=1 wbps=2"),
         ];
         for (shape, value, old, written) in cases {
