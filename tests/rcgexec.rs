@@ -4,6 +4,8 @@
 //! version 2 as well. Every group that is made is below one that the test made and removes, but for the one
 //! test about the usual place.
 
+mod report;
+
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;

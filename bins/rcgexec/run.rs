@@ -37,6 +37,7 @@ pub(crate) fn run(layout: &Layout, asked: Run, words: Vec<OsString>, dry_run: bo
     let mut failed = None;
     if let (Some(sink), Ok(ended)) = (&sink, &ended) {
         let left: Vec<&Group> = groups.groups().collect();
+        let before = Usage::take_pids(&left);
         left.iter().for_each(|group| drop(group.kill(Instant::now() + Duration::from_secs(5))));
         let status = match ended {
             Ended::Exited(status) => *status,
@@ -51,7 +52,10 @@ pub(crate) fn run(layout: &Layout, asked: Run, words: Vec<OsString>, dry_run: bo
             ..Facts::default()
         };
         let told = Usage::take(&left).and_then(|usage| {
-            if *ended == Ended::Killed(9) && let Some(line) = report::oom_line(&usage) {
+            let usage = usage.with_pids_of(&before?);
+            if *ended == Ended::Killed(9)
+                && let Some(line) = report::oom_line(&usage)
+            {
                 complain(TOOL.name, &line, None);
             }
             sink.write(&facts(usage))

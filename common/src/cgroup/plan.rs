@@ -67,7 +67,28 @@ impl Plan {
             let settings = wanted.limits.settings(&controller, hierarchy.top.version)?;
             plan.branch(hierarchy, parent, name)?.settings.extend(settings);
         }
+        if wanted.measure {
+            plan.measure(layout, wanted)?;
+        }
         Ok(plan)
+    }
+
+    /// Adds groups for all that counts what is used, and one of version 2 for what that counts by itself.
+    fn measure(&mut self, layout: &Layout, wanted: &Wanted) -> Result<()> {
+        let mut counting: Vec<(&Hierarchy, &[u8])> = Vec::new();
+        for name in [&b"cpu"[..], b"cpuacct", b"memory", b"pids", b"blkio", b"io"] {
+            counting.extend(layout.of(name).ok().map(|hierarchy| (hierarchy, name)));
+        }
+        counting.extend(layout.v2().map(|v2| (v2, &b""[..])));
+        for (hierarchy, name) in counting {
+            let named = wanted.below.iter().find(|(named, _)| named == name).map(|(_, path)| path);
+            let parent = match named.or(wanted.parent.as_ref()) {
+                Some(path) => hierarchy.top.descend(path)?,
+                None => usual_parent(layout, hierarchy)?,
+            };
+            self.branch(hierarchy, parent, name)?;
+        }
+        Ok(())
     }
 
     /// The group below this parent for this controller: a new one, or that of a controller in the same
@@ -101,6 +122,9 @@ impl Plan {
             self.branches.len() - 1
         });
         let branch = &mut self.branches[at];
+        if controller.is_empty() {
+            return Ok(branch);
+        }
         if !branch.controllers.iter().any(|known| known == controller) {
             branch.controllers.push(controller.to_vec());
         }

@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn fractions_are_as_short_as_they_can_be() {
-        let cases = [(0, "0"), (1, "0.000001"), (1_500_000, "1.5"), (20_000_000, "20"), (20_050_000, "20.05")];
+        let cases =
+            [(0, "0"), (1, "0.000001"), (1_500_000, "1.5"), (20_000_000, "20"), (20_050_000, "20.05")];
         for (millionths, expected) in cases {
             assert_eq!(Value::Millionths(millionths).document(), format!("{expected}\n"));
         }

@@ -100,6 +100,21 @@ impl Usage {
         Ok(usage)
     }
 
+    /// Only what is known of the number of processes. On version 1 they are killed under a limit of none, which changes
+    /// that: so it is asked before.
+    pub fn take_pids(groups: &[&Group]) -> Result<Usage> {
+        let mut usage = Usage::default();
+        groups.iter().try_for_each(|group| usage.add_pids(group))?;
+        Ok(usage)
+    }
+
+    /// The same with the limit on processes, and what it refused, as they were before.
+    pub fn with_pids_of(mut self, before: &Usage) -> Usage {
+        self.pids_limit = before.pids_limit;
+        self.failed_forks = before.failed_forks;
+        self
+    }
+
     fn add_v2(&mut self, group: &Group) -> Result<()> {
         let stat = read(group, "cpu.stat")?.unwrap_or_default();
         let micros = |key| value(&stat, Some(key)).map(Duration::from_micros);
@@ -320,7 +335,8 @@ mod tests {
 
     #[test]
     fn pitfall_23_of_the_two_partitions_of_blkio_one_is_added() {
-        let text = b"254:0 Read 1048576\n254:0 Write 4096\n254:0 Sync 1052672\n254:0 Async 0\n254:0 Discard 1\n\
+        let text =
+            b"254:0 Read 1048576\n254:0 Write 4096\n254:0 Sync 1052672\n254:0 Async 0\n254:0 Discard 1\n\
             254:0 Total 1052672\n8:0 Read 4\n8:0 Write 0\nTotal 1052676";
         assert_eq!((of_lines(text, "Read"), of_lines(text, "Write")), (Some(1048580), Some(4096)));
         for nothing in
