@@ -104,8 +104,13 @@ fn children_that_became_daemons_are_counted() {
 fn throttled_periods_and_time_are_told() {
     let t = rings!(Host, Uml, Qemu);
     let Some(parent) = counting(&t, &["cpu"]) else { return };
-    let (output, report) = reported(&t, &parent, &["--cpu-quota", "20000"], &["sh", "-c", &busy(20)]);
-    output.ok();
+    let script = format!("{} group cpu; {}; cat $g/cpu.stat", group_code(), busy(20));
+    let (output, report) = reported(&t, &parent, &["--cpu-quota", "20000"], &["sh", "-c", &script]);
+    let stat = output.ok();
+    let own = |key: &str| {
+        let value = stat.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+        value.map(|number| number.parse::<f64>().unwrap())
+    };
     let [periods, times, time, share] =
         ["cpu_periods", "cpu_throttled_periods", "cpu_throttled_seconds", "cpu_throttled_percent"]
             .map(|key| number(&report, key));
@@ -113,8 +118,13 @@ fn throttled_periods_and_time_are_told() {
     // A fifth of each period for two tenths of a second: it runs in ten or so.
     assert!(periods >= 7.0 && (periods * 0.5..=periods).contains(&times), "{report}");
     assert!((share - times * 100.0 / periods).abs() < 0.1, "{report}");
-    // What it did not run it was throttled, but for what the machine took.
-    assert!(time > 0.3 && time <= wall - cpu + 0.1, "{report}");
+    // What the program saw at its end, and the little that came after; less than all that it did not run.
+    for (number, key) in [(periods, "nr_periods"), (times, "nr_throttled")] {
+        assert!((0.0..=3.0).contains(&(number - own(key).unwrap())), "{key}: {stat}{report}");
+    }
+    let seen = own("throttled_usec").map_or_else(|| own("throttled_time").unwrap() / 1e9, |time| time / 1e6);
+    assert!(time > 0.0 && (-1e-5..0.3).contains(&(time - seen)), "{stat}{report}");
+    assert!(time <= wall - cpu + 0.1, "{report}");
     let text = said(&t, &parent, &["--cpu-quota", "20000"], &["sh", "-c", &busy(10)]).errors();
     assert!(line(&text, "throttled").contains(" periods ("), "{text}");
     let text = said(&t, &parent, &["--cpu-quota", "max"], &["true"]).errors();
