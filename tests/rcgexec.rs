@@ -22,6 +22,7 @@ mod clean;
 mod join;
 mod place;
 mod refuse;
+mod report;
 mod run;
 mod time;
 

@@ -139,6 +139,13 @@ fn block(lines: &[(&str, String)], columns: usize) -> String {
     out
 }
 
+/// Stands for a blank at which no line is broken: between a number and its unit.
+const JOINED: char = '\u{a0}';
+
+fn joined(text: String) -> String {
+    text.replace(' ', "\u{a0}")
+}
+
 /// A name and words behind it. Lines go on where the first words begin.
 fn fill(out: &mut String, name: &str, indent: usize, text: &str, columns: usize) {
     let mut line = if indent == INDENT { format!("{name:0$}", INDENT - 1) } else { name.into() };
@@ -153,7 +160,7 @@ fn fill(out: &mut String, name: &str, indent: usize, text: &str, columns: usize)
         if !fresh {
             line.push(' ');
         }
-        line.push_str(word);
+        line.push_str(&word.replace(JOINED, " "));
         fresh = false;
     }
     out.push_str(&line);
@@ -234,16 +241,16 @@ fn memory(usage: &Usage, goes_on: bool, swap_is_as_it_was: bool) -> String {
         parts.push(UNKNOWN.into());
     } else {
         let now =
-            usage.memory.filter(|_| goes_on).map_or(String::new(), |now| format!("now {}, ", size(now)));
-        let limit = usage.memory_limit.map_or(String::new(), |limit| format!(" of {}", size(limit)));
-        parts.push(format!("{now}peak {}{limit}", usage.memory_peak.map_or(UNKNOWN.into(), size)));
+            usage.memory.filter(|_| goes_on).map_or(String::new(), |now| format!("now {}, ", amount(now)));
+        let limit = usage.memory_limit.map_or(String::new(), |limit| format!(" of {}", amount(limit)));
+        parts.push(format!("{now}peak {}{limit}", usage.memory_peak.map_or(UNKNOWN.into(), amount)));
     }
     let times = |number: Option<u64>| number.filter(|&number| number > 0).map(|n| count(n, "time", "times"));
     parts.extend(times(usage.limit_hits).map(|times| format!("limit reached {times}")));
     parts.extend(times(usage.high_hits).map(|times| format!("slowed down {times} (memory.high)")));
-    parts.extend(usage.swap.filter(|&swap| goes_on && swap > 0).map(|swap| format!("swap {}", size(swap))));
+    parts.extend(usage.swap.filter(|&swap| goes_on && swap > 0).map(|swap| format!("swap {}", amount(swap))));
     let peak = usage.swap_peak.filter(|&peak| peak > 0);
-    parts.extend(peak.map(|peak| format!("swap peak {}", size(peak))));
+    parts.extend(peak.map(|peak| format!("swap peak {}", amount(peak))));
     parts.extend(swap_is_as_it_was.then(|| "swap was left as it is".into()));
     parts.join("; ")
 }
@@ -274,7 +281,7 @@ fn io(usage: &Usage) -> String {
         return UNKNOWN.into();
     }
     let one = |verb: &str, bytes: Option<u64>, operations: Option<u64>| {
-        let bytes = bytes.map_or(UNKNOWN.into(), size);
+        let bytes = bytes.map_or(UNKNOWN.into(), amount);
         let operations = operations.map_or(UNKNOWN.into(), |number| count(number, "request", "requests"));
         format!("{verb} {bytes} in {operations}")
     };
@@ -393,12 +400,20 @@ fn percent(part: Duration, whole: Duration) -> Option<f64> {
 }
 
 fn percentage(number: f64) -> String {
-    if number < 9.95 { format!("{number:.1} %") } else { format!("{number:.0} %") }
+    joined(if number < 9.95 { format!("{number:.1} %") } else { format!("{number:.0} %") })
 }
 
 fn seconds(time: Duration) -> String {
     let time = time.as_secs_f64();
-    if time < 0.9995 { format!("{time:.3} s") } else { format!("{time:.2} s") }
+    joined(match time {
+        time if time < 0.0005 => "0 s".into(),
+        time if time < 0.9995 => format!("{time:.3} s"),
+        time => format!("{time:.2} s"),
+    })
+}
+
+fn amount(number: u64) -> String {
+    joined(size(number))
 }
 
 fn count(number: u64, one: &str, several: &str) -> String {
@@ -467,7 +482,7 @@ memory     peak 12.3 MiB of 64 MiB; swap was left as it is
 oom        none
 pids       peak 4 of 16; 3 forks failed
 io         read 1 MiB in 12 requests, wrote 0 B in 1 request
-pressure   waited for cpu 4.00 s (all of it 3.90 s), memory 0.000 s, io 0.010 s
+pressure   waited for cpu 4.00 s (all of it 3.90 s), memory 0 s, io 0.010 s
 ";
         assert_eq!(human(&full(), 80), expected);
         let narrow = "\
@@ -484,8 +499,8 @@ pids       peak 4 of 16; 3 forks failed
 io         read 1 MiB in 12 requests,
            wrote 0 B in 1 request
 pressure   waited for cpu 4.00 s (all of
-           it 3.90 s), memory 0.000 s,
-           io 0.010 s
+           it 3.90 s), memory 0 s, io
+           0.010 s
 ";
         assert_eq!(human(&full(), 40), narrow);
         // Where not even words have room each has a line of its own.
@@ -516,7 +531,7 @@ pressure   n/a
         assert_eq!(line(&part, "memory"), "peak n/a of 64 MiB; swap was left as it is");
         assert_eq!(line(&part, "pids"), "peak n/a of 16; 3 forks failed");
         assert_eq!(line(&part, "io"), "read 1 MiB in n/a, wrote 0 B in 1 request");
-        assert!(line(&part, "pressure").ends_with("memory 0.000 s, io n/a"));
+        assert!(line(&part, "pressure").ends_with("memory 0 s, io n/a"));
         let read: serde_json::Value = serde_json::from_str(&json(&facts)).unwrap();
         let null = read.as_object().unwrap().iter().filter(|(_, value)| value.is_null());
         // Those of use, the share of CPU, the signal and its name, and the time limit.
@@ -577,22 +592,23 @@ pressure   n/a
         let mut facts = full();
         facts.notes.push("a \"note\"".into());
         let read: serde_json::Value = serde_json::from_str(&json(&facts)).unwrap();
-        let expected = serde_json::json!({
+        let expected = r#"{
             "program": "./loop.sh", "command": "./loop.sh a b", "command_b64": "Li9sb29wLnNoAGEgYg==",
             "status": 0, "signal": null, "signal_name": null, "timed_out": false, "time_limit_seconds": null,
             "oom_killed": false, "left_killed": false, "wall_seconds": 5.02, "cpu_percent": 20,
             "cpu_seconds": 1.004, "cpu_user_seconds": 0.9, "cpu_system_seconds": 0.104, "cpu_periods": 50,
             "cpu_throttled_periods": 49, "cpu_throttled_percent": 98, "cpu_throttled_seconds": 4.01,
-            "cpu_bursts": 0, "memory_bytes": 4096, "memory_peak_bytes": 12_900_000,
-            "memory_limit_bytes": 67_108_864, "memory_limit_hits": 0, "memory_high_hits": null,
+            "cpu_bursts": 0, "memory_bytes": 4096, "memory_peak_bytes": 12900000,
+            "memory_limit_bytes": 67108864, "memory_limit_hits": 0, "memory_high_hits": null,
             "swap_bytes": null, "swap_peak_bytes": null, "oom_kills": 0, "oom_group_kills": null,
             "oom_by_own_limit": null, "pids": 0, "pids_peak": 4, "pids_limit": 16, "failed_forks": 3,
-            "io_read_bytes": 1_048_576, "io_read_operations": 12, "io_written_bytes": 0,
+            "io_read_bytes": 1048576, "io_read_operations": 12, "io_written_bytes": 0,
             "io_write_operations": 1, "pressure_cpu_some_seconds": 4, "pressure_cpu_full_seconds": 3.9,
             "pressure_memory_some_seconds": 0, "pressure_memory_full_seconds": 0,
             "pressure_io_some_seconds": 0.01, "pressure_io_full_seconds": 0, "swap_left_as_it_is": true,
-            "notes": [{"text": "a \"note\""}],
-        });
+            "notes": [{"text": "a \"note\""}]
+        }"#;
+        let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
         assert_eq!(read, expected);
         let killed = Facts { ended: Some(Ended::Killed(9)), status: 137, ..full() };
         let read: serde_json::Value = serde_json::from_str(&json(&killed)).unwrap();

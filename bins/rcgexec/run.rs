@@ -95,10 +95,14 @@ pub(crate) fn run(
     let facts = ended.as_ref().ok().filter(|_| started).map(|&ended| {
         // What is counted is complete when nobody is left.
         let left_killed = groups.life().and_then(|life| life.is_over()).is_ok_and(|over| !over);
+        let all = groups.groups();
+        let asked = sink.is_some() || ended == Ended::Killed(KILL);
+        // To kill on version 1 means to let nobody fork, which is counted as well.
+        let before = if asked { Usage::take_pids(&all) } else { Ok(Usage::default()) };
         clock.tell(groups.kill());
-        let usage = match sink.is_some() || ended == Ended::Killed(KILL) {
-            true => Usage::take(&groups.groups()),
-            false => Ok(Usage::default()),
+        let usage = match asked {
+            true => before.and_then(|before| Ok(Usage::take(&all)?.with_pids_of(&before))),
+            false => before,
         };
         let facts = |usage| Facts {
             words: program.words(),

@@ -419,3 +419,46 @@ pub(super) fn counter(text: &[u8]) {
         assert_eq!(usage::is_limit(text), number < (1 << 63) - (1 << 16));
     }
 }
+
+/// What was read and written, by the files of both versions, and pressure: sums over lines and words, the slow way.
+pub(super) fn used(text: &[u8]) {
+    const MOST: u128 = U64;
+    let words = |line: &[u8]| line.split(|&b| b == b' ').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let blank = |b: &u8| b" \t\n\r\x0c".contains(b);
+    for key in ["rbytes", "wios"] {
+        let numbers = text.split(blank).filter_map(|word| {
+            let at = word.iter().position(|&b| b == b'=')?;
+            (word[..at] == *key.as_bytes()).then(|| decimal(&word[at + 1..], U64))?
+        });
+        assert_eq!(u128::from(usage::of_devices(text, key)), numbers.sum::<u128>().min(MOST));
+    }
+    for kind in ["Read", "Write"] {
+        let numbers: Vec<u128> = lines(text)
+            .filter_map(|line| match &words(line)[..] {
+                [device, of, number] if device.contains(&b':') && of == kind.as_bytes() => {
+                    decimal(number, U64)
+                }
+                _ => None,
+            })
+            .collect();
+        let expected = (!numbers.is_empty()).then(|| numbers.iter().sum::<u128>().min(MOST));
+        assert_eq!(usage::of_lines(text, kind).map(u128::from), expected);
+    }
+    let total = |kind: &str| {
+        lines(text).filter(|line| words(line)[0] == kind.as_bytes()).find_map(|line| {
+            let number = |word: &Vec<u8>| decimal(word.strip_prefix(b"total=")?, U64);
+            words(line)[1..].iter().find_map(number)
+        })
+    };
+    let read = usage::Pressure::parse(text);
+    assert_eq!(read.map(|read| read.some.as_micros()), total("some"));
+    assert_eq!(
+        read.and_then(|read| read.full).map(|full| full.as_micros()),
+        total("some").and(total("full"))
+    );
+    let number = text.iter().fold(0u64, |number, &b| number.rotate_left(5) ^ u64::from(b));
+    let [whole, user, system] =
+        [number, number.rotate_left(20), number >> 40].map(std::time::Duration::from_nanos);
+    let (user, system) = usage::divide(whole, user, system);
+    assert_eq!(user + system, whole);
+}

@@ -36,6 +36,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("link", kernel::link),
     ("pids", kernel::pids),
     ("counter", kernel::counter),
+    ("used", kernel::used),
     // What a user typed.
     ("limit", words::limit),
     ("signal", words::signal),

@@ -100,6 +100,21 @@ impl Usage {
         Ok(usage)
     }
 
+    /// Only what is known of the number of processes. On version 1 they are killed under a limit of none, which changes
+    /// that: so it is asked before.
+    pub fn take_pids(groups: &[&Group]) -> Result<Usage> {
+        let mut usage = Usage::default();
+        groups.iter().try_for_each(|group| usage.add_pids(group))?;
+        Ok(usage)
+    }
+
+    /// The same with the limit on processes, and what it refused, as they were before.
+    pub fn with_pids_of(mut self, before: &Usage) -> Usage {
+        self.pids_limit = before.pids_limit;
+        self.failed_forks = before.failed_forks;
+        self
+    }
+
     fn add_v2(&mut self, group: &Group) -> Result<()> {
         let stat = read(group, "cpu.stat")?.unwrap_or_default();
         let micros = |key| value(&stat, Some(key)).map(Duration::from_micros);
