@@ -17,7 +17,7 @@ use crate::proc::groups::Line;
 use crate::proc::target::Target;
 
 /// How often it is begun anew because others have removed what we wanted to make it in.
-const TRIES: u32 = 10;
+const TRIES: u32 = 50;
 
 /// What is wanted of a named group.
 pub struct Asked<'a> {
@@ -64,8 +64,11 @@ impl<'a> Place<'a> {
 
     /// The directories of the group, with their limits, its home first.
     fn branches(&self, asked: &Asked, work: &mut Work) -> Result<Vec<Branch<'a>>> {
-        let there: Vec<&Hierarchy> = self.parts(asked.name)?.into_iter().map(|part| part.hierarchy).collect();
-        if there.is_empty() && asked.must_exist {
+        let there = || -> Result<Vec<&'a Hierarchy>> {
+            Ok(self.parts(asked.name)?.into_iter().map(|part| part.hierarchy).collect())
+        };
+        let mut known = there()?;
+        if known.is_empty() && asked.must_exist {
             return Err(self.unknown(asked.name));
         }
         let mut wanted: Vec<(&'a Hierarchy, Vec<String>)> = Vec::new();
@@ -80,19 +83,26 @@ impl<'a> Place<'a> {
                 None => wanted.push((hierarchy, vec![controller])),
             }
         }
-        let home = self.home_of(&there, &wanted)?;
-        let mut all = vec![home];
-        all.extend(there.into_iter().chain(wanted.iter().map(|(hierarchy, _)| *hierarchy)));
-        let mut branches: Vec<Branch<'a>> = Vec::new();
-        for hierarchy in all {
+        let home = self.home_of(&known, &wanted)?;
+        let of = |hierarchy: &Hierarchy| {
+            let of = wanted.iter().find(|(known, _)| std::ptr::eq(*known, hierarchy));
+            of.map_or(&[][..], |(_, controllers)| controllers)
+        };
+        let mut branches = vec![self.branch(asked, home, of(home), true, work)?];
+        if !work.dry {
+            // Others can have made or removed it until we had it.
+            known = there()?;
+            let same = std::ptr::eq(self.home_of(&known, &wanted)?, home);
+            if !same || (known.is_empty() && asked.must_exist) {
+                return Err(Error::sys("open", format!("group {}", asked.name), Errno::ENODEV));
+            }
+        }
+        for hierarchy in known.into_iter().chain(wanted.iter().map(|(hierarchy, _)| *hierarchy)) {
             if branches.iter().any(|known| std::ptr::eq(known.hierarchy, hierarchy)) {
                 continue;
             }
-            let of = wanted.iter().find(|(known, _)| std::ptr::eq(*known, hierarchy));
-            let controllers = of.map_or(&[][..], |(_, controllers)| controllers);
-            let is_home = branches.is_empty();
-            let branch = self.branch(asked, hierarchy, controllers, is_home, work);
-            branches.extend(work.or_complain(asked.best_effort && !is_home, branch)?);
+            let branch = self.branch(asked, hierarchy, of(hierarchy), false, work);
+            branches.extend(work.or_complain(asked.best_effort, branch)?);
         }
         Ok(branches)
     }

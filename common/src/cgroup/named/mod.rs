@@ -213,10 +213,16 @@ impl<'a> Place<'a> {
     fn seize(&self, name: &str) -> Result<NamedGroup<'a>> {
         let end = Instant::now() + PATIENCE;
         loop {
-            let group = self.find(name)?;
+            let mut group = self.find(name)?;
             let home = group.home();
             if home.group.hold(&home.parent)? {
-                return Ok(group);
+                // What was found before can have changed until we had it.
+                let now = self.find(name)?.parts;
+                if now[0].group.id()? == home.group.id()? {
+                    group.parts.truncate(1);
+                    group.parts.extend(now.into_iter().skip(1));
+                    return Ok(group);
+                }
             }
             wait_for_others(name, end)?;
         }
