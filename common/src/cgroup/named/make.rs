@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::super::group::{PATIENCE, Version, is_removed};
+use super::super::group::{Version, is_removed};
 use super::super::knobs::{Limits, Setting};
 use super::super::layout::Hierarchy;
 use super::work::{Spot, Work, is_within, path_of};
@@ -179,7 +179,7 @@ impl<'a> Place<'a> {
 
     /// Opens or makes the group's directory. Who has the home's lock has the group.
     fn open(&self, name: &str, parent: &Spot, is_home: bool, work: &mut Work) -> Result<Spot> {
-        let end = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         loop {
             let spot = work.make(parent, name)?;
             let (Some(group), Some(above)) = (&spot.group, &parent.group) else { return Ok(spot) };
@@ -191,7 +191,7 @@ impl<'a> Place<'a> {
             }
             // Whoever has it finds that it is not complete, and completes or removes it.
             work.leave(group);
-            wait_for_others(name, end)?;
+            wait_for_others(name, begun)?;
         }
     }
 

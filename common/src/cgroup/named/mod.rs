@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::geteuid;
 
-use super::group::{Group, PATIENCE, Version, is_removed};
+use super::group::{Group, Version, is_removed};
 use super::layout::{Hierarchy, Layout};
 use super::usage::{COUNTERS, Counter, InForce, in_force};
 use crate::error::{Error, Result};
@@ -32,6 +32,9 @@ pub const USUAL: &str = "nskit";
 /// The attribute of a named group that is complete. Before it has that, it is known as ours by its sticky bit, and belongs to
 /// who makes it.
 const SEAL: &CStr = c"user.nskit";
+
+/// How long we wait for others who change the same group: dozens can come at once.
+const FOR_OTHERS: Duration = Duration::from_secs(30);
 
 /// The longest name.
 const LONGEST: usize = 200;
@@ -211,7 +214,7 @@ impl<'a> Place<'a> {
 
     /// The same, and nobody else changes it as long as we have it.
     fn seize(&self, name: &str) -> Result<NamedGroup<'a>> {
-        let end = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         loop {
             let mut group = self.find(name)?;
             let home = group.home();
@@ -224,7 +227,7 @@ impl<'a> Place<'a> {
                     return Ok(group);
                 }
             }
-            wait_for_others(name, end)?;
+            wait_for_others(name, begun)?;
         }
     }
 
@@ -248,13 +251,15 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Others have it: a moment later, or an error if it takes too long.
-fn wait_for_others(name: &str, end: Instant) -> Result<()> {
-    if Instant::now() > end {
+/// Others have it since then: a moment later, or an error if it takes too long.
+fn wait_for_others(name: &str, begun: Instant) -> Result<()> {
+    let waited = begun.elapsed();
+    if waited > FOR_OTHERS {
         return Err(Error::sys("flock", format!("group {name}"), Errno::EWOULDBLOCK)
             .with_hint("another rcgexec is changing it: try again"));
     }
-    std::thread::sleep(Duration::from_millis(2));
+    // Many who ask all the time would hold up the one who has it.
+    std::thread::sleep((waited / 8).clamp(Duration::from_millis(1), Duration::from_millis(50)));
     Ok(())
 }
 
