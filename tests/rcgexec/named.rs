@@ -16,6 +16,11 @@ fn named<'a>(t: &'a Test, parent: &Parent) -> Run<'a> {
     t.tool("rcgexec").args(["--parent", &parent.name])
 }
 
+/// The same, to move processes: in some machines those of the tests are systemd's.
+fn moving<'a>(t: &'a Test, parent: &Parent) -> Run<'a> {
+    named(t, parent).arg("--force")
+}
+
 /// Where it is known who is in a group.
 fn home() -> Hierarchy {
     let v2 = hierarchies().into_iter().find(|hierarchy| hierarchy.v2);
@@ -121,11 +126,11 @@ fn a_dry_run_says_every_step_and_takes_none() {
     parent.assert_bare();
     let sleep = sleeper(&t);
     let before = groups_of(sleep.pid());
-    let text = said(&["--name", "web", "--pid", &sleep.pid().to_string()]);
+    let text = said(&["--name", "web", "--force", "--pid", &sleep.pid().to_string()]);
     assert!(text.contains(&format!("write {} to {at}/web/cgroup.procs\n", sleep.pid())), "{text}");
     parent.assert_bare();
     // Of one that is there.
-    named(&t, &parent)
+    moving(&t, &parent)
         .args(["--name", "web", "--pids-limit", "9", "--pid"])
         .arg(sleep.pid().to_string())
         .run()
@@ -165,7 +170,7 @@ fn named_groups_are_listed_and_those_made_by_hand_are_let_alone() {
     named(&t, &parent).args(["--name", "a"]).run().ok();
     parent.sub("hand");
     let sleep = sleeper(&t);
-    named(&t, &parent).args(["--name", "b", "--pid", &sleep.pid().to_string()]).run().ok();
+    moving(&t, &parent).args(["--name", "b", "--pid", &sleep.pid().to_string()]).run().ok();
     let text = list();
     let lines: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines.len(), 2, "{text}");
@@ -231,7 +236,7 @@ fn running_processes_are_moved_and_each_goes_back_to_where_it_came_from() {
     let before: Vec<String> = [family.pid(), child, other.pid()].map(groups_of).into();
     let take = |pids: &[i32]| {
         let words = pids.iter().flat_map(|pid| ["--pid".to_string(), pid.to_string()]);
-        named(&t, &parent).args(["--name", "web", "--pids-limit", "99"]).args(words).run().ok()
+        moving(&t, &parent).args(["--name", "web", "--pids-limit", "99"]).args(words).run().ok()
     };
     // One that is given twice is moved once; what is moved again remembers where it came from first.
     take(&[family.pid(), other.pid(), family.pid()]);
@@ -308,7 +313,7 @@ fn a_group_that_nobody_can_leave_stays_as_it_is() {
     let [gone, fine, strange] = [(); 3].map(|()| sleeper(&t));
     parent.dirs.iter().for_each(|dir| move_by_hand(gone.pid(), &dir.join("x")));
     for held in [&fine, &gone] {
-        named(&t, &parent).args(["--name", "web", "--pid", &held.pid().to_string()]).run().ok();
+        moving(&t, &parent).args(["--name", "web", "--pid", &held.pid().to_string()]).run().ok();
     }
     move_by_hand(strange.pid(), &dir(&parent, "web"));
     // On version 1 other groups of its than that of the home are still there.
@@ -342,7 +347,7 @@ fn a_running_loop_is_limited_as_the_articles_do_it() {
     let Some(parent) = everywhere(&t) else { return };
     let held = t.program("sh").args(["-c", "echo ready; while :; do :; done"]).hold();
     let words = ["--name", "container", "--cpu-quota", "20000", "--pid", &held.pid().to_string()];
-    named(&t, &parent).args(words).run().ok();
+    moving(&t, &parent).args(words).run().ok();
     let used = || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", held.pid())).unwrap();
         let fields: Vec<u64> = stat
@@ -422,7 +427,7 @@ fn what_fails_leaves_nothing_half_made() {
     let before = groups_of(sleep.pid());
     for bad in [dead.to_string(), "4194304".into(), "self/x".into()] {
         let words = ["--name", "web", "--pids-limit", "9", "--pid", &sleep.pid().to_string(), "--pid", &bad];
-        let (line, hint) = refused(&named(&t, &parent).args(words).run());
+        let (line, hint) = refused(&moving(&t, &parent).args(words).run());
         assert!(
             bad.contains('x') || line.contains("No such process") && hint.contains("ended"),
             "{line}: {hint}"
@@ -432,7 +437,7 @@ fn what_fails_leaves_nothing_half_made() {
     }
     if std::fs::read_to_string("/proc/2/comm").is_ok_and(|name| name == "kthreadd\n") {
         let words = ["--name", "web", "--pid", &sleep.pid().to_string(), "--pid", "2"];
-        let (line, _) = refused(&named(&t, &parent).args(words).run());
+        let (line, _) = refused(&moving(&t, &parent).args(words).run());
         assert_eq!(line, "process 2 is a thread of the kernel");
         assert_eq!(groups_of(sleep.pid()), before);
         parent.assert_bare();
@@ -624,6 +629,37 @@ fn twenty_at_once_come_to_one_group() {
 }
 
 #[test]
+fn what_one_that_was_killed_left_half_made_is_completed_or_removed() {
+    let t = rings!(Host, Uml);
+    let Some(parent) = everywhere(&t) else { return };
+    // As it is between two steps of its maker.
+    let half = dir(&parent, "web");
+    let leave = || {
+        std::fs::create_dir(&half).unwrap();
+        std::fs::set_permissions(&half, PermissionsExt::from_mode(0o1755)).unwrap();
+    };
+    leave();
+    assert_eq!(named(&t, &parent).arg("--list").run().ok().lines().count(), 1);
+    refused(&named(&t, &parent).args(["--stat", "web"]).run());
+    named(&t, &parent).args(["--name", "web", "--pids-limit", "9", "true"]).run().ok();
+    assert_eq!(most_pids(&parent, "web"), "9");
+    remove(&t, &parent, "web");
+    leave();
+    remove(&t, &parent, "web");
+    // And at any moment.
+    for n in 0..40u64 {
+        let words = ["--name", "web", "--pids-limit", "9", "sh", "-c", "exec sleep 1000"];
+        let mut held = named(&t, &parent).args(words).start();
+        std::thread::sleep(Duration::from_micros(n * n * 8));
+        signal(held.pid(), Signal::SIGKILL);
+        held.wait();
+    }
+    named(&t, &parent).args(["--name", "web", "--pids-limit", "7", "true"]).run().ok();
+    assert_eq!(most_pids(&parent, "web"), "7");
+    remove(&t, &parent, "web");
+}
+
+#[test]
 fn names_are_checked_before_anything_is_done() {
     let t = rings!(Host, User);
     let long = "x".repeat(201);
@@ -795,7 +831,7 @@ fn what_systemd_manages_is_left_to_it() {
             format!("process {pid} is managed by systemd, in /system.slice/nskit-named.service")
         );
         assert!(
-            hint.contains("`systemctl set-property --runtime 'nskit-named.service' CPUQuota=...`"),
+            hint.contains("`systemctl set-property --runtime nskit-named.service CPUQuota=...`"),
             "{hint}"
         );
         assert!(hint.contains("--force"), "{hint}");

@@ -15,6 +15,7 @@ use crate::proc::Task;
 use crate::proc::container::path::{What, levels};
 use crate::proc::groups::Line;
 use crate::proc::target::Target;
+use crate::text::{Charset, shell_word};
 
 /// How often it is begun anew because others have removed what we wanted to make it in.
 const TRIES: u32 = 50;
@@ -65,7 +66,7 @@ impl<'a> Place<'a> {
     /// The directories of the group, with their limits, its home first.
     fn branches(&self, asked: &Asked, work: &mut Work) -> Result<Vec<Branch<'a>>> {
         let there = || -> Result<Vec<&'a Hierarchy>> {
-            Ok(self.parts(asked.name)?.into_iter().map(|part| part.hierarchy).collect())
+            Ok(self.parts(asked.name, true)?.into_iter().map(|part| part.hierarchy).collect())
         };
         let mut known = there()?;
         if known.is_empty() && asked.must_exist {
@@ -203,11 +204,9 @@ impl<'a> Place<'a> {
         members: &[Target],
         work: &mut Work,
     ) -> Result<()> {
-        for target in members {
-            movable(target)?;
-            if !asked.force {
-                not_of_unit(target, branches)?;
-            }
+        members.iter().try_for_each(movable)?;
+        if !asked.force {
+            members.iter().try_for_each(|target| not_of_unit(target, branches))?;
         }
         if let Some(Branch { new: false, hierarchy, spot: Spot { group: Some(home), .. }, .. }) =
             branches.first()
@@ -298,13 +297,14 @@ fn not_of_unit(target: &Target, branches: &[Branch]) -> Result<()> {
     };
     let Some((path, units)) = unit_of(&lines, stays) else { return Ok(()) };
     let (user, unit) = (units.len() > 1, units.last().cloned().unwrap_or_default());
-    let unit = String::from_utf8_lossy(&unit).into_owned();
+    // A group that was delegated can have any name below it.
+    let unit = shell_word(&unit, Charset::from_env()).unwrap_or_else(|| "UNIT".into());
     let option = if user { " --user" } else { "" };
     Err(Error::refused(
         [format!("process {} is managed by systemd, in ", target.pid).as_bytes(), &path].concat(),
     )
     .with_hint(format!(
-        "limit its unit: `systemctl{option} set-property --runtime '{unit}' CPUQuota=...`; --force moves it all the same"
+        "limit its unit: `systemctl{option} set-property --runtime {unit} CPUQuota=...`; --force moves it all the same"
     )))
 }
 

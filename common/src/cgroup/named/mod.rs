@@ -180,15 +180,17 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The directories of a name; none if there is no such group.
-    fn parts(&self, name: &str) -> Result<Vec<Part<'a>>> {
+    /// The directories of a name; none if there is no such group. Those that are not complete belong to who makes them, or
+    /// were left by one that was killed.
+    fn parts(&self, name: &str, complete: bool) -> Result<Vec<Part<'a>>> {
         let mut parts = Vec::new();
         for (hierarchy, parent) in self.all_above()? {
             match parent.descend(name.as_bytes()) {
-                Ok(group) if is_sealed(&group)? => parts.push(Part { hierarchy, parent, group }),
                 Ok(group) if !is_begun(&group)? => return Err(foreign(&group)),
-                Err(e) if e.errno() != Some(Errno::ENOENT) => return Err(e),
-                _ => {}
+                Ok(group) if complete && !is_sealed(&group)? => {}
+                Ok(group) => parts.push(Part { hierarchy, parent, group }),
+                Err(e) if e.errno() == Some(Errno::ENOENT) => {}
+                Err(e) => return Err(e),
             }
         }
         Ok(parts)
@@ -196,7 +198,11 @@ impl<'a> Place<'a> {
 
     /// The group of this name.
     pub fn find(&self, name: &str) -> Result<NamedGroup<'a>> {
-        let parts = self.parts(name)?;
+        self.found(name, true)
+    }
+
+    fn found(&self, name: &str, complete: bool) -> Result<NamedGroup<'a>> {
+        let parts = self.parts(name, complete)?;
         match parts.is_empty() {
             false => Ok(NamedGroup { name: name.into(), parts }),
             true => Err(self.unknown(name)),
@@ -212,15 +218,15 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The same, and nobody else changes it as long as we have it.
+    /// The same, be it complete or not, and nobody else changes it as long as we have it.
     fn seize(&self, name: &str) -> Result<NamedGroup<'a>> {
         let begun = Instant::now();
         loop {
-            let mut group = self.find(name)?;
+            let mut group = self.found(name, false)?;
             let home = group.home();
             if home.group.hold(&home.parent)? {
                 // What was found before can have changed until we had it.
-                let now = self.find(name)?.parts;
+                let now = self.found(name, false)?.parts;
                 if now[0].group.id()? == home.group.id()? {
                     group.parts.truncate(1);
                     group.parts.extend(now.into_iter().skip(1));
