@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::super::group::{PATIENCE, Version, is_removed};
+use super::super::group::{Version, is_removed};
 use super::super::knobs::{Limits, Setting};
 use super::super::layout::Hierarchy;
 use super::work::{Spot, Work, is_within, path_of};
@@ -15,9 +15,10 @@ use crate::proc::Task;
 use crate::proc::container::path::{What, levels};
 use crate::proc::groups::Line;
 use crate::proc::target::Target;
+use crate::text::{Charset, shell_word};
 
 /// How often it is begun anew because others have removed what we wanted to make it in.
-const TRIES: u32 = 10;
+const TRIES: u32 = 50;
 
 /// What is wanted of a named group.
 pub struct Asked<'a> {
@@ -64,8 +65,11 @@ impl<'a> Place<'a> {
 
     /// The directories of the group, with their limits, its home first.
     fn branches(&self, asked: &Asked, work: &mut Work) -> Result<Vec<Branch<'a>>> {
-        let there: Vec<&Hierarchy> = self.parts(asked.name)?.into_iter().map(|part| part.hierarchy).collect();
-        if there.is_empty() && asked.must_exist {
+        let there = || -> Result<Vec<&'a Hierarchy>> {
+            Ok(self.parts(asked.name, true)?.into_iter().map(|part| part.hierarchy).collect())
+        };
+        let mut known = there()?;
+        if known.is_empty() && asked.must_exist {
             return Err(self.unknown(asked.name));
         }
         let mut wanted: Vec<(&'a Hierarchy, Vec<String>)> = Vec::new();
@@ -80,19 +84,26 @@ impl<'a> Place<'a> {
                 None => wanted.push((hierarchy, vec![controller])),
             }
         }
-        let home = self.home_of(&there, &wanted)?;
-        let mut all = vec![home];
-        all.extend(there.into_iter().chain(wanted.iter().map(|(hierarchy, _)| *hierarchy)));
-        let mut branches: Vec<Branch<'a>> = Vec::new();
-        for hierarchy in all {
+        let home = self.home_of(&known, &wanted)?;
+        let of = |hierarchy: &Hierarchy| {
+            let of = wanted.iter().find(|(known, _)| std::ptr::eq(*known, hierarchy));
+            of.map_or(&[][..], |(_, controllers)| controllers)
+        };
+        let mut branches = vec![self.branch(asked, home, of(home), true, work)?];
+        if !work.dry {
+            // Others can have made or removed it until we had it.
+            known = there()?;
+            let same = std::ptr::eq(self.home_of(&known, &wanted)?, home);
+            if !same || (known.is_empty() && asked.must_exist) {
+                return Err(Error::sys("open", format!("group {}", asked.name), Errno::ENODEV));
+            }
+        }
+        for hierarchy in known.into_iter().chain(wanted.iter().map(|(hierarchy, _)| *hierarchy)) {
             if branches.iter().any(|known| std::ptr::eq(known.hierarchy, hierarchy)) {
                 continue;
             }
-            let of = wanted.iter().find(|(known, _)| std::ptr::eq(*known, hierarchy));
-            let controllers = of.map_or(&[][..], |(_, controllers)| controllers);
-            let is_home = branches.is_empty();
-            let branch = self.branch(asked, hierarchy, controllers, is_home, work);
-            branches.extend(work.or_complain(asked.best_effort && !is_home, branch)?);
+            let branch = self.branch(asked, hierarchy, of(hierarchy), false, work);
+            branches.extend(work.or_complain(asked.best_effort, branch)?);
         }
         Ok(branches)
     }
@@ -169,7 +180,7 @@ impl<'a> Place<'a> {
 
     /// Opens or makes the group's directory. Who has the home's lock has the group.
     fn open(&self, name: &str, parent: &Spot, is_home: bool, work: &mut Work) -> Result<Spot> {
-        let end = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         loop {
             let spot = work.make(parent, name)?;
             let (Some(group), Some(above)) = (&spot.group, &parent.group) else { return Ok(spot) };
@@ -181,7 +192,7 @@ impl<'a> Place<'a> {
             }
             // Whoever has it finds that it is not complete, and completes or removes it.
             work.leave(group);
-            wait_for_others(name, end)?;
+            wait_for_others(name, begun)?;
         }
     }
 
@@ -193,11 +204,9 @@ impl<'a> Place<'a> {
         members: &[Target],
         work: &mut Work,
     ) -> Result<()> {
-        for target in members {
-            movable(target)?;
-            if !asked.force {
-                not_of_unit(target, branches)?;
-            }
+        members.iter().try_for_each(movable)?;
+        if !asked.force {
+            members.iter().try_for_each(|target| not_of_unit(target, branches))?;
         }
         if let Some(Branch { new: false, hierarchy, spot: Spot { group: Some(home), .. }, .. }) =
             branches.first()
@@ -288,13 +297,14 @@ fn not_of_unit(target: &Target, branches: &[Branch]) -> Result<()> {
     };
     let Some((path, units)) = unit_of(&lines, stays) else { return Ok(()) };
     let (user, unit) = (units.len() > 1, units.last().cloned().unwrap_or_default());
-    let unit = String::from_utf8_lossy(&unit).into_owned();
+    // A group that was delegated can have any name below it.
+    let unit = shell_word(&unit, Charset::from_env()).unwrap_or_else(|| "UNIT".into());
     let option = if user { " --user" } else { "" };
     Err(Error::refused(
         [format!("process {} is managed by systemd, in ", target.pid).as_bytes(), &path].concat(),
     )
     .with_hint(format!(
-        "limit its unit: `systemctl{option} set-property --runtime '{unit}' CPUQuota=...`; --force moves it all the same"
+        "limit its unit: `systemctl{option} set-property --runtime {unit} CPUQuota=...`; --force moves it all the same"
     )))
 }
 

@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::geteuid;
 
-use super::group::{Group, PATIENCE, Version, is_removed};
+use super::group::{Group, Version, is_removed};
 use super::layout::{Hierarchy, Layout};
 use super::usage::{COUNTERS, Counter, InForce, in_force};
 use crate::error::{Error, Result};
@@ -32,6 +32,9 @@ pub const USUAL: &str = "nskit";
 /// The attribute of a named group that is complete. Before it has that, it is known as ours by its sticky bit, and belongs to
 /// who makes it.
 const SEAL: &CStr = c"user.nskit";
+
+/// How long we wait for others who change the same group: dozens can come at once.
+const FOR_OTHERS: Duration = Duration::from_secs(30);
 
 /// The longest name.
 const LONGEST: usize = 200;
@@ -177,15 +180,17 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The directories of a name; none if there is no such group.
-    fn parts(&self, name: &str) -> Result<Vec<Part<'a>>> {
+    /// The directories of a name; none if there is no such group. Those that are not complete belong to who makes them, or
+    /// were left by one that was killed.
+    fn parts(&self, name: &str, complete: bool) -> Result<Vec<Part<'a>>> {
         let mut parts = Vec::new();
         for (hierarchy, parent) in self.all_above()? {
             match parent.descend(name.as_bytes()) {
-                Ok(group) if is_sealed(&group)? => parts.push(Part { hierarchy, parent, group }),
                 Ok(group) if !is_begun(&group)? => return Err(foreign(&group)),
-                Err(e) if e.errno() != Some(Errno::ENOENT) => return Err(e),
-                _ => {}
+                Ok(group) if complete && !is_sealed(&group)? => {}
+                Ok(group) => parts.push(Part { hierarchy, parent, group }),
+                Err(e) if e.errno() == Some(Errno::ENOENT) => {}
+                Err(e) => return Err(e),
             }
         }
         Ok(parts)
@@ -193,7 +198,11 @@ impl<'a> Place<'a> {
 
     /// The group of this name.
     pub fn find(&self, name: &str) -> Result<NamedGroup<'a>> {
-        let parts = self.parts(name)?;
+        self.found(name, true)
+    }
+
+    fn found(&self, name: &str, complete: bool) -> Result<NamedGroup<'a>> {
+        let parts = self.parts(name, complete)?;
         match parts.is_empty() {
             false => Ok(NamedGroup { name: name.into(), parts }),
             true => Err(self.unknown(name)),
@@ -209,16 +218,22 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The same, and nobody else changes it as long as we have it.
+    /// The same, be it complete or not, and nobody else changes it as long as we have it.
     fn seize(&self, name: &str) -> Result<NamedGroup<'a>> {
-        let end = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         loop {
-            let group = self.find(name)?;
+            let mut group = self.found(name, false)?;
             let home = group.home();
             if home.group.hold(&home.parent)? {
-                return Ok(group);
+                // What was found before can have changed until we had it.
+                let now = self.found(name, false)?.parts;
+                if now[0].group.id()? == home.group.id()? {
+                    group.parts.truncate(1);
+                    group.parts.extend(now.into_iter().skip(1));
+                    return Ok(group);
+                }
             }
-            wait_for_others(name, end)?;
+            wait_for_others(name, begun)?;
         }
     }
 
@@ -242,13 +257,15 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Others have it: a moment later, or an error if it takes too long.
-fn wait_for_others(name: &str, end: Instant) -> Result<()> {
-    if Instant::now() > end {
+/// Others have it since then: a moment later, or an error if it takes too long.
+fn wait_for_others(name: &str, begun: Instant) -> Result<()> {
+    let waited = begun.elapsed();
+    if waited > FOR_OTHERS {
         return Err(Error::sys("flock", format!("group {name}"), Errno::EWOULDBLOCK)
             .with_hint("another rcgexec is changing it: try again"));
     }
-    std::thread::sleep(Duration::from_millis(2));
+    // Many who ask all the time would hold up the one who has it.
+    std::thread::sleep((waited / 8).clamp(Duration::from_millis(1), Duration::from_millis(50)));
     Ok(())
 }
 

@@ -29,7 +29,7 @@ impl Place<'_> {
     /// where the nearest above it came from. If that cannot be done for all, nothing is changed, and the error has their
     /// PIDs.
     pub fn remove(&self, name: &str, work: &mut Work) -> Result<()> {
-        let mut group = if work.dry { self.find(name)? } else { self.seize(name)? };
+        let mut group = if work.dry { self.found(name, false)? } else { self.seize(name)? };
         group.trusted()?;
         // Version 1 lets go of the home last, as long as which we have the group.
         work.all(|work| group.empty_and_remove(work))?;
