@@ -7,6 +7,7 @@ mod floor;
 #[path = "groups.rs"]
 mod groups;
 mod load;
+#[allow(dead_code)]
 mod measure;
 mod startup;
 
