@@ -90,6 +90,9 @@ fn entering_is_cheap() -> bool {
     all_are
 }
 
+/// What is looked at, and how it is found in a sample.
+type Part = (&'static str, fn(&measure::Sample) -> f64);
+
 /// Does rcgexec, with three limits: until the program runs, from its end on, and in all?
 fn limits_are_cheap() -> bool {
     let parent = groups::Parent::make();
@@ -97,7 +100,7 @@ fn limits_are_cheap() -> bool {
     let copy = dir.path().join("tool");
     std::fs::copy(env!("CARGO_BIN_EXE_rcgexec"), &copy).unwrap();
     let contenders = parent.contenders(copy.to_str().unwrap(), &measure::STAMP);
-    let parts: [(&str, fn(&measure::Sample) -> f64); 3] = [
+    let parts: [Part; 3] = [
         ("from start to exec", measure::Sample::before),
         ("from end to end", measure::Sample::after),
         ("in all", measure::Sample::wall),
