@@ -1,5 +1,6 @@
 //! The promises. About starting: beside unshare and nsenter, in turn and in one run, runshare and rnsenter take no more
-//! time. About listings:
+//! time. About limits: rcgexec makes groups, limits them, and removes them in at most half of the time of cgcreate,
+//! cgset, cgexec and cgdelete, until the program starts and from its end on. About listings:
 //! rlsns takes less than a third of the time of lsns among 2,000 sleeping processes, and where it looks for all that can
 //! keep a namespace, less than half. `make bench` measures the rest.
 
@@ -7,6 +8,7 @@
 
 #[allow(dead_code)]
 mod floor;
+mod groups;
 #[allow(dead_code)]
 mod load;
 #[allow(dead_code)]
@@ -32,6 +34,9 @@ const PROMISED: &[(&str, &str, f64)] = &[
 /// How much of the time of their originals runshare and rnsenter may take where next to all of it is starting.
 const START: f64 = 1.0;
 
+/// How much of the time of the tools of libcgroup rcgexec may take.
+const LIMITS: f64 = 1.0 / 2.0;
+
 /// How often that is looked at: what else the machine does is more than the difference, but not always.
 const LOOKS: usize = 3;
 
@@ -41,7 +46,7 @@ fn main() {
         return;
     }
     let starts = nix::unistd::geteuid().is_root();
-    let mut kept = !starts || start_is_cheap() & entering_is_cheap();
+    let mut kept = !starts || start_is_cheap() & entering_is_cheap() & limits_are_cheap();
     // Namespaces of every kind are for root.
     let _load = load::Load::start(PROCESSES, if starts { 50 } else { 0 });
     println!("{:20} {:>9} {:>9} {:>6}  among {PROCESSES} processes", "options", "lsns", "rlsns", "ratio");
@@ -83,6 +88,39 @@ fn entering_is_cheap() -> bool {
     drop(target.stdin.take());
     target.wait().unwrap();
     all_are
+}
+
+/// What is looked at, and how it is found in a sample.
+type Part = (&'static str, fn(&measure::Sample) -> f64);
+
+/// Does rcgexec, with three limits: until the program runs, from its end on, and in all?
+fn limits_are_cheap() -> bool {
+    let parent = groups::Parent::make();
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("tool");
+    std::fs::copy(env!("CARGO_BIN_EXE_rcgexec"), &copy).unwrap();
+    let contenders = parent.contenders(copy.to_str().unwrap(), &measure::STAMP);
+    let parts: [Part; 3] = [
+        ("from start to exec", measure::Sample::before),
+        ("from end to end", measure::Sample::after),
+        ("in all", measure::Sample::wall),
+    ];
+    (0..LOOKS).any(|_| {
+        let rounds = Rounds::run(&contenders, 301, Duration::from_secs(20));
+        parts.into_iter().fold(true, |kept, (what, part)| {
+            let [theirs, ours] = [0, 1].map(|who| rounds.of(who, part)[1] * 1e6);
+            let ratio = rounds.ratio(1, 0, part)[1];
+            println!(
+                "cgcreate, cgset, cgexec, cgdelete {what} {theirs:.0} us, rcgexec {} {ours:.0} us, ratio {ratio:.2}, {} rounds",
+                groups::LIMITS,
+                rounds.count()
+            );
+            if ratio > LIMITS {
+                eprintln!("`rcgexec` takes more than {LIMITS:.2} of their time {what}");
+            }
+            kept & (ratio <= LIMITS)
+        })
+    })
 }
 
 /// Does our tool take no more than this of the time of its original?

@@ -1,10 +1,10 @@
 //! Measuring: contenders in turn, in one run, and what came out as medians and ratios of each round.
 
 use std::ffi::CString;
-use std::io::Seek;
+use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::sys;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -42,6 +42,12 @@ impl Contender {
         self
     }
 
+    /// With more arguments for its last command.
+    pub(crate) fn with(mut self, args: &[&str]) -> Contender {
+        self.0.extend(args.iter().map(|arg| arg.to_string()));
+        self
+    }
+
     /// Does the job once.
     fn once(&self) -> Option<Sample> {
         let mut meter = Command::new(std::env::current_exe().unwrap());
@@ -52,7 +58,7 @@ impl Contender {
         let text = String::from_utf8(output.stdout).unwrap();
         let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
         match numbers[..] {
-            [wall, cpu, memory] => Some(Sample { wall, cpu, memory }),
+            [wall, cpu, memory, before, after] => Some(Sample { wall, cpu, memory, before, after }),
             _ => None,
         }
     }
@@ -77,13 +83,19 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(usual).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
-/// What doing a job once took: seconds, and the most memory that one of its commands had, in MiB.
+/// What doing a job once took: seconds, and the most memory that one of its commands had, in MiB. Where the job
+/// printed the time, [`STAMP`], also the seconds before and after that.
 #[derive(Clone)]
 pub(crate) struct Sample {
     wall: f64,
     cpu: f64,
     memory: f64,
+    before: f64,
+    after: f64,
 }
+
+/// A program that only says when it ran, in nanoseconds.
+pub(crate) const STAMP: [&str; 2] = ["/bin/date", "+%s%N"];
 
 impl Sample {
     pub(crate) fn wall(&self) -> f64 {
@@ -96,6 +108,14 @@ impl Sample {
 
     pub(crate) fn memory(&self) -> f64 {
         self.memory
+    }
+
+    pub(crate) fn before(&self) -> f64 {
+        self.before
+    }
+
+    pub(crate) fn after(&self) -> f64 {
+        self.after
     }
 }
 
@@ -112,7 +132,8 @@ pub(crate) fn meter(words: &[String]) {
         .split(|word| word == THEN)
         .map(|words| words.iter().map(|word| CString::new(word.as_str()).unwrap()).collect())
         .collect();
-    let start = Instant::now();
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let (start, begin) = (Instant::now(), now());
     for job in &jobs {
         match sys::fork().unwrap() {
             ForkResult::Parent { child } => {
@@ -129,7 +150,7 @@ pub(crate) fn meter(words: &[String]) {
             }
         }
     }
-    let wall = start.elapsed();
+    let (wall, end) = (start.elapsed(), now());
     let used = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
     let is_lister = words[0].ends_with("lsns");
     if is_lister && output.stream_position().unwrap() == 0 {
@@ -137,7 +158,13 @@ pub(crate) fn meter(words: &[String]) {
     }
     let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     let cpu = seconds(used.user_time()) + seconds(used.system_time());
-    println!("{} {cpu} {}", wall.as_secs_f64(), used.max_rss() as f64 / 1024.0);
+    let mut printed = String::new();
+    output.rewind().unwrap();
+    // What is no text is no time either.
+    let _ = output.take(64).read_to_string(&mut printed);
+    let stamp = printed.trim().parse::<u64>().map_or(f64::NAN, |nanoseconds| nanoseconds as f64 / 1e9);
+    let memory = used.max_rss() as f64 / 1024.0;
+    println!("{} {cpu} {memory} {} {}", wall.as_secs_f64(), stamp - begin, end - stamp);
 }
 
 /// The samples of contenders who did the same job, the original first: a list for each, all of one length.

@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod floor;
+#[path = "groups.rs"]
+mod groups;
 mod load;
+#[allow(dead_code)]
 mod measure;
 mod startup;
 
@@ -346,6 +349,12 @@ fn groups(wanted: &Wanted) {
         [theirs, Contender::new(RCGEXEC, &format!("--cpu-quota 20000 {PROGRAM}")), alone()]
     };
     wanted.row(&format!("`cgcreate`, `cgset`, `cgexec {PROGRAM}`, `cgdelete`"), both, OFTEN);
+    let job = format!("the same with `{}`", groups::LIMITS);
+    if wanted.has(&job) {
+        let parent = groups::Parent::make();
+        let [theirs, ours] = parent.contenders(RCGEXEC, &[PROGRAM]);
+        wanted.row(&job, || [theirs, ours, alone()], OFTEN);
+    }
     let both = || {
         group.make();
         let args = format!("-g {at} {PROGRAM}");

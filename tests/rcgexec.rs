@@ -146,6 +146,14 @@ impl Parent {
         hierarchy(controller).point.join(&self.name)
     }
 
+    /// On version 2 the groups below it get these controllers.
+    pub fn hand_on(&self, controllers: &[&str]) {
+        for controller in controllers.iter().filter(|name| hierarchy(name).v2) {
+            let file = self.dir(controller).join("cgroup.subtree_control");
+            std::fs::write(file, format!("+{controller}")).unwrap();
+        }
+    }
+
     /// A group below it, in each hierarchy.
     pub fn sub(&self, name: &str) -> String {
         self.dirs.iter().for_each(|dir| std::fs::create_dir(dir.join(name)).unwrap());

@@ -41,6 +41,7 @@ fn nothing_is_left_however_the_program_ends() {
 fn nothing_is_left_where_the_program_cannot_be_started() {
     let t = rings!(Host, Uml, Qemu);
     let Some(parent) = Parent::new(&t, &["cpu", "pids"]) else { return };
+    let Some(joined) = Parent::new(&t, &["cpu"]) else { return };
     let cases = [
         ("nonexistent-program", 127, "No such file or directory"),
         ("/nonexistent/program", 127, "No such file or directory"),
@@ -51,7 +52,7 @@ fn nothing_is_left_where_the_program_cannot_be_started() {
         let run = limited(&t, &parent).args(["--cpu-quota", "50000", "--pids-limit", "20", program]);
         run.run().fails(status, &format!("rcgexec: exec {program}: {reason}"));
         parent.assert_bare();
-        let run = t.tool("rcgexec").args([&format!("-gcpu:{}", parent.name), program]);
+        let run = t.tool("rcgexec").args([&format!("-gcpu:{}", joined.name), program]);
         run.run().fails(status, &format!("rcgexec: exec {program}: {reason}"));
     }
 }
@@ -285,6 +286,7 @@ fn what_is_no_leftover_of_ours_is_not_collected() {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o1755);
         std::fs::set_permissions(dir.join(name), mode).unwrap();
     };
+    parent.hand_on(&["pids"]);
     // Without our mark, of another user, and called otherwise.
     let names = ["rcgexec-1", "rcgexec-2", "rcgexec-3x", "other-4"];
     names.iter().for_each(|name| drop(parent.sub(name)));

@@ -169,6 +169,39 @@ fn processes_are_limited_in_number_and_threads_with_them() {
     assert_eq!(fork("2").ok(), "forked\n");
 }
 
+#[test]
+fn the_supervisor_takes_no_time_and_little_memory_while_it_waits() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["cpu", "memory", "pids"]) else { return };
+    let options =
+        ["--cpus", "1", "-m", "64M", "--pids-limit", "9", "sh", "-c", "echo ready; exec sleep 1000"];
+    let mut held = limited(&t, &parent).args(options).hold();
+    let pid = held.pid();
+    crate::harness::soon(|| crate::harness::sleeps(held.inner()));
+    // In nanoseconds, where times of whole ticks would not tell.
+    let spent = || {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+        let run = text.split(' ').next().and_then(|run| run.parse::<u64>().ok()).unwrap_or_default();
+        (run, cpu_time(pid))
+    };
+    // It has to come to rest first.
+    crate::harness::soon(|| crate::harness::state(pid) == Some('S'));
+    let before = spent();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(spent(), before);
+    let file = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let kib = |text: String, field: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(field).map(str::to_string));
+        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+    };
+    let resident = kib(file("status"), "VmRSS:").unwrap();
+    println!("resident: {resident} KiB, its own share: {:?} KiB", kib(file("smaps_rollup"), "Pss:"));
+    // All that is resident, what it shares with others included. Without optimisation the program is larger.
+    assert!(resident < if cfg!(debug_assertions) { 8192 } else { 4096 }, "{resident} KiB");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    assert_eq!(code(held.wait()), Some(143));
+}
+
 // Saying what would be done.
 
 #[test]

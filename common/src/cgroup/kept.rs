@@ -93,7 +93,17 @@ impl<'a> Growth<'a> {
         let handed_on =
             group.map(|group| group.read("cgroup.subtree_control")).transpose()?.unwrap_or_default();
         let has = |controller: &Vec<u8>| handed_on.split(|&b| b == b' ').any(|name| name == controller);
-        let missing: Vec<&Vec<u8>> = spot.controllers.iter().filter(|name| !has(name)).collect();
+        // By what is done before.
+        let will_have = |controller: &Vec<u8>| {
+            self.steps.iter().any(|step| {
+                std::ptr::eq(step.hierarchy, spot.hierarchy)
+                    && step.path == path
+                    && matches!(&step.act, Act::Write { value, .. }
+                        if value.split(' ').any(|word| word.as_bytes().strip_prefix(b"+") == Some(controller)))
+            })
+        };
+        let missing: Vec<&Vec<u8>> =
+            spot.controllers.iter().filter(|name| !has(name) && !will_have(name)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -207,20 +217,24 @@ impl Grown {
 
     /// Takes all back; answers what could not be done.
     pub fn undo(self) -> Vec<Error> {
-        let undo = |done: Done| match done {
-            Done::Wrote(group, file, value) => group.write(&file, &value).err(),
-            Done::Made(group, name) => {
-                let end = Instant::now() + PATIENCE;
-                loop {
-                    match unlinkat(group.as_fd(), &name[..], UnlinkatFlags::RemoveDir) {
-                        Ok(()) | Err(Errno::ENOENT) => return None,
-                        Err(Errno::EBUSY) if Instant::now() < end => {
-                            std::thread::sleep(Duration::from_millis(5));
-                        }
-                        Err(e) => {
-                            return Some(Error::sys("rmdir", [&group.path, &b"/"[..], &name].concat(), e));
+        let undo = |done: Done| {
+            let end = Instant::now() + PATIENCE;
+            loop {
+                let undone = match &done {
+                    Done::Wrote(group, file, value) => group.write(file, value),
+                    Done::Made(group, name) => {
+                        match unlinkat(group.as_fd(), &name[..], UnlinkatFlags::RemoveDir) {
+                            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+                            Err(e) => Err(Error::sys("rmdir", [&group.path[..], b"/", name].concat(), e)),
                         }
                     }
+                };
+                match undone {
+                    // Who has just left can be there for a moment.
+                    Err(e) if e.errno() == Some(Errno::EBUSY) && Instant::now() < end => {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    undone => return undone.err(),
                 }
             }
         };
