@@ -189,7 +189,7 @@ fn options() -> Vec<Opt> {
         switch(
             Some('s'),
             "sticky",
-            "Tell the daemon cgrulesengd, where it runs, to leave the program in these groups",
+            "Tell the daemon cgrulesengd, where it runs, to leave the program, and what it starts, in these groups",
         ),
         switch(
             Some('b'),

@@ -93,6 +93,7 @@ pub(crate) fn run(
     let timed_out = (clock.stage.get() != Stage::Before).then_some(after).flatten();
     let started = !unstarted.read(&mut [0]).is_ok_and(|length| length > 0);
     let facts = ended.as_ref().ok().filter(|_| started).map(|&ended| {
+        groups.go_deep();
         // What is counted is complete when nobody is left.
         let left_killed = groups.life().and_then(|life| life.is_over()).is_ok_and(|over| !over);
         let all = groups.groups();

@@ -151,7 +151,8 @@ fn a_program_that_takes_more_memory_is_killed() {
         run.args([&format!("bs={size}"), "status=none"]).run()
     };
     let output = take("64M");
-    assert_eq!((output.code, output.errors().as_str()), (Some(137), ""));
+    let why = "rcgexec: the kernel killed 1 process because the memory limit of 16 MiB was reached\n";
+    assert_eq!((output.code, output.errors().as_str()), (Some(137), why));
     take("1M").ok();
 }
 

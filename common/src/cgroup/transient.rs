@@ -164,13 +164,18 @@ impl Transient {
         Ok(Life { chief, events })
     }
 
-    /// Ends what is left in them and removes them; answers what could not be done: for each group that stays,
-    /// why.
-    pub fn end(self) -> Vec<Error> {
-        // A descriptor for each level of groups that the program made; the program has ended.
+    /// Lets us have as many open files as we can: it takes a descriptor for each level of groups that the program made. For when
+    /// it has ended.
+    pub fn go_deep(&self) {
         if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
         }
+    }
+
+    /// Ends what is left in them and removes them; answers what could not be done: for each group that stays,
+    /// why.
+    pub fn end(self) -> Vec<Error> {
+        self.go_deep();
         // Should the program have moved us in as well, we leave first.
         let us = std::process::id() as i32;
         for made in &self.groups {
