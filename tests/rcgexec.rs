@@ -4,6 +4,7 @@
 //! version 2 as well. Every group that is made is below one that the test made and removes, but for the one
 //! test about the usual place.
 
+mod rendering;
 mod report;
 
 use std::os::unix::ffi::OsStrExt;
