@@ -6,6 +6,7 @@
 
 mod knobs;
 mod named;
+mod rendering;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::unistd::{SysconfVar, sysconf};
 
 use super::{is_limit, read, value};
 use crate::cgroup::group::{Group, Version};
@@ -169,14 +168,7 @@ impl Usage {
         {
             self.cpu = Some(cpu);
             let nanos = |file| Ok(number(file, None)?.map(Duration::from_nanos));
-            let parts = match (nanos("cpuacct.usage_user")?, nanos("cpuacct.usage_sys")?) {
-                (Some(user), Some(system)) => Some((user, system)),
-                _ => {
-                    let stat = read(group, "cpuacct.stat")?.unwrap_or_default();
-                    let time = |key| value(&stat, Some(key)).and_then(of_ticks);
-                    time("user").zip(time("system"))
-                }
-            };
+            let parts = nanos("cpuacct.usage_user")?.zip(nanos("cpuacct.usage_sys")?);
             let parts = parts.map(|(user, system)| divide(cpu, user, system));
             self.user = parts.map(|(user, _)| user);
             self.system = parts.map(|(_, system)| system);
@@ -256,12 +248,6 @@ fn sum(group: &Group, of: &dyn Fn(&Group) -> Result<Option<u64>>) -> Result<Opti
 /// The number in a limit's file; none where it sets no limit.
 fn limit(group: &Group, file: &str) -> Result<Option<u64>> {
     Ok(read(group, file)?.filter(|text| is_limit(text)).and_then(|text| value(&text, None)))
-}
-
-/// Time that is counted in ticks of USER_HZ. Source: proc_stat(5).
-fn of_ticks(ticks: u64) -> Option<Duration> {
-    let per_second = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok().filter(|&number| number > 0)?;
-    Some(Duration::from_millis(ticks.saturating_mul(1000) / per_second))
 }
 
 /// Divides time as these two stand to each other: they are counted by ticks, and the whole exactly. The kernel does
