@@ -97,7 +97,7 @@ pub(crate) fn run(
         // What is counted is complete when nobody is left.
         let left_killed = groups.life().and_then(|life| life.is_over()).is_ok_and(|over| !over);
         let all = groups.groups();
-        let asked = sink.is_some() || ended == Ended::Killed(KILL);
+        let asked = sink.is_some() || ended != Ended::Exited(0);
         // To kill on version 1 means to let nobody fork, which is counted as well.
         let before = if asked { Usage::take_pids(&all) } else { Ok(Usage::default()) };
         clock.tell(groups.kill());

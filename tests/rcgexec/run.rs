@@ -276,3 +276,64 @@ fn orphans_that_ended_take_no_place_in_the_limit() {
     let run = limited(&t, &parent).args(["--pids-limit", "10", "sh", "-c", script]).run();
     assert_eq!(run.ok(), "41\n");
 }
+
+#[test]
+fn four_loops_share_one_cap_and_what_was_held_back_is_counted() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["cpu"]) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("report");
+    // By what the group itself counted: an emulated clock is not that of the machine around it.
+    let loops = "for i in 1 2 3 4; do (while :; do :; done) & done; sleep 4";
+    let run = limited(&t, &parent).args(["--cpu-quota", "20000", "--json"]);
+    let run = run.arg(format!("--summary={}", file.display())).args(["sh", "-c", loops]).patiently().run();
+    assert_eq!(run.code, Some(0), "{}", run.errors());
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let number = |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key}: {report}"));
+    let (used, periods, wall) = (number("cpu_seconds"), number("cpu_periods"), number("wall_seconds"));
+    assert!(number("cpu_throttled_periods") > 0.5 * periods && periods > 10.0, "{report}");
+    // What begins in one period can end in the next.
+    assert!(used <= 0.02 * (periods + 2.0), "{report}");
+    assert!(used <= 0.22 * wall, "{report}");
+    // A machine with other work gives less.
+    assert!(used >= 0.1 * wall || Ring::here() == Ring::Qemu, "{report}");
+    assert_eq!(report["left_killed"], true);
+}
+
+/// Pitfall 16: on version 1 nobody in a new group may have a real-time priority until it gets time for that.
+#[test]
+fn real_time_is_given_by_a_file_that_is_set_before_the_program_joins() {
+    let t = rings!(Host);
+    let file = Path::new("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
+    if !t.belongs(file.exists(), "a kernel that shares real time among groups of version 1") || !t.has("chrt")
+    {
+        return;
+    }
+    let Some(parent) = Parent::new(&t, &["cpu"]) else { return };
+    std::fs::write(parent.dir("cpu").join("cpu.rt_runtime_us"), "20000").unwrap();
+    let run = |more: &[&str]| {
+        limited(&t, &parent).args(["--cpus", "1"]).args(more).args(["chrt", "-f", "1", "echo", "ran"]).run()
+    };
+    assert_ne!(run(&[]).code, Some(0));
+    assert_eq!(run(&["--set", "cpu.rt_runtime_us=10000"]).ok(), "ran\n");
+}
+
+/// Pitfall 22: nothing that was asked for is left out in silence.
+#[test]
+fn a_limit_that_cannot_be_had_is_an_error_or_is_said() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let lacking = ["--pids-limit", "20", "--set", "pids.nothing=1"];
+    let (line, _) = refused(&limited(&t, &parent).args(lacking).args(["echo", "ran"]).run());
+    assert!(line.contains("pids.nothing"), "{line}");
+    parent.assert_bare();
+    let run =
+        limited(&t, &parent).args(lacking).args(["--best-effort", "sh", "-c", &look(&pids("20"))]).run();
+    assert!(
+        run.errors().contains("pids.nothing") && run.errors().contains("going on without"),
+        "{}",
+        run.errors()
+    );
+    assert_held(&run.text(), &pids("20"), &parent);
+    parent.assert_bare();
+}
