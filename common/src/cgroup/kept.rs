@@ -58,7 +58,8 @@ impl<'a> Growth<'a> {
         for depth in 0..=pieces.len() {
             match spot.hierarchy.top.descend(&pieces[..depth].join(&b'/')) {
                 Ok(group) => there.push(group),
-                Err(e) if e.errno() == Some(Errno::ENOENT) => break,
+                // The mount itself is there.
+                Err(e) if e.errno() == Some(Errno::ENOENT) && depth > 0 => break,
                 Err(e) => return Err(e),
             }
         }

@@ -163,6 +163,12 @@ impl Layout {
         self.hierarchies.iter().any(has)
     }
 
+    /// An error if it may well be there and only we could not open it.
+    pub fn check_v2(&self) -> Result<()> {
+        let ours = |closed: &&Closed| closed.controllers.is_empty() && closed.why.is_our_own();
+        self.closed.iter().find(ours).map_or(Ok(()), |closed| Err(closed.why.clone()))
+    }
+
     /// The hierarchy of a line, and the group in it.
     pub fn locate(&self, line: &Line) -> Result<(&Hierarchy, Group)> {
         let hierarchy = self.hierarchies.iter().find(|hierarchy| hierarchy.controllers == line.controllers);

@@ -8,7 +8,7 @@ use super::group::{Group, Version};
 use super::knobs::{Limits, Setting};
 use super::layout::{Hierarchy, Layout};
 use super::place::{self, Place};
-use super::scope;
+use super::{scope, set};
 use crate::error::{Error, Result};
 use crate::proc::Proc;
 
@@ -136,11 +136,15 @@ impl Plan {
     /// Plans the groups by which the processes are found, and known what they use. False if there can be none but in a
     /// scope.
     fn find(&mut self, proc: &Proc, layout: &Layout, wanted: &Wanted) -> Result<bool> {
-        let named = |hierarchy: &Hierarchy| {
-            let path = wanted.parent.as_ref()?;
+        let named = |hierarchy: &Hierarchy| match &wanted.parent {
+            None => Ok(None),
             // One that is named need not be in hierarchies that are not limited.
-            hierarchy.top.descend(path).ok()
+            Some(path) => match hierarchy.top.descend(path) {
+                Err(e) if e.is_gone() => Ok(None),
+                found => found.map(Some),
+            },
         };
+        layout.check_v2()?;
         let meters: &[(Version, &[u8])] = if wanted.measure { &METERS } else { &[] };
         if let Some(v2) = layout.v2() {
             let device = v2.top.id()?.0;
@@ -149,7 +153,7 @@ impl Plan {
                 let counts = meters.iter().any(|(version, name)| {
                     *version == Version::V2 && counted.iter().any(|known| known == name)
                 });
-                let place = match named(v2) {
+                let place = match named(v2)? {
                     Some(parent) => Some(Place::Below(parent)),
                     None if counts => place::usual(layout, v2, proc, wanted.systemd).ok(),
                     None => None,
@@ -211,7 +215,7 @@ impl Plan {
     fn count(
         &mut self,
         layout: &Layout,
-        named: impl Fn(&Hierarchy) -> Option<Group>,
+        named: impl Fn(&Hierarchy) -> Result<Option<Group>>,
         name: &[u8],
     ) -> Result<()> {
         let Ok(hierarchy) = layout.of(name) else { return Ok(()) };
@@ -219,7 +223,7 @@ impl Plan {
             return Ok(());
         }
         let own = || layout.own_group(hierarchy).ok();
-        if let Some(parent) = named(hierarchy).or_else(own).filter(|parent| parent.is_writable(".")) {
+        if let Some(parent) = named(hierarchy)?.or_else(own).filter(|parent| parent.is_writable(".")) {
             self.put(Place::Below(parent), true)?.controllers.push(name.to_vec());
         }
         Ok(())
@@ -310,6 +314,12 @@ impl Plan {
             }
             let path = branch.parent.file(&name);
             lines.push([b"mkdir ", &path[..]].concat());
+            // An empty cpuset takes nobody.
+            for (file, value) in set::filling(&branch.parent, &branch.settings).unwrap_or_default() {
+                let ours = file.iter().filter(|&&b| b == b'/').count() == 1;
+                let group = if ours { &path[..] } else { b"" };
+                lines.push([b"write ", &value[..], b" to ", group, &file].concat());
+            }
             for Setting { file, value, .. } in &branch.settings {
                 lines.push([b"write ", value.as_bytes(), b" to ", &path, b"/", file.as_bytes()].concat());
             }
