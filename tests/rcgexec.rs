@@ -3,6 +3,32 @@
 //! Where a controller is, and what its files are called, is asked of the machine: the tests that say so run on
 //! version 2 as well. Every group that is made is below one that the test made and removes, but for the one
 //! test about the usual place.
+//!
+//! Tests name the pitfalls that they are about, most dangerous first:
+//!
+//!  1. A populated group of version 2 that hands on controllers breaks all that is in it.
+//!  2. Units behind numbers of block io are taken for bytes, or are dropped.
+//!  3. Swap is counted with memory or alone; none at all has to be written.
+//!  4. A group outside of the caller's escapes his limits.
+//!  5. What is left by a run that was killed, and daemons.
+//!  6. Paths that lead elsewhere: `..`, symbolic links, covered mounts, parts of a hierarchy.
+//!  7. A directory is busy for a while after its last process has ended.
+//!  8. An empty cpuset takes nobody; what a process was bound to is kept.
+//!  9. Quota and period of version 1 are bound by the group above, also between two writes.
+//! 10. Memory and swap of version 1 are bound by one another and by what is in use.
+//! 11. Killed is not killed for want of memory; version 1 counts that in the victim's own group.
+//! 12. A freezer of version 1 swallows SIGKILL.
+//! 13. A program that runs before its limits are set.
+//! 14. Statuses that are cut to eight bits, or mean two things.
+//! 15. Controllers that share a hierarchy are handled twice, or only the first of several is.
+//! 16. New groups of version 1 have no time for real-time priorities.
+//! 17. One number in cpu.max keeps the old period; shares and weights are on other scales.
+//! 18. A file that is made where none is; several lines in one write; half of several writes.
+//! 19. Descriptors of groups that reach the program.
+//! 20. A soft limit by memory.high stalls for ever.
+//! 21. Files that older kernels lack.
+//! 22. What was asked for and is left out in silence.
+//! 23. Counters that are read too late, or added up twice.
 
 mod knobs;
 mod named;

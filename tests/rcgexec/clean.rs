@@ -433,6 +433,19 @@ fn what_is_left_is_collected_without_a_run_and_said() {
     t.assert_nothing_left();
 }
 
+/// Pitfall 7.
+#[test]
+fn what_gives_back_much_memory_is_waited_for() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    for _ in 0..3 {
+        let script = "for i in 1 2; do setsid dd if=/dev/zero of=/dev/null bs=100M & done; sleep .5; exit 3";
+        let run = limited(&t, &parent).args(["--pids-limit", "20", "sh", "-c", script]).patiently().run();
+        assert_eq!((run.code, &*run.errors()), (Some(3), ""));
+        parent.assert_bare();
+    }
+}
+
 #[test]
 fn many_groups_of_the_program_are_removed_with_few_descriptors() {
     let t = rings!(Host, Uml, Qemu);
