@@ -59,7 +59,7 @@ fn groups_of(pid: i32) -> String {
 fn sub(parent: &Parent, name: &str) {
     parent.sub(name);
     for dir in &parent.dirs {
-        for file in ["cpuset.cpus", "cpuset.mems"].iter().filter(|file| dir.join(file).exists()) {
+        for file in ["cpuset.cpus", "cpuset.mems"].iter().filter(|file| dir.join(name).join(file).exists()) {
             std::fs::copy(dir.join(file), dir.join(name).join(file)).unwrap();
         }
     }
