@@ -59,7 +59,7 @@ fn groups_of(pid: i32) -> String {
 fn sub(parent: &Parent, name: &str) {
     parent.sub(name);
     for dir in &parent.dirs {
-        for file in ["cpuset.cpus", "cpuset.mems"].iter().filter(|file| dir.join(file).exists()) {
+        for file in ["cpuset.cpus", "cpuset.mems"].iter().filter(|file| dir.join(name).join(file).exists()) {
             std::fs::copy(dir.join(file), dir.join(name).join(file)).unwrap();
         }
     }
@@ -114,7 +114,7 @@ fn a_program_takes_our_place_in_a_named_group_which_stays() {
 
 #[test]
 fn a_dry_run_says_every_step_and_takes_none() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let Some(parent) = everywhere(&t) else { return };
     let point = |controller: &str| parent.dir(controller).display().to_string();
     let at = home().point.join(&parent.name).display().to_string();
@@ -161,7 +161,7 @@ fn a_dry_run_says_every_step_and_takes_none() {
 
 #[test]
 fn named_groups_are_listed_and_those_made_by_hand_are_let_alone() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let Some(parent) = everywhere(&t) else { return };
     let list = || named(&t, &parent).arg("--list").run().ok();
     assert_eq!(list().lines().count(), 1, "only headings");
@@ -273,7 +273,7 @@ fn running_processes_are_moved_and_each_goes_back_to_where_it_came_from() {
 
 #[test]
 fn who_was_born_inside_goes_where_its_parent_came_from_and_groups_below_go_too() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let Some(parent) = everywhere(&t) else { return };
     sub(&parent, "x");
     // From two groups, so that all depends on the parents.
@@ -291,7 +291,7 @@ fn who_was_born_inside_goes_where_its_parent_came_from_and_groups_below_go_too()
     assert_eq!(children.len(), 2);
     let line = |pid: i32| {
         let text = groups_of(pid);
-        text.lines().find(|line| line.splitn(3, ':').nth(1) == Some(&home().key)).unwrap().to_string()
+        text.lines().find(|line| line.split(':').nth(1) == Some(&home().key)).unwrap().to_string()
     };
     assert!(line(children[0]).ends_with("/web/sub-x"), "{}", line(children[0]));
     let list = named(&t, &parent).arg("--list").run().ok();
@@ -307,7 +307,7 @@ fn who_was_born_inside_goes_where_its_parent_came_from_and_groups_below_go_too()
 
 #[test]
 fn a_group_that_nobody_can_leave_stays_as_it_is() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let Some(parent) = everywhere(&t) else { return };
     sub(&parent, "x");
     let [gone, fine, strange] = [(); 3].map(|()| sleeper(&t));
@@ -363,10 +363,18 @@ fn a_running_loop_is_limited_as_the_articles_do_it() {
     };
     // The first period can have been another's.
     std::thread::sleep(Duration::from_millis(300));
-    let (begun, before) = (Instant::now(), used());
-    std::thread::sleep(Duration::from_secs(4));
-    let share = (used() - before).as_secs_f64() / begun.elapsed().as_secs_f64();
-    assert!((0.16..=0.23).contains(&share), "{share}");
+    let share = || {
+        let (begun, before) = (Instant::now(), used());
+        std::thread::sleep(Duration::from_secs(4));
+        (used() - before).as_secs_f64() / begun.elapsed().as_secs_f64()
+    };
+    // It never gets more; on a machine that others use it can get less for a while.
+    let enough = |_: &u32| {
+        let share = share();
+        assert!(share <= 0.23, "{share}");
+        share >= 0.17
+    };
+    assert!((0..5).any(|n| enough(&n)));
     let stat = json(&named(&t, &parent).args(["--stat", "container", "--json"]).run());
     assert!(stat["use"]["throttled"].as_u64().unwrap() > 10, "{stat}");
     drop(held);
@@ -375,7 +383,7 @@ fn a_running_loop_is_limited_as_the_articles_do_it() {
 
 #[test]
 fn an_update_makes_what_is_missing_and_moves_the_members_there() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let Some(parent) = everywhere(&t) else { return };
     let shell = ["sh", "-c", "sleep 1000 & echo ready; wait"];
     let held = named(&t, &parent).args(["--name", "web"]).args(shell).hold();
@@ -405,7 +413,7 @@ fn an_update_makes_what_is_missing_and_moves_the_members_there() {
 
 #[test]
 fn what_fails_leaves_nothing_half_made() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let Some(parent) = everywhere(&t) else { return };
     // The program.
     assert_eq!(
@@ -476,7 +484,7 @@ fn without_a_place_in_a_hierarchy_it_is_all_or_nothing_or_best_effort() {
 
 #[test]
 fn a_populated_parent_of_version_2_hands_nothing_on() {
-    let t = rings!(Uml, Qemu);
+    let t = rings!(Uml);
     let Some(parent) = everywhere(&t) else { return };
     if !t.belongs(hierarchy("pids").v2, "version 2") {
         return;
@@ -536,7 +544,7 @@ fn a_frozen_group_stands_still_until_it_is_thawed() {
 
 #[test]
 fn nobody_freezes_or_kills_the_group_that_he_is_in() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let Some(parent) = everywhere(&t) else { return };
     for option in ["--freeze", "--kill"] {
         let inner = [tool_path("rcgexec").to_str().unwrap(), "--parent", &parent.name, option, "web"]
@@ -677,7 +685,7 @@ fn names_are_checked_before_anything_is_done() {
 
 #[test]
 fn roots_named_groups_are_in_one_that_comes_and_goes_with_them() {
-    let mut t = rings!(Host, Uml, Qemu);
+    let mut t = rings!(Host, Uml);
     if !t.needs(find("pids").is_some(), "cgroups with pids") {
         return;
     }
@@ -717,7 +725,7 @@ fn in_group(t: &Test, parent: &Parent, sub: &str, words: &[&str]) -> (Output, te
     let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
     std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let copy = dir.path().join("rcgexec");
-    copy_program(&tool_path("rcgexec"), &copy);
+    copy_program(tool_path("rcgexec"), &copy);
     let come: String = parent
         .dirs
         .iter()
@@ -730,7 +738,7 @@ fn in_group(t: &Test, parent: &Parent, sub: &str, words: &[&str]) -> (Output, te
 
 #[test]
 fn a_user_has_named_groups_below_what_belongs_to_him() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     let Some(parent) = everywhere(&t) else { return };
     sub(&parent, "session");
     for dir in &parent.dirs {
@@ -794,7 +802,7 @@ fn a_user_has_named_groups_below_what_belongs_to_him() {
 
 #[test]
 fn a_user_to_whom_nothing_belongs_is_told_how_to_get_it() {
-    let t = rings!(Host, Uml, Qemu);
+    let t = rings!(Host, Uml);
     if !t.needs(!hierarchies().is_empty(), "cgroups") {
         return;
     }
@@ -811,7 +819,7 @@ fn a_user_to_whom_nothing_belongs_is_told_how_to_get_it() {
 
 #[test]
 fn what_systemd_manages_is_left_to_it() {
-    let t = rings!(Uml, Qemu);
+    let t = rings!(Uml);
     if !t.belongs(
         std::fs::read("/proc/1/comm").is_ok_and(|name| name == b"systemd\n"),
         "a machine with systemd",

@@ -40,25 +40,25 @@ const FOR_OTHERS: Duration = Duration::from_secs(30);
 const LONGEST: usize = 200;
 
 /// Controllers, whose names with a dot behind begin the names of files.
-const CONTROLLERS: &[&str] = &[
-    "cgroup",
-    "blkio",
-    "cpu",
-    "cpuacct",
-    "cpuset",
-    "devices",
-    "dmem",
-    "freezer",
-    "hugetlb",
-    "io",
-    "irq",
-    "memory",
-    "misc",
-    "net_cls",
-    "net_prio",
-    "perf_event",
-    "pids",
-    "rdma",
+const CONTROLLERS: &[&[u8]] = &[
+    b"cgroup",
+    b"blkio",
+    b"cpu",
+    b"cpuacct",
+    b"cpuset",
+    b"devices",
+    b"dmem",
+    b"freezer",
+    b"hugetlb",
+    b"io",
+    b"irq",
+    b"memory",
+    b"misc",
+    b"net_cls",
+    b"net_prio",
+    b"perf_event",
+    b"pids",
+    b"rdma",
 ];
 
 /// A name that a group can have: one that is no file of a group, now or later, nor looks like a transient group.
@@ -67,7 +67,7 @@ pub fn check_name(name: &[u8]) -> Result<String> {
     let refused = || Error::refused([b"no name for a group: ", name].concat()).with_hint(hint);
     let text = std::str::from_utf8(name).map_err(|_| refused())?;
     let usual = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:@-".contains(&b));
-    let of_file = text.split_once('.').is_some_and(|(first, _)| CONTROLLERS.contains(&first));
+    let of_file = text.split_once('.').is_some_and(|(first, _)| CONTROLLERS.contains(&first.as_bytes()));
     let reserved = ["tasks", "notify_on_release", "release_agent"].contains(&text);
     let transient = text.starts_with("rcgexec-");
     match usual && !text.is_empty() && text.len() <= LONGEST && !text.starts_with('.') {
