@@ -312,6 +312,7 @@ fn what(matches: &Matches) -> Result<What> {
         if action == "gc" {
             return Ok(What::Collect { parent });
         }
+        of_a_program(&limits)?;
         let name = named(action)?.unwrap_or_default();
         let action = match action {
             "update" if limits.is_empty() => {
@@ -336,6 +337,9 @@ fn what(matches: &Matches) -> Result<What> {
         alone("name", &of_run)?;
         alone("name", &["group", "create", "sticky", "json"])?;
         let force = matches.has("force");
+        if !words {
+            of_a_program(&limits)?;
+        }
         let action = match (words, processes.is_empty()) {
             (true, false) => {
                 return Err(Error::refused("--pid moves what runs already, so there is no program to run"));
@@ -391,6 +395,15 @@ fn what(matches: &Matches) -> Result<What> {
     }
     let (create, sticky, force) = (matches.has("create"), matches.has("sticky"), matches.has("force"));
     Ok(What::Join(Join { specs, create, sticky, processes, force }))
+}
+
+/// What a program writes of itself before it begins cannot be had where none is run.
+fn of_a_program(limits: &Limits) -> Result<()> {
+    match limits.oom_score_adj() {
+        Some(_) => Err(Error::refused("--oom-score-adj is for a program that is run")
+            .with_hint("of a running process: write the score to /proc/PID/oom_score_adj")),
+        None => Ok(()),
+    }
 }
 
 fn limits(matches: &Matches) -> Result<Limits> {

@@ -5,18 +5,20 @@ use std::ffi::OsString;
 use common::cgroup::knobs::Limits;
 use common::cgroup::layout::Layout;
 use common::cgroup::named::{Asked, NamedGroup, Place, State, Work, ourselves};
+use common::cgroup::usage::Usage;
 use common::error::{Error, Result};
 use common::launch::Program;
 use common::ns::refer::{self, Entry, Ref};
-use common::proc::Proc;
 use common::proc::target::Target;
-use common::sys::terminal_columns;
+use common::proc::{Proc, oom};
+use common::sys::{self, terminal_columns};
 use common::text::Charset;
 use common::tool::json::Value;
 use common::tool::table::{Cell, Column, Form, Shape, Style, render};
 use common::tool::{complain, print, print_lines};
 
 use crate::cli::{Action, Named, TOOL};
+use crate::report;
 
 /// Does what was asked about named groups.
 pub(crate) fn act(
@@ -37,7 +39,7 @@ pub(crate) fn act(
             let settled = place.settle(&asked, &[ourselves(&work)?], &mut work)?;
             warn(&work);
             if !dry_run {
-                let error = program.exec();
+                let error = own_limits(proc, &limits).err().unwrap_or_else(|| program.exec());
                 // What was made for a program that is none goes again.
                 work.take_back();
                 drop(settled);
@@ -80,6 +82,12 @@ fn new<'a>(name: &'a str, limits: &'a Limits, best_effort: bool) -> Asked<'a> {
     Asked { name, limits, best_effort, must_exist: false, force: false }
 }
 
+/// What limits the program itself, which we become.
+fn own_limits(proc: &Proc, limits: &Limits) -> Result<()> {
+    limits.oom_score_adj().map_or(Ok(()), |score| oom::adjust(proc, score))?;
+    if limits.sets_cpus() { sys::use_all_cpus() } else { Ok(()) }
+}
+
 /// Says what is gone on without.
 fn warn(work: &Work) {
     for error in work.complaints() {
@@ -116,8 +124,7 @@ struct Facts {
     name: String,
     pids: Vec<i32>,
     state: Option<State>,
-    /// Counters by their names, with their units.
-    counters: Vec<(&'static str, &'static str, Option<u64>)>,
+    usage: Usage,
     /// File, value, and the group that has it; is it the named one itself?
     limits: Vec<(&'static str, Vec<u8>, Vec<u8>, bool)>,
     dirs: Vec<Vec<u8>>,
@@ -126,7 +133,6 @@ struct Facts {
 impl Facts {
     fn of(group: &NamedGroup) -> Result<Facts> {
         let dirs: Vec<Vec<u8>> = group.parts.iter().map(|part| part.group.path.clone()).collect();
-        let counters = group.counters()?;
         let limits = group.limits()?.into_iter();
         let limits =
             limits.map(|limit| (limit.file, limit.value, limit.group.clone(), dirs.contains(&limit.group)));
@@ -134,17 +140,10 @@ impl Facts {
             name: group.name.clone(),
             pids: group.processes()?,
             state: group.state()?,
-            counters: counters
-                .into_iter()
-                .map(|(counter, value)| (counter.name, counter.unit, value))
-                .collect(),
+            usage: Usage::take(&group.parts.iter().map(|part| &part.group).collect::<Vec<_>>())?,
             limits: limits.collect(),
             dirs,
         })
-    }
-
-    fn counter(&self, name: &str) -> Option<u64> {
-        self.counters.iter().find(|(known, _, _)| *known == name).and_then(|(_, _, value)| *value)
     }
 
     fn state(&self) -> Option<&'static str> {
@@ -169,14 +168,13 @@ impl Facts {
                 ("group", Value::Text(group.clone())),
             ])
         };
-        let counters = self.counters.iter().map(|(name, _, value)| (*name, Value::number(*value)));
         let dirs = self.dirs.iter().map(|dir| Value::Object(vec![("path", Value::Text(dir.clone()))]));
         Value::Object(vec![
             ("name", text(&self.name)),
             ("state", self.state().map_or(Value::Null, text)),
             ("processes", Value::Number(self.pids.len() as u64)),
             ("pids", Value::List(self.pids.iter().map(|pid| Value::Number(*pid as u64)).collect())),
-            ("use", Value::Object(counters.collect())),
+            ("use", Value::Object(report::members(&self.usage))),
             ("limits", Value::List(self.limits.iter().map(limit).collect())),
             ("directories", Value::List(dirs.collect())),
         ])
@@ -192,10 +190,6 @@ impl Facts {
             let pids: Vec<String> = self.pids.iter().map(i32::to_string).collect();
             rows.push((b"pids".to_vec(), pids.join(" ").into()));
         }
-        for (name, unit, value) in &self.counters {
-            let value = value.map_or("n/a".into(), |value| format!("{value} {unit}"));
-            rows.push((name.as_bytes().to_vec(), value.trim_end().into()));
-        }
         for (file, value, group, own) in &self.limits {
             let from = if *own { Vec::new() } else { [b" (of ", &group[..], b")"].concat() };
             rows.push((file.as_bytes().to_vec(), [&value[..], &from].concat()));
@@ -209,7 +203,9 @@ impl Facts {
         ];
         let columns: Vec<_> = COLUMNS.iter().collect();
         let rows: Vec<(usize, &Row)> = rows.iter().map(|row| (0, row)).collect();
-        render(&(), &columns, &rows, &Style { headings: false, width: None, ..style(Form::Human) })
+        let known =
+            render(&(), &columns, &rows, &Style { headings: false, width: None, ..style(Form::Human) });
+        known + "\n" + &report::stat(&self.usage, terminal_columns(std::io::stdout()))
     }
 }
 
@@ -219,8 +215,8 @@ const COLUMNS: &[Column<(), Facts>] = &[
     Column { name: "NAME", help: "", shape: Shape::Text, cell: |_, facts| Cell::Text(facts.name.clone().into()) },
     Column { name: "PROCS", help: "", shape: Shape::Number, cell: |_, facts| Cell::Number(facts.pids.len() as u64) },
     Column { name: "STATE", help: "", shape: Shape::Text, cell: |_, facts| Cell::text(facts.state()) },
-    Column { name: "CPU-MS", help: "", shape: Shape::Number, cell: |_, facts| Cell::number(facts.counter("cpu-time").map(|ns| ns / 1_000_000)) },
-    Column { name: "MEMORY", help: "", shape: Shape::Number, cell: |_, facts| Cell::number(facts.counter("memory")) },
+    Column { name: "CPU-MS", help: "", shape: Shape::Number, cell: |_, facts| Cell::number(facts.usage.cpu.map(|time| time.as_millis() as u64)) },
+    Column { name: "MEMORY", help: "", shape: Shape::Number, cell: |_, facts| Cell::number(facts.usage.memory) },
     Column { name: "LIMITS", help: "", shape: Shape::LongText, cell: |_, facts| Cell::text(Some(facts.own_limits().join(&b' ')).filter(|text| !text.is_empty())) },
     Column { name: "WHERE", help: "", shape: Shape::Text, cell: |_, facts| Cell::text(facts.dirs.first().cloned()) },
 ];

@@ -376,7 +376,7 @@ fn a_running_loop_is_limited_as_the_articles_do_it() {
     };
     assert!((0..5).any(|n| enough(&n)));
     let stat = json(&named(&t, &parent).args(["--stat", "container", "--json"]).run());
-    assert!(stat["use"]["throttled"].as_u64().unwrap() > 10, "{stat}");
+    assert!(stat["use"]["cpu_throttled_periods"].as_u64().unwrap() > 10, "{stat}");
     drop(held);
     remove(&t, &parent, "container");
 }
@@ -511,6 +511,7 @@ fn a_populated_parent_of_version_2_hands_nothing_on() {
     drop(sleep);
 }
 
+/// Pitfall 12.
 #[test]
 fn a_frozen_group_stands_still_until_it_is_thawed() {
     let t = rings!(Host, Uml, Qemu);

@@ -172,6 +172,44 @@ fn an_ordinary_user_has_all_that_the_kernel_allows_in_a_delegated_group() {
     assert!(!line.is_empty() && !hint.is_empty());
 }
 
+#[test]
+fn those_in_our_group_make_room_for_named_groups_until_the_last_is_removed() {
+    let t = rings!(Uml, Qemu);
+    if !v2(&t) {
+        return;
+    }
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let group = parent.dir("pids");
+    std::fs::write(group.join("../cgroup.subtree_control"), "+pids").unwrap();
+    delegate(&group);
+    let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), open).unwrap();
+    let copy = dir.path().join("rcgexec");
+    crate::harness::copy_program(&tool_path("rcgexec"), &copy);
+    let user = NOBODY.to_string();
+    let as_user = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
+    let script = "set -e
+        $0 --name web --pids-limit 9 cat /proc/self/cgroup
+        cat /proc/self/cgroup
+        $0 --pids-limit 9 cat /proc/self/cgroup
+        $0 --name other --pids-limit 9
+        $0 --remove web
+        cat /proc/self/cgroup
+        $0 --remove other
+        cat /proc/self/cgroup";
+    let run = inside(&t, &parent).args(as_user).args(["sh", "-c", script]).arg(&copy).run();
+    let text = run.ok();
+    let lines: Vec<&str> =
+        text.lines().map(|line| line.trim_start_matches(&format!("0::/{}", parent.name))).collect();
+    let transient = lines[2];
+    assert!(transient.starts_with("/rcgexec-"), "{text}");
+    let callers = "/rcgexec-callers";
+    assert_eq!(lines, ["/nskit/web", callers, transient, callers, ""], "{text}");
+    parent.assert_bare();
+    assert_eq!(handed_on(&group), "");
+}
+
 /// A machine that systemd manages, and a group of its own that it has not left to us.
 fn systemd(t: &Test) -> bool {
     let comm = std::fs::read("/proc/1/comm").unwrap_or_default();

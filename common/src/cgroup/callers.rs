@@ -56,6 +56,18 @@ impl Callers {
         }
     }
 
+    /// Those that were moved out of this group and are below it; none if nobody was.
+    pub(super) fn of(group: &Group) -> Result<Option<Callers>> {
+        let leaf = match group.descend(NAME.as_bytes()) {
+            Err(e) if e.is_gone() => return Ok(None),
+            leaf => leaf?,
+        };
+        if !is_callers(&leaf) || sys::lock_shared(&leaf).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(Callers { group: group.descend(b"")?, leaf }))
+    }
+
     fn empty(&self, proc: &Proc) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);

@@ -71,7 +71,12 @@ pub(super) fn without_limits(layout: &Layout, hierarchy: &Hierarchy, proc: &Proc
 }
 
 /// Why a group cannot have its processes moved to one below it; none if it can.
-fn why_not(hierarchy: &Hierarchy, group: &Group, proc: &Proc, systemd: bool) -> Result<Option<Vec<u8>>> {
+pub(super) fn why_not(
+    hierarchy: &Hierarchy,
+    group: &Group,
+    proc: &Proc,
+    systemd: bool,
+) -> Result<Option<Vec<u8>>> {
     if systemd && !is_delegated(hierarchy, group)? {
         return Ok(Some(b"it is systemd's, and was not delegated".to_vec()));
     }

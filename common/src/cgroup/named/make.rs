@@ -160,7 +160,7 @@ impl<'a> Place<'a> {
                 Version::V1 => Ok(()),
                 Version::V2 => {
                     let mut chain = above.iter().chain(usual.then_some(&parent));
-                    chain.try_for_each(|spot| work.hand_on(spot, controller))
+                    chain.try_for_each(|spot| work.hand_on(hierarchy, spot, controller, usual))
                 }
             };
             had.extend(work.or_complain(asked.best_effort, handed_on.map(|()| controller))?);

@@ -18,7 +18,7 @@ use nix::unistd::geteuid;
 
 use super::group::{Group, Version, is_removed};
 use super::layout::{Hierarchy, Layout};
-use super::usage::{COUNTERS, Counter, InForce, in_force};
+use super::usage::{InForce, in_force};
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -318,18 +318,6 @@ impl<'a> NamedGroup<'a> {
             limits.extend(in_force(part.hierarchy, &part.group)?);
         }
         Ok(limits)
-    }
-
-    /// What was counted, none where nobody counts.
-    pub fn counters(&self) -> Result<Vec<(&'static Counter, Option<u64>)>> {
-        let read = |counter: &'static Counter| {
-            let mut value = None;
-            for part in &self.parts {
-                value = value.or(counter.read(&part.group)?);
-            }
-            Ok((counter, value))
-        };
-        COUNTERS.iter().map(read).collect()
     }
 }
 

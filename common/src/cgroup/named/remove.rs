@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use super::super::callers::Callers;
 use super::super::group::{Group, PATIENCE, is_removed};
 use super::super::layout::Hierarchy;
 use super::origin::{Born, Origins};
@@ -55,6 +56,10 @@ impl Place<'_> {
             if ours && usual.processes().is_ok_and(|pids| pids.is_empty()) {
                 // The kernel refuses if there is another named group.
                 let _ = unlinkat(&base, USUAL, UnlinkatFlags::RemoveDir);
+                // Who made room for it comes back, if nobody else needs that.
+                if let Some(callers) = Callers::of(&base)? {
+                    callers.move_up()?;
+                }
             }
         }
         Ok(())

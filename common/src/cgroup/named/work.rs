@@ -7,10 +7,11 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use super::super::callers::{self, Callers};
 use super::super::group::{Group, Version};
 use super::super::knobs::Setting;
 use super::super::layout::Hierarchy;
-use super::super::set;
+use super::super::{place, set};
 use super::origin::{Born, Origins};
 use super::{SEAL, is_sealed};
 use crate::error::{Error, Result};
@@ -47,6 +48,8 @@ enum Undo {
     Limits { group: Group, settings: Vec<Setting> },
     /// What a group remembered of its processes.
     Origins { group: Rc<Group>, text: Vec<u8> },
+    /// Those in a group that hands on controllers, who were moved to one below it.
+    Callers(Callers),
     /// A process, and where it was.
     Moved { born: Born, group: Rc<Group> },
 }
@@ -124,6 +127,7 @@ impl<'a> Work<'a> {
                 Undo::Origins { group, text } => {
                     let _ = Origins::store(&group, &text);
                 }
+                Undo::Callers(callers) => drop(callers.move_up()),
                 Undo::Moved { born, group } => {
                     if self.is(born) {
                         let _ = put(&group, &born.0.to_string());
@@ -224,21 +228,40 @@ impl<'a> Work<'a> {
 
     /// Hands a controller of version 2 on to the groups below this one. One with processes must not do that: some
     /// controllers would turn it, and all below, into threaded ones, in which nobody can do anything any more.
-    /// Source: cgroup-v2.rst, "No Internal Process Constraint".
-    pub(super) fn hand_on(&mut self, spot: &Spot, controller: &str) -> Result<()> {
+    /// Source: cgroup-v2.rst, "No Internal Process Constraint". In the usual place, which nobody has named, ours make room.
+    pub(super) fn hand_on(
+        &mut self,
+        hierarchy: &Hierarchy,
+        spot: &Spot,
+        controller: &str,
+        usual: bool,
+    ) -> Result<()> {
         let name = |e: Error| e.of_controllers(&[controller]);
         if let Some(group) = &spot.group {
             let handed_on = group.read("cgroup.subtree_control").map_err(name)?;
             if handed_on.split(|&b| b == b' ').any(|known| known == controller.as_bytes()) {
                 return Ok(());
             }
-            // Here a group of our own could be emptied into one below it.
             if !group.is_real_root().map_err(name)? && !group.processes().map_err(name)?.is_empty() {
-                let what = [b"controller ", controller.as_bytes(), b" cannot be handed on by ", &group.path]
-                    .concat();
-                return Err(Error::refused([&what[..], b": it has processes"].concat()).with_hint(
-                    "name a group without processes with --parent, such as one of `systemd-run --user --scope -p Delegate=yes`",
-                ));
+                let why = match usual {
+                    true => place::why_not(hierarchy, group, self.proc, place::is_systemd())?,
+                    false => Some(Vec::new()),
+                };
+                if let Some(why) = why {
+                    let what =
+                        [b"controller ", controller.as_bytes(), b" cannot be handed on by ", &group.path]
+                            .concat();
+                    let and = if why.is_empty() { &b""[..] } else { b", and " };
+                    return Err(Error::refused([&what[..], b": it has processes", and, &why].concat()).with_hint(
+                        "name a group without processes with --parent, such as one of `systemd-run --user --scope -p Delegate=yes`",
+                    ));
+                }
+                // Those in it make room, for as long as there are named groups.
+                let leaf = group.file(callers::NAME);
+                self.say([b"move what is in ", &group.path[..], b" to ", &leaf].concat());
+                if !self.dry {
+                    self.undo.push(Undo::Callers(Callers::move_down(group.descend(b"")?, self.proc)?));
+                }
             }
         }
         self.write(spot, "cgroup.subtree_control", &format!("+{controller}")).map_err(name)
