@@ -28,7 +28,7 @@ end
 
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -s g -l group -r -f -d 'Join the group PATH of these controllers, with commas between, or * for all; with a limit: a new group below it'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -l create -d 'Make the groups of -g that do not exist, and keep them'
-complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -s s -l sticky -d 'Tell the daemon cgrulesengd, where it runs, to leave the program in these groups'
+complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -s s -l sticky -d 'Tell the daemon cgrulesengd, where it runs, to leave the program, and what it starts, in these groups'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -s b -l ignore-default -d 'Accepted as by cgexec: paths are always from the root of the hierarchy'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -s r -l replace-idle -d 'Refused: there are no idle threads of libcgroup here'
 complete -c rcgexec -n 'not __rcgexec_program >/dev/null' -l cpuset-cpus -r -f -d 'CPUs that are used, all of them whatever the caller was bound to (CPUs such as 0-3,7)'

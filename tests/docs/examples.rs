@@ -42,7 +42,7 @@ const UNTIL_IT_SLEEPS: &str =
     "until below $! | grep -qx sleep || [ $((tries += 1)) -gt 200 ]; do sleep 0.05; done";
 
 /// The commands of a process and of all below it.
-const BELOW: &str = "below() { cat /proc/$1/comm; for i in $(pgrep -P $1); do below $i; done; }";
+const BELOW: &str = "below() { cat /proc/$1/comm 2>/dev/null; for i in $(pgrep -P $1); do below $i; done; }";
 
 /// Runs the commands in one shell; answers what each printed, on stdout and stderr together.
 fn run(t: &Test, steps: &[Step]) -> Vec<Vec<String>> {

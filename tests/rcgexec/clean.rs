@@ -391,7 +391,7 @@ fn a_group_whose_maker_runs_is_left_alone_even_if_nobody_holds_it() {
     assert!(parent.dirs.iter().all(|dir| dir.join("rcgexec-1").is_dir()));
     parent.remove_sub("rcgexec-1");
     fields[1] = "1".into();
-    for other in [fields.join(" "), maker.replace(|c: char| c == '-', "+")] {
+    for other in [fields.join(" "), maker.replace('-', "+")] {
         made("rcgexec-1", &other);
         run();
         assert!(!parent.dirs.iter().any(|dir| dir.join("rcgexec-1").exists()), "{other}");

@@ -522,7 +522,7 @@ fn running_processes_are_moved_with_all_their_threads() {
     }
     // One that is not there, and none is moved.
     let home =
-        [&format!("-gcpu,pids:/"), "--pid", &pids[0].to_string(), "--pid", "4194304"].map(str::to_string);
+        ["-gcpu,pids:/", "--pid", &pids[0].to_string(), "--pid", "4194304"].map(str::to_string);
     refused(&t.tool("rcgexec").args(home).run());
     assert_eq!(group_of(pids[0], "cpu"), format!("/{0}", parent.name));
     for wrong in [["--pid", &format!("{0}/{0}", pids[0])], ["--pid", "net:[4026531840]"]] {

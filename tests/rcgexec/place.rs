@@ -149,7 +149,7 @@ fn an_ordinary_user_has_all_that_the_kernel_allows_in_a_delegated_group() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(dir.path(), open).unwrap();
     let copy = dir.path().join("rcgexec");
-    crate::harness::copy_program(&tool_path("rcgexec"), &copy);
+    crate::harness::copy_program(tool_path("rcgexec"), &copy);
     let user = NOBODY.to_string();
     let as_user = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
     let run = |words: &[&str]| inside(&t, &parent).args(as_user).arg(&copy).args(words).run();
@@ -186,7 +186,7 @@ fn those_in_our_group_make_room_for_named_groups_until_the_last_is_removed() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(dir.path(), open).unwrap();
     let copy = dir.path().join("rcgexec");
-    crate::harness::copy_program(&tool_path("rcgexec"), &copy);
+    crate::harness::copy_program(tool_path("rcgexec"), &copy);
     let user = NOBODY.to_string();
     let as_user = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
     let script = "set -e
@@ -290,7 +290,7 @@ fn a_user_of_systemd_gets_a_scope_of_his_own_manager() {
     let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let copy = dir.path().join("rcgexec");
-    crate::harness::copy_program(&tool_path("rcgexec"), &copy);
+    crate::harness::copy_program(tool_path("rcgexec"), &copy);
     let (runtime, _manager) = crate::refer::systemd::users_manager(&t);
     let user = NOBODY.to_string();
     let out = dir.path().join("out");
