@@ -32,7 +32,7 @@ pub(crate) fn join(
     let movers = match &asked.processes[..] {
         [] => vec![Mover::us(proc)?],
         processes => {
-            let mover = |process: &Ref| Mover::process(target(proc, process)?, asked.force);
+            let mover = |process: &Ref| Mover::process(target(proc, process)?, &spots, asked.force);
             processes.iter().map(mover).collect::<Result<_>>()?
         }
     };

@@ -15,4 +15,5 @@ pub mod plan;
 pub mod scope;
 pub mod set;
 pub mod transient;
+mod unit;
 pub mod usage;

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use super::group::{Group, Version};
 use super::layout::{Hierarchy, Layout};
+use super::unit;
 use crate::error::{Error, Result};
 use crate::proc::groups::Line;
 use crate::proc::{Proc, Target};
@@ -122,16 +123,14 @@ impl Mover {
 
     /// Another process, with all threads. Refused is one that systemd manages, which would count and limit it where it
     /// is not any more, unless it is to be moved by force.
-    pub fn process(target: Target, force: bool) -> Result<Mover> {
-        let lines = Line::of(&target.task)?;
-        match unit(&lines) {
-            Some(unit) if !force => {
-                let what = format!("process {} belongs to systemd, in unit ", target.pid);
-                let hint = "limit the unit: systemctl set-property --runtime UNIT ...; --force moves it all the same";
-                Err(Error::refused([what.as_bytes(), unit].concat()).with_hint(hint))
-            }
-            _ => Ok(Mover { number: target.pid.to_string(), lines, held: Some(target) }),
+    pub fn process(target: Target, to: &[Spot<'_>], force: bool) -> Result<Mover> {
+        if !force {
+            let paths: Vec<_> = to.iter().map(|spot| (spot.hierarchy, spot.shown())).collect();
+            let paths: Vec<_> = paths.iter().map(|(hierarchy, path)| (*hierarchy, &path[..])).collect();
+            unit::leaves(&target, &paths)?;
         }
+        let lines = Line::of(&target.task)?;
+        Ok(Mover { number: target.pid.to_string(), lines, held: Some(target) })
     }
 
     /// What is written to move it: its PID, or 0 for us.
@@ -161,14 +160,6 @@ impl Mover {
             _ => Ok(()),
         }
     }
-}
-
-/// The unit of systemd that a process is in: the last piece of its path that is called like one.
-/// Source: systemd's CGROUP_DELEGATION.
-fn unit(lines: &[Line]) -> Option<&[u8]> {
-    let of_systemd = |line: &&Line| line.controllers.is_empty() || line.controllers == [b"name=systemd"];
-    let is_unit = |piece: &&[u8]| piece.ends_with(b".service") || piece.ends_with(b".scope");
-    lines.iter().filter(of_systemd).find_map(|line| line.path.rsplit(|&b| b == b'/').find(is_unit))
 }
 
 /// Processes and the groups into which they are moved, all open, and nothing done yet.

@@ -7,7 +7,7 @@ mod halt;
 mod make;
 mod origin;
 mod remove;
-mod work;
+pub(super) mod work;
 
 use std::ffi::CStr;
 use std::time::{Duration, Instant};

@@ -403,12 +403,12 @@ pub(super) fn line_of(task: &Task, hierarchy: &Hierarchy) -> Result<Option<Line>
 }
 
 /// What /proc/PID/cgroup calls the group at this path.
-pub(super) fn path_of(hierarchy: &Hierarchy, path: &[u8]) -> Vec<u8> {
+pub(in crate::cgroup) fn path_of(hierarchy: &Hierarchy, path: &[u8]) -> Vec<u8> {
     hierarchy.path_of(path.strip_prefix(&hierarchy.top.path[..]).unwrap_or(path))
 }
 
 /// Is this path that of the group, or of one below?
-pub(super) fn is_within(path: &[u8], group: &[u8]) -> bool {
+pub(in crate::cgroup) fn is_within(path: &[u8], group: &[u8]) -> bool {
     let group = group.strip_suffix(b"/").unwrap_or(group);
     path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
