@@ -55,11 +55,11 @@ impl Maker {
         Some(Maker { pid, start, pid_ns, boot: fields.next()?.to_vec() })
     }
 
-    /// Does it run, as far as we can see? Of one of another pid namespace only its lock tells.
-    fn runs(&self, proc: &Proc, ours: &Maker) -> bool {
+    /// Does it run? None where we cannot see that: of one of another pid namespace only its lock tells.
+    fn runs(&self, proc: &Proc, ours: &Maker) -> Option<bool> {
         let known = (self.pid_ns, &self.boot) == (ours.pid_ns, &ours.boot);
         let stat = || proc.task(self.pid).and_then(|task| task.stat());
-        known && stat().is_ok_and(|stat| stat.start == self.start && !stat.is_ending)
+        known.then(|| stat().is_ok_and(|stat| stat.start == self.start && !stat.is_ending))
     }
 
     /// Writes it to a group that was just made. Where that cannot be, the lock alone says that we live.
@@ -89,9 +89,7 @@ pub fn collect(parent: &Group, prefix: &str, proc: &Proc, ours: &Maker, look: bo
         let Ok(group) = parent.descend(&name) else { continue };
         let marked = |stat: FileStat| stat.st_uid == us && stat.st_mode & Mode::S_ISVTX.bits() != 0;
         let is_left = fstat(&group).is_ok_and(marked)
-            && group.hold(parent).unwrap_or(false)
-            // One that has no maker yet was made a moment ago; who made it will see that it is gone.
-            && !maker_of(&group).is_some_and(|maker| maker.runs(proc, ours))
+            && is_free(&group, parent, proc, ours, end)
             && !group.holds(ours.pid).unwrap_or(true);
         if !is_left {
             continue;
@@ -107,6 +105,27 @@ pub fn collect(parent: &Group, prefix: &str, proc: &Proc, ours: &Maker, look: bo
         }
     }
     collected
+}
+
+/// Takes the lock of a group whose maker does not run. A child that he made a moment before he was killed, and that is not the
+/// program yet, still has it.
+fn is_free(group: &Group, parent: &Group, proc: &Proc, ours: &Maker, end: Instant) -> bool {
+    loop {
+        // One that has no maker yet was made a moment ago; who made it will see that it is gone.
+        let runs = maker_of(group).and_then(|maker| maker.runs(proc, ours));
+        if runs == Some(true) {
+            return false;
+        }
+        match group.hold(parent) {
+            Ok(true) => return true,
+            Ok(false)
+                if runs == Some(false) && group.is_in(parent).unwrap_or(false) && Instant::now() < end =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            _ => return false,
+        }
+    }
 }
 
 fn maker_of(group: &Group) -> Option<Maker> {
