@@ -52,6 +52,11 @@ const WITHOUT_OBJECT: &[&str] = &[
     "close_range",
 ];
 
+/// Another call than was meant can be hit, where processes take turns in another way: does this one never fail?
+pub(crate) fn never_fails(call: &Call) -> bool {
+    NEVER.contains(&call.name.as_str())
+}
+
 /// What is to be tried at a call.
 pub(crate) fn faults(call: &Call) -> Vec<With> {
     let name = call.name.as_str();

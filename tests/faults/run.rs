@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::cases::{CASES, Case};
-use crate::judge::{Outcome, faults, judge, words};
+use crate::judge::{Outcome, faults, judge, never_fails, words};
 use crate::trace::{self, Call, Fault, Ran, With};
 use crate::world::World;
 
@@ -274,7 +274,7 @@ fn examine(
 fn try_it(world: &World, case: &Case, good: &Ran, fault: Fault, early: bool, tally: &mut Tally) {
     tally.tried += 1;
     let (ran, judged) = examine(world, case, good, fault, early);
-    let Some(hit) = &ran.hit else {
+    let Some(hit) = ran.hit.as_ref().filter(|hit| !never_fails(hit)) else {
         // Two processes do not always take turns alike.
         tally.missed += 1;
         return;

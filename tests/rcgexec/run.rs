@@ -340,3 +340,17 @@ fn a_limit_that_cannot_be_had_is_an_error_or_is_said() {
     assert_held(&run.text(), &pids("20"), &parent);
     parent.assert_bare();
 }
+
+#[test]
+fn a_parent_that_is_nowhere_is_an_error_without_limits_too() {
+    let t = rings!(Host, Uml, Qemu);
+    if !t.needs(find("pids").is_some(), "controller pids") {
+        return;
+    }
+    let (line, _) =
+        refused(&t.tool("rcgexec").args(["--parent", "nskit-none", "--timeout", "9", "true"]).run());
+    assert!(
+        line.starts_with("open group ") && line.ends_with("/nskit-none: No such file or directory"),
+        "{line}"
+    );
+}

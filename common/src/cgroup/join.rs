@@ -221,7 +221,7 @@ fn frozen_by(hierarchy: &Hierarchy, group: &Group) -> Result<Option<Vec<u8>>> {
 }
 
 /// The lowest group that is above both, or is one of them.
-fn above_both(one: &[u8], other: &[u8]) -> Vec<u8> {
+pub(super) fn above_both(one: &[u8], other: &[u8]) -> Vec<u8> {
     let pieces = |path: &[u8]| -> Vec<Vec<u8>> {
         path.split(|&b| b == b'/').filter(|piece| !piece.is_empty()).map(<[u8]>::to_vec).collect()
     };

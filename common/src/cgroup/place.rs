@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, Uid};
 use super::callers;
 use super::group::{Group, Version};
 use super::layout::{Hierarchy, Layout};
-use super::scope;
+use super::{join, scope};
 use crate::error::{Error, Result};
 use crate::proc::Proc;
 use crate::sys;
@@ -57,8 +57,23 @@ pub(super) fn usual(layout: &Layout, hierarchy: &Hierarchy, proc: &Proc, ask: bo
     }
 }
 
+/// Can a program of ours be moved to below this group of version 2? That takes the right to write to the group above both, the one
+/// where it is and the one where it goes. Source: cgroup-v2.rst, "Delegation Containment".
+pub(super) fn is_reachable(layout: &Layout, hierarchy: &Hierarchy, group: &Group) -> Result<bool> {
+    let above = |own: Group| {
+        let above = join::above_both(&own.path, &group.path);
+        hierarchy.top.descend(above.strip_prefix(&hierarchy.top.path[..]).unwrap_or_default())
+    };
+    match layout.own_group(hierarchy).and_then(above) {
+        Ok(above) => Ok(above.is_writable("cgroup.procs")),
+        Err(e) if e.is_our_own() => Err(e),
+        // What is not seen cannot be asked.
+        Err(_) => Ok(false),
+    }
+}
+
 /// The same for a group without limits, by which processes are only found. None where there can be none.
-pub(super) fn without_limits(layout: &Layout, hierarchy: &Hierarchy, proc: &Proc) -> Result<Option<Group>> {
+pub(super) fn without_limits(layout: &Layout, hierarchy: &Hierarchy) -> Result<Option<Group>> {
     let own = layout.own_group(hierarchy)?;
     let group = match callers::is_callers(&own) {
         true => hierarchy.above(&own)?,
@@ -66,8 +81,8 @@ pub(super) fn without_limits(layout: &Layout, hierarchy: &Hierarchy, proc: &Proc
     };
     // Where version 1 has the controllers, systemd has nothing in version 2 that a group could disturb.
     let unmanaged = !is_systemd() || layout.is_hybrid() || is_delegated(hierarchy, &group)?;
-    let _ = proc;
-    Ok((unmanaged && group.is_writable(".")).then_some(group))
+    let ready = unmanaged && group.is_writable(".") && is_reachable(layout, hierarchy, &group)?;
+    Ok(ready.then_some(group))
 }
 
 /// Why a group cannot have its processes moved to one below it; none if it can.

@@ -145,6 +145,11 @@ impl Plan {
             },
         };
         layout.check_v2()?;
+        if let Some(path) = &wanted.parent {
+            // It has to be somewhere.
+            let found = layout.hierarchies().map(|hierarchy| hierarchy.top.descend(path));
+            found.reduce(Result::or).transpose()?;
+        }
         let meters: &[(Version, &[u8])] = if wanted.measure { &METERS } else { &[] };
         if let Some(v2) = layout.v2() {
             let device = v2.top.id()?.0;
@@ -154,12 +159,15 @@ impl Plan {
                     *version == Version::V2 && counted.iter().any(|known| known == name)
                 });
                 let place = match named(v2)? {
-                    Some(parent) => Some(Place::Below(parent)),
+                    Some(parent) if !layout.is_hybrid() || place::is_reachable(layout, v2, &parent)? => {
+                        Some(Place::Below(parent))
+                    }
+                    Some(_) => None,
                     None if counts => place::usual(layout, v2, proc, wanted.systemd).ok(),
                     None => None,
                 };
                 let place = match place {
-                    None => place::without_limits(layout, v2, proc)?.map(Place::Below),
+                    None => place::without_limits(layout, v2)?.map(Place::Below),
                     // Where there are limits already it is not worth a scope.
                     Some(Place::Scope) if !self.branches.is_empty() => None,
                     Some(Place::Scope) => return Ok(false),

@@ -115,11 +115,13 @@ impl<'a> Place<'a> {
         if let Some(home) = there.first() {
             return Ok(home);
         }
+        self.layout.check_v2()?;
         let mut refusal = None;
         let able = self.hierarchies().into_iter().filter(|hierarchy| super::can_freeze(hierarchy));
         for hierarchy in able.chain(wanted.iter().map(|(hierarchy, _)| *hierarchy)) {
             match self.base(hierarchy) {
                 Ok(_) => return Ok(hierarchy),
+                Err(e) if e.is_our_own() => return Err(e),
                 Err(e) => refusal = refusal.or(Some(e)),
             }
         }

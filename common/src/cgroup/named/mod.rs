@@ -160,6 +160,7 @@ impl<'a> Place<'a> {
 
     /// The same in each hierarchy. An error if there is a place in none.
     fn all_above(&self) -> Result<Vec<(&'a Hierarchy, Group)>> {
+        self.layout.check_v2()?;
         let mut found = Vec::new();
         let mut refusal = None;
         let mut some = false;
@@ -169,6 +170,7 @@ impl<'a> Place<'a> {
                     some = true;
                     found.extend(above.map(|above| (hierarchy, above)));
                 }
+                Err(e) if e.is_our_own() => return Err(e),
                 Err(e) => refusal = refusal.or(Some(e)),
             }
         }
