@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::measure::Contender;
 
@@ -40,6 +41,19 @@ impl Parent {
         let options: Vec<&str> = LIMITS.split(' ').collect();
         let ours = [&["--parent", &self.0], &options[..], program].concat();
         [theirs, Contender::new(rcgexec, "").with(&ours)]
+    }
+}
+
+impl Parent {
+    /// How much memory rcgexec has while it waits for a program, in KiB: VmRSS of proc_pid_status(5).
+    pub(crate) fn memory(&self, rcgexec: &str) -> u64 {
+        let options = ["--parent", &self.0].into_iter().chain(LIMITS.split(' '));
+        let mut waits = Command::new(rcgexec).args(options).args(["sleep", "1"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", waits.id())).unwrap();
+        assert!(waits.wait().unwrap().success());
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 }
 

@@ -105,14 +105,15 @@ pub(crate) fn run(
             true => before.and_then(|before| Ok(Usage::take(&all)?.with_pids_of(&before))),
             false => before,
         };
-        let facts = |usage| Facts {
+        let facts = |usage: Usage| Facts {
             words: program.words(),
             ended: Some(ended),
             status: status(ended, timed_out),
             timed_out,
             wall,
+            // Where the limit could not be had there is nothing to say of swap.
+            swap_is_as_it_was: limits.leaves_swap() && usage.memory_limit.is_some(),
             usage,
-            swap_is_as_it_was: limits.leaves_swap(),
             left_killed,
             notes: Vec::new(),
         };

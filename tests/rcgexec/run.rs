@@ -354,3 +354,13 @@ fn a_parent_that_is_nowhere_is_an_error_without_limits_too() {
         "{line}"
     );
 }
+
+#[test]
+fn where_a_parent_was_named_nothing_is_made_elsewhere() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let run = limited(&t, &parent).args(["--summary", "--dry-run", "true"]).run().ok();
+    let made: Vec<&str> = run.lines().filter_map(|line| line.strip_prefix("mkdir ")).collect();
+    let is_below = |path: &&str| parent.dirs.iter().any(|dir| path.starts_with(dir.to_str().unwrap()));
+    assert!(made.len() == parent.dirs.len() && made.iter().all(is_below), "{run}");
+}

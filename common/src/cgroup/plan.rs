@@ -192,11 +192,11 @@ impl Plan {
             if *name == b"cpuacct" && has_v2 {
                 continue;
             }
-            self.count(layout, named, name)?;
+            self.count(layout, named, wanted.parent.is_none(), name)?;
         }
         for name in TRACKERS {
             if self.branches.is_empty() {
-                self.count(layout, named, name)?;
+                self.count(layout, named, wanted.parent.is_none(), name)?;
             }
         }
         if !self.branches.is_empty() {
@@ -224,14 +224,19 @@ impl Plan {
         &mut self,
         layout: &Layout,
         named: impl Fn(&Hierarchy) -> Result<Option<Group>>,
+        anywhere: bool,
         name: &[u8],
     ) -> Result<()> {
         let Ok(hierarchy) = layout.of(name) else { return Ok(()) };
         if hierarchy.top.version != Version::V1 || self.has(hierarchy.top.id()?.0)? {
             return Ok(());
         }
-        let own = || layout.own_group(hierarchy).ok();
-        if let Some(parent) = named(hierarchy)?.or_else(own).filter(|parent| parent.is_writable(".")) {
+        // Where it was said where groups are to be made, none is made elsewhere.
+        let parent = match anywhere {
+            true => layout.own_group(hierarchy).ok(),
+            false => named(hierarchy)?,
+        };
+        if let Some(parent) = parent.filter(|parent| parent.is_writable(".")) {
             self.put(Place::Below(parent), true)?.controllers.push(name.to_vec());
         }
         Ok(())
