@@ -122,15 +122,23 @@ pub struct Parent {
 
 impl Parent {
     /// Skips the test, or fails it, where this kernel or layout lacks a controller.
+    pub fn only(t: &Test, controllers: &[&str]) -> Option<Parent> {
+        Parent::in_these(t, controllers, &[])
+    }
+
+    /// The same, and one in the hierarchy of version 2, by which a program's processes are found.
     pub fn new(t: &Test, controllers: &[&str]) -> Option<Parent> {
+        let v2: Vec<_> = hierarchies().into_iter().filter(|hierarchy| hierarchy.v2).collect();
+        Parent::in_these(t, controllers, &v2)
+    }
+
+    fn in_these(t: &Test, controllers: &[&str], more: &[Hierarchy]) -> Option<Parent> {
         for name in controllers {
             if !t.needs(find(name).is_some(), &format!("controller {name}")) {
                 return None;
             }
         }
-        // And in that of version 2, by which a program's processes are found.
-        let v2 = hierarchies().into_iter().filter(|hierarchy| hierarchy.v2);
-        let points = controllers.iter().map(|controller| hierarchy(controller)).chain(v2);
+        let points = controllers.iter().map(|controller| hierarchy(controller)).chain(more.iter().cloned());
         Some(Parent::below(points.map(|hierarchy| hierarchy.point).collect()))
     }
 

@@ -161,7 +161,7 @@ fn on_version_2_the_program_was_never_in_our_own_group() {
     if !t.belongs(pids.is_some(), "version 2 with the controller pids") {
         return;
     }
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let Some(parent) = Parent::only(&t, &["pids"]) else { return };
     let dir = parent.dir("pids");
     std::fs::write(dir.join("cgroup.subtree_control"), "+pids").unwrap();
     let [ours, theirs] = ["ours", "theirs"].map(|name| parent.sub(name));
@@ -415,7 +415,7 @@ fn what_would_be_joined_is_told_without_joining() {
 #[test]
 fn an_ordinary_user_is_told_what_is_missing_and_joins_what_was_delegated() {
     let t = rings!(Host, Uml, Qemu);
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let Some(parent) = Parent::only(&t, &["pids"]) else { return };
     let pids = find("pids").unwrap();
     let dir = parent.dir("pids");
     let [a, b] = ["a", "b"].map(|name| {
@@ -504,7 +504,7 @@ fn a_threaded_group_is_joined() {
 #[test]
 fn what_cannot_be_reached_is_named() {
     let t = rings!(Host, Uml, Qemu);
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let Some(parent) = Parent::only(&t, &["pids"]) else { return };
     let pids = find("pids").unwrap();
     let dir = parent.dir("pids");
     let held = t.program("sleep").arg("1000").start();
@@ -545,7 +545,7 @@ fn groups_are_those_of_a_process() {
 #[test]
 fn a_group_that_is_removed_meanwhile_is_named() {
     let t = rings!(Host, Uml, Qemu);
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let Some(parent) = Parent::only(&t, &["pids"]) else { return };
     let pids = find("pids").unwrap();
     parent.sub("x");
     let dir = parent.dir("pids").join("x");
@@ -574,7 +574,7 @@ fn a_group_that_is_removed_meanwhile_is_named() {
 #[test]
 fn of_a_target_that_is_moved_meanwhile_the_group_is_one_of_its_own() {
     let t = rings!(Host);
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    let Some(parent) = Parent::only(&t, &["pids"]) else { return };
     let dirs = ["a", "b"].map(|name| {
         parent.sub(name);
         parent.dir("pids").join(name)

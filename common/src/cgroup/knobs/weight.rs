@@ -1,5 +1,7 @@
 //! The share of CPU time as version 1 counts it, and as version 2 does.
 
+use std::f64::consts::{LN_2, LN_10};
+
 /// What `cpu.shares` takes; below and above, the kernel silently takes these.
 pub(super) const SHARES: (u64, u64) = (2, 262_144);
 /// What `cpu.weight` takes.
@@ -12,12 +14,39 @@ pub(super) fn weight(shares: u64) -> u64 {
         shares if shares <= SHARES.0 => WEIGHTS.0,
         shares if shares >= SHARES.1 => WEIGHTS.1,
         shares => {
-            let log = (shares as f64).log2();
+            let log = ln(shares as f64) / LN_2;
             let power = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
             // Ten squared can come out a little above 100.
-            (10f64.powf(power) - 1e-9).ceil() as u64
+            (exp(power * LN_10) - 1e-9).ceil() as u64
         }
     }
+}
+
+/// The natural logarithm of a number from 1. Here because the C library's would be one more library to load for each start.
+fn ln(number: f64) -> f64 {
+    let (mut mantissa, mut halvings) = (number, 0.0);
+    while mantissa >= 2.0 {
+        (mantissa, halvings) = (mantissa / 2.0, halvings + 1.0);
+    }
+    // Twice the area tangent of this, which is below a third: each term is less than a ninth of the one before.
+    let part = (mantissa - 1.0) / (mantissa + 1.0);
+    let (mut term, mut sum) = (part, 0.0);
+    for odd in (1..50).step_by(2) {
+        sum += term / f64::from(odd);
+        term *= part * part;
+    }
+    2.0 * sum + halvings * LN_2
+}
+
+/// The exponential function of a number from 0 to 10.
+fn exp(number: f64) -> f64 {
+    // Of a sixteenth of it the series is short.
+    let (mut term, mut sum) = (1.0, 0.0);
+    for step in 1..30 {
+        sum += term;
+        term *= number / 16.0 / f64::from(step);
+    }
+    (0..4).fold(sum, |power, _| power * power)
 }
 
 /// A weight as shares: the most that become it, so that there and back it is the same.
@@ -41,6 +70,16 @@ pub(super) fn io_weight(weight: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logarithms_and_powers_are_those_of_the_c_library() {
+        for number in (2..=262_144).step_by(37) {
+            let number = f64::from(number);
+            assert!((ln(number) - number.ln()).abs() < 1e-13 * number.ln(), "{number}");
+            let power = number / 30_000.0;
+            assert!((exp(power) - power.exp()).abs() < 1e-13 * power.exp(), "{power}");
+        }
+    }
 
     /// Pitfall 17: which formula it is, and that the usual value is exactly the usual value.
     #[test]
