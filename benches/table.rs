@@ -5,6 +5,7 @@
 
 mod floor;
 #[path = "groups.rs"]
+#[allow(dead_code)]
 mod groups;
 mod load;
 #[allow(dead_code)]
