@@ -184,6 +184,8 @@ impl Clock<'_> {
             Stage::Before => {
                 self.stage.set(Stage::Asked);
                 self.tell(self.groups.signal(timeout.signal));
+                // What is stopped heeds it when it goes on.
+                self.tell(self.groups.signal(launch::CONTINUE));
                 timeout.kill_after
             }
             Stage::Asked => {
@@ -204,6 +206,7 @@ impl Clock<'_> {
         };
         self.stage.set(next);
         launch::send(child, signal);
+        launch::send(child, launch::CONTINUE);
         more
     }
 

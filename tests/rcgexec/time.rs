@@ -53,6 +53,17 @@ fn what_does_not_heed_the_signal_is_killed_after_more_time() {
 }
 
 #[test]
+fn what_is_stopped_heeds_it_too() {
+    let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
+    assert_eq!(
+        timed(&t, &parent, "0.3").args(["sh", "-c", "kill -STOP $$; exec sleep 1000"]).run().code,
+        Some(124)
+    );
+    parent.assert_bare();
+}
+
+#[test]
 fn what_is_left_running_is_waited_for_if_asked() {
     let t = rings!(Host, Uml, Qemu);
     let Some(parent) = Parent::new(&t, &["pids"]) else { return };

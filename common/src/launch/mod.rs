@@ -167,6 +167,9 @@ pub fn adopt_orphans() -> Result<()> {
     nix::sys::prctl::set_child_subreaper(true).map_err(|e| Error::sys("prctl", "PR_SET_CHILD_SUBREAPER", e))
 }
 
+/// The signal by which a stopped process goes on.
+pub const CONTINUE: i32 = libc::SIGCONT;
+
 /// Sends a signal to a child that was not collected yet; one that has ended needs none.
 pub fn send(child: Pid, signal: i32) {
     let _ = sys::send_signal(child, signal);
