@@ -377,6 +377,7 @@ fn what(matches: &Matches) -> Result<What> {
             below,
             parent,
             measure: report.is_some(),
+            track: report.is_some() || timeout.is_some() || no_kill,
             best_effort,
             systemd: !matches.has("no-systemd"),
         };

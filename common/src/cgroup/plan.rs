@@ -23,6 +23,8 @@ pub struct Wanted {
     pub parent: Option<Vec<u8>>,
     /// Also have groups by which it is known what was used.
     pub measure: bool,
+    /// Its processes have to be found, to be told something or waited for.
+    pub track: bool,
     /// Go on without what cannot be had.
     pub best_effort: bool,
     /// May systemd be asked for a scope?
@@ -200,6 +202,10 @@ impl Plan {
             }
         }
         if !self.branches.is_empty() {
+            return Ok(true);
+        }
+        if !wanted.track && wanted.limits.controllers().is_empty() {
+            // What is left can be ended in a group, but that is not worth to ask for one.
             return Ok(true);
         }
         if let Some(v2) = layout.v2() {
