@@ -146,7 +146,7 @@ fn a_burst_is_kept_of_a_quota() {
     let t = rings!(Host, Uml);
     let Some(parent) = Parent::new(&t, &["cpu"]) else { return };
     let file = if hierarchy("cpu").v2 { "cpu.max.burst" } else { "cpu.cfs_burst_us" };
-    if !t.needs(has(&parent, "cpu", file), file) {
+    if !t.belongs(has(&parent, "cpu", file), "a kernel with bursts of CPU time") {
         return;
     }
     // As much as the quota, and in whatever order it is said.
@@ -363,7 +363,7 @@ fn swap_is_counted_as_the_version_counts_it() {
     let Some(parent) = Parent::new(&t, &["memory"]) else { return };
     let v2 = hierarchy("memory").v2;
     let file = if v2 { "memory.swap.max" } else { "memory.memsw.limit_in_bytes" };
-    if !t.needs(has(&parent, "memory", file), "swap to be counted") {
+    if !t.belongs(has(&parent, "memory", file), "a kernel that counts swap") {
         return;
     }
     let unlimited = if v2 { "max" } else { "9223372036854771712" };
@@ -406,7 +406,7 @@ fn memory_and_swap_are_raised_and_lowered_together() {
         true => ["memory.max", "memory.swap.max"],
         false => ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"],
     };
-    if !t.needs(has(&parent, "memory", files[1]), "swap to be counted") {
+    if !t.belongs(has(&parent, "memory", files[1]), "a kernel that counts swap") {
         return;
     }
     let used = group("memory", &parent.sub("used"));
@@ -706,7 +706,7 @@ fn a_weight_of_block_io_is_told_to_who_goes_by_it() {
         false => vec!["blkio.bfq.weight"],
     };
     let file = there.into_iter().find(|file| has(&parent, io(), file));
-    if !t.needs(file.is_some(), "a scheduler of block io with weights") {
+    if !t.belongs(file.is_some(), "a kernel with weights of block io") {
         return;
     }
     let file = file.unwrap();
