@@ -440,7 +440,7 @@ fn memory_below_what_is_in_use_is_refused_or_kills() {
     let t = rings!(Host, Uml);
     let Some(parent) = Parent::new(&t, &["memory"]) else { return };
     let swaps = read("/proc/swaps".into()).lines().count() > 1;
-    if !t.needs(!swaps, "a machine without swap") {
+    if !t.belongs(!swaps, "a machine without swap") {
         return;
     }
     let script = "$x = 'a' x (32 << 20); $| = 1; print \"ready\\n\"; sleep 1000";
@@ -574,7 +574,7 @@ impl Disk {
             let (major, minor) = (nix::sys::stat::major(id), nix::sys::stat::minor(id));
             let whole = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
             let plain = whole.exists() && !whole.join("partition").exists();
-            t.needs(plain, "files that are on a whole disk").then_some(())?;
+            t.belongs(plain, "files that are on a whole disk").then_some(())?;
             return Some(Disk { file, numbers: format!("{major}:{minor}"), device: None, _dir: dir });
         }
         let _ = t.program("busybox").args(["modprobe", "loop"]).run();
