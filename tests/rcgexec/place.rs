@@ -11,7 +11,11 @@ use super::*;
 
 /// A group of version 2 with this controller to be had in it, that somebody is in who runs us.
 fn inside<'a>(t: &'a Test, parent: &Parent) -> Run<'a> {
-    t.program("sh").args(["-c", "echo $$ > \"$0/cgroup.procs\"; exec \"$@\""]).arg(parent.dir("pids"))
+    inside_of(t, &parent.dir("pids"))
+}
+
+fn inside_of<'a>(t: &'a Test, group: &Path) -> Run<'a> {
+    t.program("sh").args(["-c", "echo $$ > \"$0/cgroup.procs\"; exec \"$@\""]).arg(group)
 }
 
 fn members(group: &Path) -> Vec<i32> {
@@ -142,8 +146,10 @@ fn an_ordinary_user_has_all_that_the_kernel_allows_in_a_delegated_group() {
         return;
     }
     let Some(parent) = Parent::new(&t, &["pids", "memory"]) else { return };
-    let group = parent.dir("pids");
-    std::fs::write(group.join("../cgroup.subtree_control"), "+pids +memory").unwrap();
+    // Not directly below the root, which other tests need as it is.
+    parent.hand_on(&["pids", "memory"]);
+    let name = parent.sub("own");
+    let group = parent.dir("pids").join("own");
     delegate(&group);
     let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -152,17 +158,17 @@ fn an_ordinary_user_has_all_that_the_kernel_allows_in_a_delegated_group() {
     crate::harness::copy_program(tool_path("rcgexec"), &copy);
     let user = NOBODY.to_string();
     let as_user = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
-    let run = |words: &[&str]| inside(&t, &parent).args(as_user).arg(&copy).args(words).run();
+    let run = |words: &[&str]| inside_of(&t, &group).args(as_user).arg(&copy).args(words).run();
     let text = run(&["--pids-limit", "20", "-m", "64M", "cat", "/proc/self/cgroup"]).ok();
-    assert!(text.starts_with(&format!("0::/{}/rcgexec-", parent.name)), "{text}");
-    parent.assert_bare();
+    assert!(text.starts_with(&format!("0::/{name}/rcgexec-")), "{text}");
+    assert_eq!(parent.tree(), std::slice::from_ref(&group));
     assert_eq!(handed_on(&group), "");
     // What is not handed on to it nobody can have.
     std::fs::write(group.join("../cgroup.subtree_control"), "-memory").unwrap();
     let (line, hint) = refused(&run(&["-m", "64M", "true"]));
     assert!(line.starts_with("controller memory cannot be handed on by "), "{line}");
     assert!(hint.contains("Delegate="), "{hint}");
-    parent.assert_bare();
+    assert_eq!(parent.tree(), std::slice::from_ref(&group));
     assert_eq!(handed_on(&group), "");
     // Outside of it there is nothing, and it says so.
     let run = t.program(copy.to_str().unwrap()).args(["--pids-limit", "20", "true"]).with(|command| {
@@ -170,6 +176,7 @@ fn an_ordinary_user_has_all_that_the_kernel_allows_in_a_delegated_group() {
     });
     let (line, hint) = refused(&run.run());
     assert!(!line.is_empty() && !hint.is_empty());
+    parent.remove_sub("own");
 }
 
 #[test]
