@@ -42,7 +42,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{NOBODY, Output, Ring, Run, Test, tool_path, within};
+use crate::harness::{NOBODY, Output, Ring, Run, Test, copy_program, tool_path, within};
+use crate::rnsenter::open_directory;
 use crate::runshare::{CTRL_C, Terminal};
 
 mod clean;
@@ -109,6 +110,14 @@ fn group_in(text: &str, controller: &str) -> String {
     let key = hierarchy(controller).key;
     let line = text.lines().map(|line| line.splitn(3, ':').collect::<Vec<_>>()).find(|line| line[1] == key);
     line.unwrap()[2].to_string()
+}
+
+/// A copy of the tool that any user can run, in a directory that is gone when this is dropped.
+pub fn copy_for_all() -> (tempfile::TempDir, PathBuf) {
+    let dir = open_directory();
+    let copy = dir.path().join("rcgexec");
+    copy_program(tool_path("rcgexec"), &copy);
+    (dir, copy)
 }
 
 /// A group of the test's own in the hierarchy of each of these controllers. When it is dropped, nothing may be

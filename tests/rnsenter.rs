@@ -86,7 +86,7 @@ fn descriptors(listing: &str) -> Vec<u32> {
 const LIST_DESCRIPTORS: [&str; 4] = ["--", "ls", "-l", "/proc/self/fd"];
 
 /// A temporary directory for everybody.
-fn open_directory() -> tempfile::TempDir {
+pub(crate) fn open_directory() -> tempfile::TempDir {
     let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     dir

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{Hierarchy, Parent, find, group_in, hierarchies, hierarchy, refused};
+use super::{Hierarchy, Parent, copy_for_all, find, group_in, hierarchies, hierarchy, refused};
 use crate::harness::{
-    Held, NOBODY, Output, Run, Test, children, copy_program, runs, signal, soon, state, tool_path, within,
+    Held, NOBODY, Output, Run, Test, children, runs, signal, soon, state, tool_path, within,
 };
 
 /// rcgexec about the groups below this one.
@@ -723,10 +723,7 @@ fn roots_named_groups_are_in_one_that_comes_and_goes_with_them() {
 
 /// rcgexec as an ordinary user in this group of each hierarchy.
 fn in_group(t: &Test, parent: &Parent, sub: &str, words: &[&str]) -> (Output, tempfile::TempDir) {
-    let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
-    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let copy = dir.path().join("rcgexec");
-    copy_program(tool_path("rcgexec"), &copy);
+    let (dir, copy) = copy_for_all();
     let come: String = parent
         .dirs
         .iter()

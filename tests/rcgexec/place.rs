@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::*;
+use crate::harness::copy_program;
 
 /// A group of version 2 with this controller to be had in it, that somebody is in who runs us.
 fn inside<'a>(t: &'a Test, parent: &Parent) -> Run<'a> {
@@ -31,21 +32,20 @@ fn is_domain(group: &Path) -> bool {
     std::fs::read_to_string(group.join("cgroup.type")).unwrap() == "domain\n"
 }
 
-/// Version 2 with controllers, and nobody else who manages it.
-fn v2(t: &Test) -> bool {
-    t.belongs(find("pids").is_some_and(|found| found.v2), "version 2 with controllers")
-        && t.belongs(!Path::new("/run/systemd/system").exists(), "a machine without systemd")
+/// A parent and its group of version 2, where that has controllers and nobody else manages it.
+fn of_v2(t: &Test, controllers: &[&str]) -> Option<(Parent, PathBuf)> {
+    let is_here = t.belongs(find("pids").is_some_and(|found| found.v2), "version 2 with controllers")
+        && t.belongs(!Path::new("/run/systemd/system").exists(), "a machine without systemd");
+    let parent = if is_here { Parent::new(t, controllers)? } else { return None };
+    let group = parent.dir("pids");
+    Some((parent, group))
 }
 
 /// Pitfall 1: a populated group never hands on controllers.
 #[test]
 fn those_in_our_group_make_room_and_come_back() {
     let t = rings!(Uml, Qemu);
-    if !v2(&t) {
-        return;
-    }
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
-    let group = parent.dir("pids");
+    let Some((parent, group)) = of_v2(&t, &["pids"]) else { return };
     // The shell is in it as well, and one that sleeps.
     let script = "sleep 1000 & \"$@\"; s=$?; kill $!; cat /proc/self/cgroup; exit $s";
     let run =
@@ -66,11 +66,7 @@ fn those_in_our_group_make_room_and_come_back() {
 #[test]
 fn several_runs_share_the_room_and_the_last_one_gives_it_back() {
     let t = rings!(Uml, Qemu);
-    if !v2(&t) {
-        return;
-    }
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
-    let group = parent.dir("pids");
+    let Some((parent, group)) = of_v2(&t, &["pids"]) else { return };
     let script = "for i in $(seq 20); do \"$@\" & done; wait";
     let run = inside(&t, &parent).args(["sh", "-c", script, "-", rcgexec(), "--pids-limit", "20"]);
     let text = run.args(["sh", "-c", "cat /proc/self/cgroup; sleep .2"]).patiently().run().ok();
@@ -83,11 +79,7 @@ fn several_runs_share_the_room_and_the_last_one_gives_it_back() {
 #[test]
 fn a_killed_run_gives_the_room_back_by_the_next_one() {
     let t = rings!(Uml, Qemu);
-    if !v2(&t) {
-        return;
-    }
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
-    let group = parent.dir("pids");
+    let Some((parent, group)) = of_v2(&t, &["pids"]) else { return };
     let limits = format!("{} --pids-limit 20", rcgexec());
     let script = format!("{limits} sleep 1000 & echo $!; read -r line; {limits} true; cat /proc/self/cgroup");
     let mut held = inside(&t, &parent).args(["sh", "-c", &script]).start();
@@ -107,11 +99,7 @@ fn a_killed_run_gives_the_room_back_by_the_next_one() {
 #[test]
 fn others_in_our_group_are_left_where_they_are_and_it_is_said() {
     let t = rings!(Uml, Qemu);
-    if !v2(&t) {
-        return;
-    }
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
-    let group = parent.dir("pids");
+    let Some((parent, group)) = of_v2(&t, &["pids"]) else { return };
     let held = t.program("sleep").arg("1000").with(|command| {
         std::os::unix::process::CommandExt::uid(command, NOBODY);
     });
@@ -142,20 +130,12 @@ fn delegate(group: &Path) {
 #[test]
 fn an_ordinary_user_has_all_that_the_kernel_allows_in_a_delegated_group() {
     let t = rings!(Uml, Qemu);
-    if !v2(&t) {
-        return;
-    }
-    let Some(parent) = Parent::new(&t, &["pids", "memory"]) else { return };
+    let Some((parent, group)) = of_v2(&t, &["pids", "memory"]) else { return };
     // Not directly below the root, which other tests need as it is.
     parent.hand_on(&["pids", "memory"]);
-    let name = parent.sub("own");
-    let group = parent.dir("pids").join("own");
+    let (name, group) = (parent.sub("own"), group.join("own"));
     delegate(&group);
-    let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(dir.path(), open).unwrap();
-    let copy = dir.path().join("rcgexec");
-    crate::harness::copy_program(tool_path("rcgexec"), &copy);
+    let (_dir, copy) = copy_for_all();
     let user = NOBODY.to_string();
     let as_user = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
     let run = |words: &[&str]| inside_of(&t, &group).args(as_user).arg(&copy).args(words).run();
@@ -182,18 +162,10 @@ fn an_ordinary_user_has_all_that_the_kernel_allows_in_a_delegated_group() {
 #[test]
 fn those_in_our_group_make_room_for_named_groups_until_the_last_is_removed() {
     let t = rings!(Uml, Qemu);
-    if !v2(&t) {
-        return;
-    }
-    let Some(parent) = Parent::new(&t, &["pids"]) else { return };
-    let group = parent.dir("pids");
+    let Some((parent, group)) = of_v2(&t, &["pids"]) else { return };
     std::fs::write(group.join("../cgroup.subtree_control"), "+pids").unwrap();
     delegate(&group);
-    let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(dir.path(), open).unwrap();
-    let copy = dir.path().join("rcgexec");
-    crate::harness::copy_program(tool_path("rcgexec"), &copy);
+    let (_dir, copy) = copy_for_all();
     let user = NOBODY.to_string();
     let as_user = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
     let script = "set -e
@@ -297,7 +269,7 @@ fn a_user_of_systemd_gets_a_scope_of_his_own_manager() {
     let dir = tempfile::Builder::new().prefix("nskit-test").tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let copy = dir.path().join("rcgexec");
-    crate::harness::copy_program(tool_path("rcgexec"), &copy);
+    copy_program(tool_path("rcgexec"), &copy);
     let (runtime, _manager) = crate::refer::systemd::users_manager(&t);
     let user = NOBODY.to_string();
     let out = dir.path().join("out");
