@@ -9,9 +9,9 @@ use common::cgroup::usage::Usage;
 use common::error::{Error, Result};
 use common::launch::Program;
 use common::ns::refer::{self, Entry, Ref};
+use common::proc::Proc;
 use common::proc::target::Target;
-use common::proc::{Proc, oom};
-use common::sys::{self, terminal_columns};
+use common::sys::terminal_columns;
 use common::text::Charset;
 use common::tool::json::Value;
 use common::tool::table::{Cell, Column, Form, Shape, Style, render};
@@ -19,6 +19,7 @@ use common::tool::{complain, print, print_lines};
 
 use crate::cli::{Action, Named, TOOL};
 use crate::report;
+use crate::run::limit_ourselves;
 
 /// Does what was asked about named groups.
 pub(crate) fn act(
@@ -39,7 +40,7 @@ pub(crate) fn act(
             let settled = place.settle(&asked, &[ourselves(&work)?], &mut work)?;
             warn(&work);
             if !dry_run {
-                let error = own_limits(proc, &limits).err().unwrap_or_else(|| program.exec());
+                let error = limit_ourselves(proc, &limits).err().unwrap_or_else(|| program.exec());
                 // What was made for a program that is none goes again.
                 work.take_back();
                 drop(settled);
@@ -80,12 +81,6 @@ pub(crate) fn act(
 
 fn new<'a>(name: &'a str, limits: &'a Limits, best_effort: bool) -> Asked<'a> {
     Asked { name, limits, best_effort, must_exist: false, force: false }
-}
-
-/// What limits the program itself, which we become.
-fn own_limits(proc: &Proc, limits: &Limits) -> Result<()> {
-    limits.oom_score_adj().map_or(Ok(()), |score| oom::adjust(proc, score))?;
-    if limits.sets_cpus() { sys::use_all_cpus() } else { Ok(()) }
 }
 
 /// Says what is gone on without.

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use common::cgroup::collect::{self, Maker};
+use common::cgroup::knobs::Limits;
 use common::cgroup::layout::Layout;
 use common::cgroup::plan::Plan;
 use common::cgroup::scope;
@@ -63,11 +64,6 @@ pub(crate) fn run(
     let clock = Clock { timeout: asked.timeout, groups: &groups, stage: Cell::new(Stage::Before) };
     let after = clock.timeout.map(|timeout| timeout.after);
     let limits = &asked.wanted.limits;
-    // What limits the program itself, once it is in its groups.
-    let own = || {
-        limits.oom_score_adj().map_or(Ok(()), |score| oom::adjust(proc, score))?;
-        if limits.sets_cpus() { sys::use_all_cpus() } else { Ok(()) }
-    };
     let begin = Instant::now();
     let mut ring = |child| {
         // Where no group could be had, and was not insisted on.
@@ -77,7 +73,7 @@ pub(crate) fn run(
         watch.until_death(true).into_group(groups.birthplace()).alarmed(after, &mut ring).fork(|ready| {
             let ready = ready.and_then(|gate| {
                 groups.join(gate)?;
-                own()?;
+                limit_ourselves(proc, limits)?;
                 gate.die_with_parent(KILL)
             });
             let error = ready.err().unwrap_or_else(|| program.exec());
@@ -142,6 +138,12 @@ pub(crate) fn run(
         }
     }
     Ok(status(ended?, timed_out))
+}
+
+/// What limits the program itself, which we become, once it is in its groups.
+pub(crate) fn limit_ourselves(proc: &Proc, limits: &Limits) -> Result<()> {
+    limits.oom_score_adj().map_or(Ok(()), |score| oom::adjust(proc, score))?;
+    if limits.sets_cpus() { sys::use_all_cpus() } else { Ok(()) }
 }
 
 /// What we end with.

@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::stat::{Mode, fstat};
 use nix::unistd::Uid;
 
-use super::group::{Group, PATIENCE};
+use super::group::{Group, PATIENCE, while_busy};
+use super::layout::{Hierarchy, Layout};
 use crate::error::{Error, Result};
 use crate::proc::Proc;
 use crate::sys;
@@ -26,9 +26,13 @@ pub(super) struct Callers {
 
 /// Is this a callers' group, made by our user?
 pub(super) fn is_callers(group: &Group) -> bool {
-    let us = Uid::effective().as_raw();
-    let ours = |stat: nix::sys::stat::FileStat| stat.st_uid == us && stat.st_mode & Mode::S_ISVTX.bits() != 0;
-    group.name() == NAME.as_bytes() && fstat(group).is_ok_and(ours)
+    group.name() == NAME.as_bytes() && group.is_made_by_us()
+}
+
+/// Our own group of a hierarchy; where the callers were moved out of it, the one in which they were.
+pub(super) fn own_group(layout: &Layout, hierarchy: &Hierarchy) -> Result<Group> {
+    let own = layout.own_group(hierarchy)?;
+    if is_callers(&own) { hierarchy.above(&own) } else { Ok(own) }
 }
 
 /// The processes of a group that are not our user's: only who owns all of them may move them. 0 stands for those of another pid
@@ -103,17 +107,15 @@ impl Callers {
         // Who hands them on as well needs them: a named group, say.
         let needed = || -> Result<bool> {
             let mut children = group.children()?;
-            children
-                .try_fold(false, |some, child| Ok(some || !child?.read("cgroup.subtree_control")?.is_empty()))
+            children.try_fold(false, |some, child| Ok(some || !child?.handed_on()?.is_empty()))
         };
         // Who waits for our lock sees that the group is gone.
         if sys::lock(&leaf).is_err() || needed()? {
             return Ok(());
         }
         let end = Instant::now() + PATIENCE;
-        let handed_on = group.read("cgroup.subtree_control")?;
-        let names = handed_on.split(|&b| b == b' ').filter(|name| !name.is_empty());
-        let signed: Vec<Vec<u8>> = names.map(|name| [b"-", name].concat()).collect();
+        let names = group.handed_on()?.into_iter();
+        let signed: Vec<Vec<u8>> = names.map(|name| [b"-", &name[..]].concat()).collect();
         if !signed.is_empty() {
             let text = String::from_utf8_lossy(&signed.join(&b' ')).into_owned();
             // A group that was just removed can still seem to use them.
@@ -142,17 +144,6 @@ fn give(group: &Group, pid: i32) -> Result<()> {
     match group.write("cgroup.procs", &pid.to_string()) {
         Err(e) if matches!(e.errno(), Some(Errno::ESRCH | Errno::EINVAL)) => Ok(()),
         answer => answer,
-    }
-}
-
-fn while_busy(end: Instant, mut act: impl FnMut() -> Result<()>) -> Result<()> {
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match act() {
-            Err(e) if e.errno() == Some(Errno::EBUSY) && Instant::now() < end => std::thread::sleep(pause),
-            answer => return answer,
-        }
-        pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
 

@@ -4,9 +4,6 @@
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use nix::sys::stat::{FileStat, Mode, fstat};
-use nix::unistd::Uid;
-
 use super::group::Group;
 use crate::error::{Error, Result};
 use crate::kind::Kind;
@@ -82,26 +79,25 @@ pub struct Collected {
 /// nobody. What cannot be removed is left for the next one who comes by, and so is one that we are in ourselves: its
 /// maker was killed, and the program that it started goes on and has started us. With `look` none is removed.
 pub fn collect(parent: &Group, prefix: &str, proc: &Proc, ours: &Maker, look: bool) -> Collected {
-    let us = Uid::effective().as_raw();
     let end = Instant::now() + COLLECTING;
     let mut collected = Collected::default();
     for name in parent.names().unwrap_or_default().into_iter().filter(|name| is_transient(name, prefix)) {
         let Ok(group) = parent.descend(&name) else { continue };
-        let marked = |stat: FileStat| stat.st_uid == us && stat.st_mode & Mode::S_ISVTX.bits() != 0;
-        let is_left = fstat(&group).is_ok_and(marked)
+        let is_left = group.is_made_by_us()
             && is_free(&group, parent, proc, ours, end)
             && !group.holds(ours.pid).unwrap_or(true);
         if !is_left {
             continue;
         }
         let path = group.path.clone();
-        let emptied = if look { Ok(()) } else { group.kill(end) };
-        match (look, || group.remove(parent, end)) {
-            (true, _) => collected.removed.push(path),
-            (false, remove) => match remove() {
-                Ok(()) => collected.removed.push(path),
-                Err(e) => collected.failures.push(emptied.err().unwrap_or(e)),
-            },
+        if look {
+            collected.removed.push(path);
+            continue;
+        }
+        let emptied = group.kill(end);
+        match group.remove(parent, end) {
+            Ok(()) => collected.removed.push(path),
+            Err(e) => collected.failures.push(emptied.err().unwrap_or(e)),
         }
     }
     collected

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 
 use crate::error::{Error, Result};
 use crate::sys;
@@ -109,6 +109,17 @@ impl Group {
     /// sticky bit, which changes nothing there.
     pub fn make(&self, name: &str) -> Result<Group> {
         self.make_with(name.as_bytes(), Mode::S_ISVTX)
+    }
+
+    /// Does it bear this mark?
+    pub(super) fn has_mark(&self) -> Result<bool> {
+        fstat(&self.dir).map(is_marked).map_err(|e| Error::sys("stat", &self.path, e))
+    }
+
+    /// Does it, and belong to our user?
+    pub(super) fn is_made_by_us(&self) -> bool {
+        let us = Uid::effective().as_raw();
+        fstat(&self.dir).is_ok_and(|stat| stat.st_uid == us && is_marked(stat))
     }
 
     /// The same of one that is to stay: without the mark, so that nobody collects it.
@@ -433,9 +444,25 @@ impl Group {
     }
 }
 
+fn is_marked(stat: FileStat) -> bool {
+    Mode::from_bits_truncate(stat.st_mode).contains(Mode::S_ISVTX)
+}
+
 /// Reads a `cgroup.procs` file: a PID a line.
 pub fn parse_procs(text: &[u8]) -> Vec<i32> {
     text.split(|&b| b == b'\n').filter_map(digits).collect()
+}
+
+/// Does it again as long as the group is busy: the kernel can take a moment after the last process has left.
+pub(super) fn while_busy(end: Instant, mut act: impl FnMut() -> Result<()>) -> Result<()> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match act() {
+            Err(e) if e.errno() == Some(Errno::EBUSY) && Instant::now() < end => std::thread::sleep(pause),
+            answer => return answer,
+        }
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
 }
 
 /// Did the group vanish under our hands?

@@ -1,13 +1,11 @@
 //! Groups that are made to stay, with those above them, as by `mkdir -p`: planned whole, then made. What was made is
 //! taken back if something fails later.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::group::{Group, Version};
+use super::group::{Group, Version, while_busy};
 use super::layout::Hierarchy;
 use super::moves::Spot;
 use crate::error::{Error, Result};
@@ -91,9 +89,8 @@ impl<'a> Growth<'a> {
 
     /// The group with this path is to have groups below it with these controllers.
     fn hand_on(&mut self, spot: &Spot<'a>, path: Vec<u8>, group: Option<&Group>) -> Result<()> {
-        let handed_on =
-            group.map(|group| group.read("cgroup.subtree_control")).transpose()?.unwrap_or_default();
-        let has = |controller: &Vec<u8>| handed_on.split(|&b| b == b' ').any(|name| name == controller);
+        let handed_on = group.map(Group::handed_on).transpose()?.unwrap_or_default();
+        let has = |controller: &Vec<u8>| handed_on.contains(controller);
         // By what is done before.
         let will_have = |controller: &Vec<u8>| {
             self.steps.iter().any(|step| {
@@ -109,8 +106,7 @@ impl<'a> Growth<'a> {
             return Ok(());
         }
         if let Some(group) = group
-            && !group.is_real_root()?
-            && !group.processes()?.is_empty()
+            && group.is_inhabited()?
         {
             let names = missing.iter().map(|name| &name[..]).collect::<Vec<_>>().join(&b' ');
             let what = [b"controller ", &names[..], b" cannot be handed on by ", &group.path].concat();
@@ -218,26 +214,13 @@ impl Grown {
 
     /// Takes all back; answers what could not be done.
     pub fn undo(self) -> Vec<Error> {
+        // Who has just left can be there for a moment.
         let undo = |done: Done| {
-            let end = Instant::now() + PATIENCE;
-            loop {
-                let undone = match &done {
-                    Done::Wrote(group, file, value) => group.write(file, value),
-                    Done::Made(group, name) => {
-                        match unlinkat(group.as_fd(), &name[..], UnlinkatFlags::RemoveDir) {
-                            Ok(()) | Err(Errno::ENOENT) => Ok(()),
-                            Err(e) => Err(Error::sys("rmdir", [&group.path[..], b"/", name].concat(), e)),
-                        }
-                    }
-                };
-                match undone {
-                    // Who has just left can be there for a moment.
-                    Err(e) if e.errno() == Some(Errno::EBUSY) && Instant::now() < end => {
-                        std::thread::sleep(Duration::from_millis(5));
-                    }
-                    undone => return undone.err(),
-                }
-            }
+            let undone = while_busy(Instant::now() + PATIENCE, || match &done {
+                Done::Wrote(group, file, value) => group.write(file, value),
+                Done::Made(group, name) => group.remove_empty(name),
+            });
+            undone.err()
         };
         self.done.into_iter().rev().filter_map(undo).collect()
     }

@@ -252,7 +252,22 @@ impl Hierarchy {
 impl Group {
     /// The controllers that groups of version 2 below this one can have.
     pub fn controllers(&self) -> Result<Vec<Vec<u8>>> {
-        let text = self.read("cgroup.controllers")?;
+        self.words("cgroup.controllers")
+    }
+
+    /// Those that it hands on to them.
+    pub(super) fn handed_on(&self) -> Result<Vec<Vec<u8>>> {
+        self.words("cgroup.subtree_control")
+    }
+
+    /// Has it processes, and must not hand on controllers? Some would turn it, and all below, into threaded groups, in which
+    /// nobody can do anything any more; only the root may. Source: cgroup-v2.rst, "No Internal Process Constraint".
+    pub(super) fn is_inhabited(&self) -> Result<bool> {
+        Ok(!self.is_real_root()? && !self.processes()?.is_empty())
+    }
+
+    fn words(&self, file: &str) -> Result<Vec<Vec<u8>>> {
+        let text = self.read(file)?;
         Ok(text.split(|&b| b == b' ').filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
     }
 

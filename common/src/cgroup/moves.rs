@@ -36,7 +36,7 @@ impl Spot<'_> {
         if let Some(missing) = self.controllers.iter().find(|name| !known.contains(name)) {
             return Err(self.why_missing(&group, missing));
         }
-        let handed_on = group.read("cgroup.subtree_control").map_err(name)?;
+        let handed_on = group.handed_on().map_err(name)?.join(&b' ');
         if !handed_on.is_empty() && group.read("cgroup.type").map_err(name)? == b"domain" {
             let what = [&group.path[..], b" hands on ", &handed_on, b" to groups below it"].concat();
             return Err(Error::refused(what)
@@ -59,8 +59,7 @@ impl Spot<'_> {
     fn why_missing(&self, group: &Group, controller: &[u8]) -> Error {
         let mut found = group.file("cgroup.controllers");
         for above in self.hierarchy.chain(group).map_while(Result::ok) {
-            let handed_on = above.read("cgroup.subtree_control").unwrap_or_default();
-            if !handed_on.split(|&b| b == b' ').any(|name| name == controller) {
+            if !above.handed_on().unwrap_or_default().iter().any(|name| name == controller) {
                 found = above.file("cgroup.subtree_control");
                 break;
             }

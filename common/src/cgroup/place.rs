@@ -34,15 +34,11 @@ pub(super) fn is_systemd() -> bool {
 /// Finds one, for a group that is to have limits. Below our own group, so that our limits hold for it too. On version 2
 /// our own group has processes, us, so below it nothing can be limited, unless it is the real root, or they can be moved.
 pub(super) fn usual(layout: &Layout, hierarchy: &Hierarchy, proc: &Proc, ask: bool) -> Result<Place> {
-    let own = layout.own_group(hierarchy)?;
+    let group = callers::own_group(layout, hierarchy)?;
     let systemd = is_systemd();
-    if own.version == Version::V1 || (own.is_real_root()? && !systemd) {
-        return Ok(Place::Below(own));
+    if group.version == Version::V1 || (group.is_real_root()? && !systemd) {
+        return Ok(Place::Below(group));
     }
-    let group = match callers::is_callers(&own) {
-        true => hierarchy.above(&own)?,
-        false => own,
-    };
     match why_not(hierarchy, &group, proc, systemd)? {
         None => Ok(Place::Beside(group)),
         Some(_) if systemd && ask => Ok(Place::Scope),
@@ -74,11 +70,7 @@ pub(super) fn is_reachable(layout: &Layout, hierarchy: &Hierarchy, group: &Group
 
 /// The same for a group without limits, by which processes are only found. None where there can be none.
 pub(super) fn without_limits(layout: &Layout, hierarchy: &Hierarchy) -> Result<Option<Group>> {
-    let own = layout.own_group(hierarchy)?;
-    let group = match callers::is_callers(&own) {
-        true => hierarchy.above(&own)?,
-        false => own,
-    };
+    let group = callers::own_group(layout, hierarchy)?;
     // Where version 1 has the controllers, systemd has nothing in version 2 that a group could disturb.
     let unmanaged = !is_systemd() || layout.is_hybrid() || is_delegated(hierarchy, &group)?;
     let ready = unmanaged && group.is_writable(".") && is_reachable(layout, hierarchy, &group)?;

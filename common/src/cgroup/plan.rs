@@ -357,9 +357,7 @@ impl Plan {
 }
 
 impl Branch {
-    /// Plans to hand a controller on from the top down to the parent. A group with processes in it must not do
-    /// that: some controllers would turn it, and all below, into threaded ones, in which nobody can do
-    /// anything any more. Source: cgroup-v2.rst, "No Internal Process Constraint".
+    /// Plans to hand a controller on from the top down to the parent, by no group that is [`Group::is_inhabited`].
     fn enable(&mut self, hierarchy: &Hierarchy, controller: &[u8], meter: bool) -> Result<()> {
         let name = |e: Error| {
             let e = e.of_controllers(&[controller]);
@@ -373,8 +371,7 @@ impl Branch {
         let mut found = Vec::new();
         for group in hierarchy.chain(&self.parent) {
             let group = group.map_err(name)?;
-            let handed_on = group.read("cgroup.subtree_control").map_err(name)?;
-            if handed_on.split(|&b| b == b' ').any(|name| name == controller) {
+            if group.handed_on().map_err(name)?.iter().any(|name| name == controller) {
                 continue;
             }
             let cannot = |why: &[u8]| {
@@ -387,10 +384,7 @@ impl Branch {
                     "whoever delegated the group has to hand it on: a unit of systemd by Delegate=yes, user@.service by `Delegate=cpu cpuset io memory pids`",
                 ));
             }
-            if !self.evacuate
-                && !group.is_real_root().map_err(name)?
-                && !group.processes().map_err(name)?.is_empty()
-            {
+            if !self.evacuate && group.is_inhabited().map_err(name)? {
                 return Err(
                     cannot(b"it has processes").with_hint("name a group without processes with --parent")
                 );

@@ -24,13 +24,7 @@ pub struct Command(Vec<OsString>);
 impl Command {
     /// For our own command line, with `--no-systemd` as its first option. Source: systemd-run(1).
     pub fn new(proc: &Proc) -> Result<Command> {
-        let own = std::env::current_exe().map_err(|e| {
-            Error::sys(
-                "readlink",
-                "/proc/self/exe",
-                nix::errno::Errno::from_raw(e.raw_os_error().unwrap_or(0)),
-            )
-        })?;
+        let own = std::env::current_exe().map_err(|e| Error::io("readlink", "/proc/self/exe", &e))?;
         let user = !Uid::effective().is_root();
         answers(user)?;
         let this = proc.this()?;
@@ -94,8 +88,7 @@ fn answers(user: bool) -> Result<()> {
 /// Where transient groups may have been left: below our own group, the one above it where the callers were moved, and in the
 /// scopes beside ours.
 pub fn places(layout: &Layout, hierarchy: &Hierarchy) -> Result<Vec<Group>> {
-    let own = layout.own_group(hierarchy)?;
-    let group = if callers::is_callers(&own) { hierarchy.above(&own)? } else { own };
+    let group = callers::own_group(layout, hierarchy)?;
     let mut places = beside(hierarchy, &group)?;
     places.push(group);
     Ok(places)

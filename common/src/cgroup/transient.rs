@@ -136,8 +136,7 @@ impl Transient {
 
     /// For [`Watch::into_group`](crate::launch::Watch::into_group): the group of version 2, in which the program can be born.
     pub fn birthplace(&self) -> Option<BorrowedFd<'_>> {
-        let v2 = self.groups.iter().find(|made| made.group.version == Version::V2);
-        v2.map(|made| made.group.as_fd())
+        self.chief().filter(|group| group.version == Version::V2).map(Group::as_fd)
     }
 
     /// In the child: moves it into those in which it is not yet.

@@ -1,9 +1,8 @@
 //! Units of systemd, whose processes are left to it.
 
-use std::path::Path;
-
 use super::layout::Hierarchy;
 use super::named::work::{is_within, path_of};
+use super::place;
 use crate::error::{Error, Result};
 use crate::proc::Target;
 use crate::proc::container::path::{What, levels};
@@ -13,8 +12,7 @@ use crate::text::{Charset, shell_word};
 /// A process that systemd manages is left to it: it would not be limited or ended with its unit any more.
 /// An error with what to do instead, for who is moved to groups of these hierarchies and paths.
 pub(super) fn leaves(target: &Target, to: &[(&Hierarchy, &[u8])]) -> Result<()> {
-    // Source: sd_booted(3).
-    if !Path::new("/run/systemd/system").is_dir() {
+    if !place::is_systemd() {
         return Ok(());
     }
     let lines = Line::of(&target.task)?;

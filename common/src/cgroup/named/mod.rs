@@ -13,7 +13,6 @@ use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::stat::{Mode, fstat};
 use nix::unistd::geteuid;
 
 use super::group::{Group, Version, is_removed};
@@ -279,8 +278,7 @@ fn is_sealed(group: &Group) -> Result<bool> {
 
 /// Was it made by us, be it complete or not?
 fn is_begun(group: &Group) -> Result<bool> {
-    let stat = fstat(group).map_err(|e| Error::sys("stat", &group.path, e))?;
-    Ok(Mode::from_bits_truncate(stat.st_mode).contains(Mode::S_ISVTX))
+    group.has_mark()
 }
 
 fn foreign(group: &Group) -> Error {

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::super::callers::Callers;
 use super::super::group::{Group, PATIENCE, is_removed};
@@ -55,7 +54,7 @@ impl Place<'_> {
             }
             if ours && usual.processes().is_ok_and(|pids| pids.is_empty()) {
                 // The kernel refuses if there is another named group.
-                let _ = unlinkat(&base, USUAL, UnlinkatFlags::RemoveDir);
+                let _ = base.remove_empty(USUAL.as_bytes());
                 // Who made room for it comes back, if nobody else needs that.
                 if let Some(callers) = Callers::of(&base)? {
                     callers.move_up()?;
@@ -209,8 +208,5 @@ fn clear(group: &Group, parent: &Group) -> Result<()> {
             answer => answer?,
         }
     }
-    match unlinkat(parent, group.name(), UnlinkatFlags::RemoveDir) {
-        Ok(()) | Err(Errno::ENOENT) => Ok(()),
-        Err(e) => Err(Error::sys("rmdir", &group.path, e)),
-    }
+    parent.remove_empty(group.name())
 }

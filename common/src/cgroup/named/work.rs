@@ -1,14 +1,12 @@
 //! What is done to named groups, step by step: each step can be only said, and is taken back if a later one fails.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::super::callers::{self, Callers};
-use super::super::group::{Group, Version};
+use super::super::group::{Group, Version, while_busy};
 use super::super::knobs::Setting;
 use super::super::layout::Hierarchy;
 use super::super::{place, set};
@@ -22,6 +20,9 @@ use crate::sys;
 
 /// How often a process that is just being born is tried to be moved, and the pause between.
 const BIRTH: (usize, Duration) = (5, Duration::from_millis(30));
+
+/// How long a group that was just left may stay busy.
+const LEAVING: Duration = Duration::from_millis(200);
 
 /// A directory that is there, or, where things are only said, that would be made.
 #[derive(Debug)]
@@ -166,27 +167,17 @@ impl<'a> Work<'a> {
             self.say([b"mkdir ", &path[..]].concat());
             return Ok(Spot { path, group: None });
         }
-        match mkdirat(above, name, Mode::from_bits_truncate(0o755) | Mode::S_ISVTX) {
-            Ok(()) => {
-                let group = above.descend(name.as_bytes())?;
+        match above.make(name) {
+            Ok(group) => {
                 let (parent, id) = (above.descend(b"")?, group.id()?);
                 self.undo.push(Undo::Made { parent, name: name.into(), group: id });
                 Ok(Spot::there(group))
             }
-            Err(Errno::EEXIST) => above.descend(name.as_bytes()).map(Spot::there),
-            Err(e) => {
-                let error = Error::sys("mkdir", &path, e);
-                Err(match e {
-                    Errno::EACCES | Errno::EPERM => error.with_hint(
-                        "groups are made by root, or below one that was delegated to this user: name such a one with --parent",
-                    ),
-                    Errno::EROFS => error.with_hint("this cgroup mount is read-only, as in most containers"),
-                    Errno::EAGAIN => {
-                        error.with_hint("cgroup.max.depth or cgroup.max.descendants of a group above is reached")
-                    }
-                    _ => error,
-                })
-            }
+            Err(e) if e.errno() == Some(Errno::EEXIST) => above.descend(name.as_bytes()).map(Spot::there),
+            Err(e) if e.is_denied() => Err(e.with_hint(
+                "groups are made by root, or below one that was delegated to this user: name such a one with --parent",
+            )),
+            Err(e) => Err(e),
         }
     }
 
@@ -226,9 +217,8 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Hands a controller of version 2 on to the groups below this one. One with processes must not do that: some
-    /// controllers would turn it, and all below, into threaded ones, in which nobody can do anything any more.
-    /// Source: cgroup-v2.rst, "No Internal Process Constraint". In the usual place, which nobody has named, ours make room.
+    /// Hands a controller of version 2 on to the groups below this one, if it is not [`Group::is_inhabited`]. In the usual
+    /// place, which nobody has named, ours make room.
     pub(super) fn hand_on(
         &mut self,
         hierarchy: &Hierarchy,
@@ -238,11 +228,10 @@ impl<'a> Work<'a> {
     ) -> Result<()> {
         let name = |e: Error| e.of_controllers(&[controller]);
         if let Some(group) = &spot.group {
-            let handed_on = group.read("cgroup.subtree_control").map_err(name)?;
-            if handed_on.split(|&b| b == b' ').any(|known| known == controller.as_bytes()) {
+            if group.handed_on().map_err(name)?.iter().any(|known| known == controller.as_bytes()) {
                 return Ok(());
             }
-            if !group.is_real_root().map_err(name)? && !group.processes().map_err(name)?.is_empty() {
+            if group.is_inhabited().map_err(name)? {
                 let why = match usual {
                     true => place::why_not(hierarchy, group, self.proc, place::is_systemd())?,
                     false => Some(Vec::new()),
@@ -389,12 +378,7 @@ fn put(group: &Group, word: &str) -> Result<()> {
 
 /// Removes a group that can be busy for a moment after its last process has left.
 fn remove_soon(parent: &Group, name: &[u8]) {
-    for _ in 0..100 {
-        match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
-            Err(Errno::EBUSY) => std::thread::sleep(Duration::from_millis(2)),
-            _ => return,
-        }
-    }
+    let _ = while_busy(Instant::now() + LEAVING, || parent.remove_empty(name));
 }
 
 /// The line of a hierarchy in `/proc/PID/cgroup`.
