@@ -228,7 +228,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     let columns = choose(COLUMNS, usual, list)?;
     let tree = match matches.maybe("tree") {
         Some(name) => Some(match name {
-            Some(name) => named(RELATIONS, "relation", name)?,
+            Some(name) => args::named(RELATIONS, "relation", name)?,
             None => RELATIONS[0].1,
         }),
         None if matches.has("list") || matches.has("output-all") => None,
@@ -243,7 +243,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     };
     Ok(Request {
         kinds: kinds(matches)?,
-        depth: matches.value("depth").map(|name| named(DEPTHS, "depth", name)).transpose()?,
+        depth: matches.value("depth").map(|name| args::named(DEPTHS, "depth", name)).transpose()?,
         process: matches
             .value("task")
             .map(|word| Ref::process(word, "without -p its processes are listed"))
@@ -264,7 +264,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         why: matches.value("why").map(operand).transpose()?,
         leaks: matches.has("leaks"),
         color: match matches.maybe("color") {
-            Some(Some(name)) => named(COLORS, "choice of colours", name)?,
+            Some(Some(name)) => args::named(COLORS, "choice of colours", name)?,
             Some(None) => Color::Always,
             None => Color::Auto,
         },
@@ -288,15 +288,6 @@ fn operand(word: &OsString) -> Result<Ref> {
             "it is INO, TYPE:[INO], netns:NAME or a path; -p takes processes and containers, -t types",
         )),
     }
-}
-
-/// What has this name in a table; `what` is what the table holds.
-fn named<T: Copy>(table: &[(&str, T)], what: &str, name: &OsString) -> Result<T> {
-    table.iter().find(|(known, _)| name == known).map(|(_, found)| *found).ok_or_else(|| {
-        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
-        Error::refused([format!("unknown {what}: ").as_bytes(), name.as_bytes()].concat())
-            .with_hint(format!("one of: {}", names.join(" ")))
-    })
 }
 
 fn kinds(matches: &Matches) -> Result<KindSet> {

@@ -38,6 +38,8 @@ enum Takes {
     Repeated,
     /// It is the value: no option, but what a lister is asked of.
     Operand,
+    /// The same, and there may be several.
+    Operands,
 }
 
 /// What help says of an option.
@@ -82,6 +84,11 @@ impl Opt {
         Opt { can_be_empty: true, ..self }
     }
 
+    /// Is it what a lister is asked of, and no option?
+    const fn is_operand(&self) -> bool {
+        matches!(self.takes, Takes::Operand | Takes::Operands)
+    }
+
     /// Its full name.
     pub const fn long(&self) -> &'static str {
         self.long
@@ -93,7 +100,7 @@ impl Opt {
             Help::Text(text) => text.to_string(),
             Help::Of(word, make) => make(word),
         });
-        let arg = if self.takes == Takes::Operand { arg } else { arg.long(self.long) };
+        let arg = if self.is_operand() { arg } else { arg.long(self.long) };
         let arg = match self.short {
             Some(short) => arg.short(short),
             None => arg,
@@ -105,6 +112,7 @@ impl Opt {
             Takes::Required => arg.overrides_with(self.long),
             Takes::Repeated => arg.action(ArgAction::Append),
             Takes::Operand => arg,
+            Takes::Operands => arg.num_args(0..),
         };
         let arg = arg.value_name(self.value);
         match self.can_be_empty {
@@ -195,7 +203,7 @@ impl Line {
             Part::Given(opt, value) => {
                 let value = value.as_ref().map(|value| opt.can_be_empty || !value.is_empty());
                 match opt.takes {
-                    Takes::Nothing | Takes::Operand => value.is_none(),
+                    Takes::Nothing | Takes::Operand | Takes::Operands => value.is_none(),
                     Takes::Optional => value != Some(false),
                     Takes::Required | Takes::Repeated => value == Some(true),
                 }
@@ -211,7 +219,8 @@ impl Line {
         // A lister has operands behind `--` too.
         let behind = self.words.iter().flatten().filter(|_| operand.is_some()).count();
         let operands = behind + self.parts.iter().filter(|part| matches!(part, Part::Operand(_))).count();
-        if operands > 1 || !self.parts.iter().all(is_good) || names().any(excluded) {
+        let is_one = self.options.iter().all(|opt| opt.takes != Takes::Operands);
+        if operands > 1 && is_one || !self.parts.iter().all(is_good) || names().any(excluded) {
             return Err(self);
         }
         let given = self.parts.into_iter().filter_map(|part| match part {
@@ -227,7 +236,7 @@ impl Line {
     }
 
     fn operand(&self) -> Option<&'static str> {
-        self.options.iter().find(|opt| opt.takes == Takes::Operand).map(|opt| opt.long)
+        self.options.iter().find(|opt| opt.is_operand()).map(|opt| opt.long)
     }
 
     fn name(&self, part: &Part) -> Option<&'static str> {
@@ -275,7 +284,7 @@ impl Matches {
         self.each(long).next_back().map(|(_, value)| value)
     }
 
-    /// All values of a [`repeated`] one, with their places.
+    /// All values of a [`repeated`] one or of operands, with their places.
     pub fn all(&self, long: &str) -> impl Iterator<Item = (usize, &OsString)> {
         self.each(long).filter_map(|(at, value)| Some((at, value?)))
     }
@@ -288,7 +297,7 @@ impl Matches {
 
 /// The option with this long name, or the only one that begins with it.
 fn by_long(options: &[Opt], dialect: &Dialect, name: &[u8]) -> Result<Option<Opt>> {
-    let named = || options.iter().chain(COMMON).filter(|opt| opt.takes != Takes::Operand);
+    let named = || options.iter().chain(COMMON).filter(|opt| !opt.is_operand());
     if let Some(opt) = named().find(|opt| opt.long.as_bytes() == name) {
         return Ok(Some(*opt));
     }
@@ -330,7 +339,7 @@ fn cluster(
         };
         let value = |bytes: &[u8]| Some(OsString::from_vec(bytes.to_vec()));
         let (value, more) = match opt.takes {
-            Takes::Nothing | Takes::Operand => (None, tail),
+            Takes::Nothing | Takes::Operand | Takes::Operands => (None, tail),
             Takes::Optional if dialect.attached => match tail {
                 [] => (None, tail),
                 _ => (value(tail.strip_prefix(b"=").unwrap_or(tail)), &b""[..]),
@@ -398,6 +407,11 @@ pub const fn operand(name: &'static str, value: &'static str, help: &'static str
     Opt { takes: Takes::Operand, can_be_empty: true, ..Opt::new(None, name, value, help) }
 }
 
+/// The same where there may be several.
+pub const fn operands(name: &'static str, value: &'static str, help: &'static str) -> Opt {
+    Opt { takes: Takes::Operands, ..operand(name, value, help) }
+}
+
 fn not_empty(value: OsString) -> std::result::Result<OsString, &'static str> {
     if value.is_empty() { Err("the value is empty") } else { Ok(value) }
 }
@@ -426,6 +440,15 @@ pub fn parse_kind(text: &[u8]) -> Result<Kind> {
     Kind::from_name(text).ok_or_else(|| {
         let names: Vec<_> = Kind::all().map(Kind::name).collect();
         Error::refused([b"unknown kind of namespace: ", text].concat())
+            .with_hint(format!("one of: {}", names.join(" ")))
+    })
+}
+
+/// What has this name in a table; `what` is what the table holds.
+pub fn named<T: Copy>(table: &[(&str, T)], what: &str, name: &OsString) -> Result<T> {
+    table.iter().find(|(known, _)| name == known).map(|(_, found)| *found).ok_or_else(|| {
+        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+        Error::refused([format!("unknown {what}: ").as_bytes(), name.as_bytes()].concat())
             .with_hint(format!("one of: {}", names.join(" ")))
     })
 }

@@ -40,6 +40,8 @@ pub enum Paint {
     Bright,
     /// A heading.
     Bold,
+    /// A risk.
+    Alarm,
 }
 
 impl Paint {
@@ -50,11 +52,12 @@ impl Paint {
             Paint::Dim => "\x1b[2m",
             Paint::Bright => "\x1b[33m",
             Paint::Bold => "\x1b[1m",
+            Paint::Alarm => "\x1b[31m",
         }
     }
 
     /// Text with this look, its end not included.
-    pub(super) fn on(self, text: &str) -> String {
+    pub fn on(self, text: &str) -> String {
         match self {
             _ if text.is_empty() => String::new(),
             Paint::Plain => text.to_string(),

@@ -1,0 +1,118 @@
+//! A page in the making: sections with lines under them, for people.
+
+use common::error::Error;
+use common::text::{Charset, show};
+use common::tool::paint::Paint;
+use common::tool::table::{Column, Form, Style, render};
+
+/// How wide labels are: what stands beside them is aligned.
+const LABEL: usize = 12;
+
+/// How far lines stand in under their heading.
+const INDENT: usize = 2;
+
+/// A page, and how it may look.
+pub(crate) struct Page {
+    pub(crate) out: String,
+    pub(crate) charset: Charset,
+    /// The width of the terminal; none where it is none, and nothing is cut.
+    pub(crate) width: Option<usize>,
+    /// Are there colours?
+    pub(crate) colour: bool,
+}
+
+impl Page {
+    pub(crate) fn new(charset: Charset, width: Option<usize>, colour: bool) -> Page {
+        Page { out: String::new(), charset, width, colour }
+    }
+
+    /// Bytes of anybody's choice as they may be shown.
+    pub(crate) fn show(&self, bytes: impl AsRef<[u8]>) -> String {
+        show(bytes.as_ref(), self.charset)
+    }
+
+    /// Text with this look, where there are colours.
+    pub(crate) fn paint(&self, text: &str, paint: Paint) -> String {
+        if self.colour { paint.on(text) } else { text.to_string() }
+    }
+
+    /// Begins the page of another thing, by the word that named it.
+    pub(crate) fn title(&mut self, word: impl AsRef<[u8]>) {
+        let gap = if self.out.is_empty() { "" } else { "\n\n" };
+        let text = self.paint(&format!("== {}", self.show(word)), Paint::Bold);
+        self.out.push_str(&format!("{gap}{text}\n"));
+    }
+
+    /// Begins a section.
+    pub(crate) fn heading(&mut self, text: &str) {
+        let gap = if self.out.is_empty() { "" } else { "\n" };
+        let text = self.paint(text, Paint::Bold);
+        self.out.push_str(&format!("{gap}{text}\n"));
+    }
+
+    /// A label, or none, and what stands beside it: text that may be shown as it is.
+    pub(crate) fn line(&mut self, label: &str, text: &str) {
+        self.painted(label, text, Paint::Plain);
+    }
+
+    /// The same with a look.
+    pub(crate) fn painted(&mut self, label: &str, text: &str, paint: Paint) {
+        let text = self.paint(text, paint);
+        self.out.push_str(format!("{:INDENT$}{label:<LABEL$}{text}", "").trim_end());
+        self.out.push('\n');
+    }
+
+    /// A label, and why nothing stands beside it.
+    pub(crate) fn missing(&mut self, label: &str, error: &Error) {
+        let text = not_readable(error);
+        self.line(label, &text);
+    }
+
+    /// A line without a label.
+    pub(crate) fn remark(&mut self, text: &str) {
+        self.out.push_str(&format!("{:INDENT$}{text}\n", ""));
+    }
+
+    /// A table; each row with its look.
+    pub(crate) fn table<M, R>(
+        &mut self,
+        columns: &[Column<M, R>],
+        facts: &M,
+        rows: &[R],
+        paint: impl Fn(&R) -> Paint,
+    ) {
+        let style = Style {
+            form: Form::Human,
+            headings: true,
+            charset: self.charset,
+            width: self.width.map(|width| width.saturating_sub(INDENT)),
+            tree: None,
+            wrap: false,
+            key: "",
+            facts: Vec::new(),
+            below: Vec::new(),
+            paint: self.colour.then(|| rows.iter().map(paint).collect()),
+        };
+        let rows: Vec<_> = rows.iter().map(|row| (0, row)).collect();
+        let columns: Vec<_> = columns.iter().collect();
+        render(facts, &columns, &rows, &style).lines().for_each(|line| self.remark(line));
+    }
+
+    /// The same, or why there is none.
+    pub(crate) fn table_or_why<M, R>(
+        &mut self,
+        columns: &[Column<M, R>],
+        facts: &M,
+        rows: std::result::Result<&[R], &Error>,
+    ) {
+        match rows {
+            Ok(rows) => self.table(columns, facts, rows, |_| Paint::Plain),
+            Err(e) => self.remark(&not_readable(e)),
+        }
+    }
+}
+
+/// What is said where something could not be read, and what would help if that is known.
+pub(crate) fn not_readable(error: &Error) -> String {
+    format!("not readable: {}", error.reason())
+}
