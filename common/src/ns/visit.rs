@@ -184,10 +184,7 @@ fn tell(to: impl AsFd, mut bytes: &[u8]) -> nix::Result<()> {
 }
 
 /// The helper's life. Those who are inside must not look into it, and it is not to outlive us.
-fn answer(
-    enter: impl FnOnce() -> Result<()>,
-    look: impl FnOnce() -> Result<Vec<u8>>,
-) -> (u8, u32, Vec<u8>) {
+fn answer(enter: impl FnOnce() -> Result<()>, look: impl FnOnce() -> Result<Vec<u8>>) -> (u8, u32, Vec<u8>) {
     let apart = || {
         sys::set_undumpable()?;
         sys::set_pdeathsig(libc::SIGKILL).map_err(|e| Error::sys("prctl", "PR_SET_PDEATHSIG", e))
