@@ -67,7 +67,8 @@ fn sets_of_capabilities_are_named_and_few_words_say_it() {
     drop(held);
     // Everybody may read it.
     let held = t.hold("setpriv", &["--bounding-set", "-sys_boot,-mknod"]);
-    let bounding = asked(t.tool("nsinfo").as_user().arg(held.pid().to_string()))["capabilities"]["bounding"].clone();
+    let bounding =
+        asked(t.tool("nsinfo").as_user().arg(held.pid().to_string()))["capabilities"]["bounding"].clone();
     let ours = said(&t, std::process::id() as i32)["capabilities"]["bounding"].clone();
     let left = ours.as_array().unwrap().iter().filter(|name| *name != "cap_sys_boot" && *name != "cap_mknod");
     assert_eq!(bounding, json!(left.collect::<Vec<_>>()));
@@ -94,7 +95,7 @@ fn root_of_a_user_namespace_has_all_and_in_a_container_of_the_machine_that_is_a_
     assert!(page(&t, held.inner()).contains(RISK));
     let pid = held.inner().to_string();
     let coloured = t.tool("nsinfo").args(["--section", "security", "--color=always", &pid]).run().ok();
-    for words in ["disabled: no system call is filtered, in a container", "root of the machine"] {
+    for words in ["disabled: no system call is filtered, in a container", "in the initial user namespace"] {
         let line = coloured.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{coloured}"));
         assert!(line.contains("\x1b[31m"), "{line}");
     }

@@ -12,7 +12,7 @@ use crate::sections::{list, or_null, text, yes};
 
 pub(super) fn facts(facts: &Facts) -> Value {
     Value::Object(vec![
-        ("namespace", namespace(&facts.namespace)),
+        ("namespace", namespace(facts)),
         ("may_use", may_use(facts)),
         ("groups", list(&facts.groups, cgroup)),
         ("usage", or_null(&facts.usage, |used| used.as_ref().map_or(Value::Null, usage))),
@@ -58,13 +58,13 @@ pub(super) fn missing(facts: &Facts) -> Vec<(&'static str, &Error)> {
     crate::sections::missing(parts).into_iter().chain(limits).collect()
 }
 
-fn namespace(namespace: &Namespace) -> Value {
-    let (ours, initial) = match namespace {
-        Namespace::Ours { initial } => (Some(true), *initial),
-        Namespace::Other(_) => (Some(false), None),
-        Namespace::Unknown(_) => (None, None),
+fn namespace(facts: &Facts) -> Value {
+    let ours = match &facts.namespace {
+        Namespace::Ours => Some(true),
+        Namespace::Other(_) => Some(false),
+        Namespace::Unknown(_) => None,
     };
-    Value::Object(vec![("ours", yes(ours)), ("initial", yes(initial))])
+    Value::Object(vec![("ours", yes(ours)), ("initial", yes(facts.initial))])
 }
 
 fn may_use(facts: &Facts) -> Value {

@@ -28,6 +28,8 @@ pub(crate) struct Cgroups {
 
 pub(crate) struct Facts {
     pub(crate) namespace: Namespace,
+    /// Is that the initial one?
+    pub(crate) initial: Option<bool>,
     pub(crate) groups: Vec<Cgroup>,
     /// What its groups allow it together.
     pub(crate) effective: Effective,
@@ -113,6 +115,7 @@ impl Facts {
             ),
             frozen: layout.and_then(|layout| Frozen::take(layout, &lines)),
             namespace,
+            initial: subject.shares(Kind::Cgroup, &subject.initial),
         })
     }
 }
@@ -138,7 +141,7 @@ fn allowed(task: &Task) -> Result<Cpus> {
 impl Namespace {
     fn of(subject: &Subject<'_>, task: &Task) -> Namespace {
         match subject.shares(Kind::Cgroup, &subject.ours) {
-            Some(true) => Namespace::Ours { initial: subject.shares(Kind::Cgroup, &subject.initial) },
+            Some(true) => Namespace::Ours,
             Some(false) if subject.how.no_enter => {
                 Namespace::Other(Err(Error::refused("not entered, as --no-enter says")))
             }
@@ -158,7 +161,7 @@ impl Namespace {
     /// The root in the hierarchy of a line.
     fn root(&self, line: &Line) -> Result<Vec<u8>> {
         match self {
-            Namespace::Ours { .. } => Ok(b"/".to_vec()),
+            Namespace::Ours => Ok(b"/".to_vec()),
             Namespace::Other(lines) => {
                 let lines = lines.as_ref().map_err(Error::clone)?;
                 let inside = lines.iter().find(|inside| inside.controllers == line.controllers);

@@ -262,8 +262,8 @@ const ROOTED: &[Column<(), Cgroup>] = &[
 fn groups(facts: &Facts, page: &mut Page) {
     part(page, "groups");
     let (columns, text) = match &facts.namespace {
-        Namespace::Ours { initial: Some(true) } => (GROUPS, "ours, the initial one".to_string()),
-        Namespace::Ours { .. } => (GROUPS, "ours".into()),
+        Namespace::Ours if facts.initial == Some(true) => (GROUPS, "ours, the initial one".to_string()),
+        Namespace::Ours => (GROUPS, "ours".into()),
         Namespace::Other(Ok(_)) => (ROOTED, "not ours: what it takes for / is told as its root".into()),
         Namespace::Other(Err(e)) => {
             (GROUPS, format!("not ours, and where its root is is {}", not_readable(e)))
