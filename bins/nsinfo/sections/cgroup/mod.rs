@@ -46,10 +46,8 @@ pub(crate) struct Facts {
 
 /// Its cgroup namespace.
 pub(crate) enum Namespace {
-    /// Ours, and so its roots are those that we see; is it the initial one?
-    Ours {
-        initial: Option<bool>,
-    },
+    /// Ours, and so its roots are those that we see.
+    Ours,
     /// Another: the paths of its groups as it sees them itself, or why they are not known.
     Other(Result<Vec<Line>>),
     Unknown(Error),
