@@ -1,5 +1,7 @@
 //! nsinfo: from a directory that looks like /proc, and on the live kernel.
 
+mod versus;
+
 use std::fs::{create_dir_all, read, read_to_string, remove_file, write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -758,7 +760,7 @@ fn bad_input_gets_one_line_and_a_hint() {
         (&[""], "nsinfo: a process or namespace was named by an empty word"),
         (&["self/1"], "nsinfo: open namespace self/1: No such file or directory"),
         (&["--section", "identity,nope"], "nsinfo: unknown section: nope"),
-        (&["--section", ""], "nsinfo: a value is required for '--section <LIST>' but none was supplied"),
+        (&["--section", ""], "nsinfo: invalid value '' for '--section <LIST>': the value is empty"),
         (&["--proc=/nowhere"], "nsinfo: open /nowhere: No such file or directory"),
         (&["--nope"], "nsinfo: unexpected argument '--nope' found"),
     ] {

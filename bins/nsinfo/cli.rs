@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use clap::Command;
-use common::error::Result;
+use common::error::{Error, Result};
 use common::ns::refer::Ref;
 use common::tool::args::{Dialect, Matches, Opt, named, operands, optional, switch, valued};
 use common::tool::paint::{COLORS, Color};
@@ -25,6 +25,16 @@ pub(crate) const TOOL: Tool = Tool {
     parts: || SECTIONS.iter().map(|section| (section.name, section.help)).collect(),
 };
 
+/// With what one is compared.
+pub(crate) enum Other {
+    /// The world that the machine started with.
+    Host,
+    /// Who started the process.
+    Parent,
+    /// Something else, and the word for it.
+    Named(Ref, Vec<u8>),
+}
+
 /// What was asked.
 pub(crate) struct Request {
     /// What is looked at, at least one thing, and the words that named it.
@@ -33,6 +43,8 @@ pub(crate) struct Request {
     /// Only these sections; all if there are none.
     pub(crate) sections: Vec<&'static Section>,
     pub(crate) how: How,
+    /// Only what differs from this.
+    pub(crate) versus: Option<Other>,
     pub(crate) json: bool,
     pub(crate) color: Color,
     /// Where to read.
@@ -48,6 +60,7 @@ fn options() -> Vec<Opt> {
                 names(SECTIONS.iter().map(|row| row.name))
             )
         }),
+        valued(None, "vs", "REF", "Only what differs from this one, side by side: REF, host or parent"),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -81,12 +94,17 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     if words.is_empty() {
         words.push("self".into());
     }
+    let versus = matches.value("vs").map(other).transpose()?;
+    if versus.is_some() && words.len() > 1 {
+        return Err(Error::refused("--vs compares one thing with another, and several were named"));
+    }
     let references = words.iter().map(|word| Ref::parse(word)).collect::<Result<_>>()?;
     Ok(Request {
         references,
         words: words.into_iter().map(OsString::into_vec).collect(),
         sections: matches.value("section").map_or(Ok(Vec::new()), sections)?,
         how: How::default(),
+        versus,
         json: matches.has("json"),
         color: match matches.maybe("color") {
             None => Color::Auto,
@@ -94,6 +112,15 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
             Some(Some(word)) => named(COLORS, "choice of colours", word)?,
         },
         proc: matches.value("proc").map_or("/proc".into(), PathBuf::from),
+    })
+}
+
+/// What --vs names. A container can be called host as well: `ctr:host`.
+fn other(word: &OsString) -> Result<Other> {
+    Ok(match word.as_bytes() {
+        b"host" => Other::Host,
+        b"parent" => Other::Parent,
+        bytes => Other::Named(Ref::parse(word)?, bytes.to_vec()),
     })
 }
 

@@ -6,13 +6,16 @@ mod cli;
 mod page;
 mod sections;
 mod subject;
+mod versus;
 mod world;
 
 use std::io::IsTerminal;
 
-use cli::{Request, TOOL};
-use common::ns::refer;
-use common::proc::Proc;
+use cli::{Other, Request, TOOL};
+use common::error::Error;
+use common::ns::initial::inhabitant;
+use common::ns::refer::{self, Sight};
+use common::proc::{Proc, Task};
 use common::sys::terminal_columns;
 use common::text::Charset;
 use common::tool::json::Value;
@@ -28,6 +31,9 @@ common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let proc = Proc::open(&request.proc)?;
+    if let Some(other) = &request.versus {
+        return compare(&proc, &request, other);
+    }
     let mut worlds = Vec::new();
     for reference in &request.references {
         let subject = Subject::new(&proc, refer::look(&proc, reference)?, request.how)?;
@@ -40,15 +46,53 @@ fn run(request: Request) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// The thing and the other one, side by side.
+fn compare(proc: &Proc, request: &Request, other: &Other) -> anyhow::Result<u8> {
+    let subject = Subject::new(proc, refer::look(proc, &request.references[0])?, request.how)?;
+    let (sight, name): (_, &[u8]) = match other {
+        Other::Host => (Sight::Task(inhabitant(proc)?.0), b"host"),
+        Other::Parent => (Sight::Task(parent(proc, &subject)?), b"parent"),
+        Other::Named(reference, word) => (refer::look(proc, reference)?, word),
+    };
+    let other = Subject::new(proc, sight, request.how)?;
+    let worlds = [subject, other].map(|subject| World::take(&subject, &request.sections));
+    let [left, right] = worlds.map(|world| world.map(|world| world.json()));
+    let found = versus::differences(&left?, &right?);
+    let names = [&request.words[0][..], name];
+    if request.json {
+        let schema = ("schema", Value::Number(SCHEMA));
+        print(&Value::Object(vec![schema, ("versus", versus::json(names, &found))]).document())?;
+    } else {
+        let mut page = blank(request);
+        versus::page(&mut page, names, &found);
+        print(&page.out)?;
+    }
+    Ok(0)
+}
+
+/// Who started the process, or who adopted it.
+fn parent(proc: &Proc, subject: &Subject<'_>) -> common::Result<Task> {
+    let task = subject.task()?;
+    match task.stat().map_err(|e| task.or_gone(e))?.ppid {
+        0 => Err(Error::refused(format!("process {} has no parent in this pid namespace", task.pid))),
+        ppid => proc.task(ppid),
+    }
+}
+
+/// A page with nothing on it.
+fn blank(request: &Request) -> Page {
+    let stdout = std::io::stdout();
+    let colour = request.color.is_wanted(stdout.is_terminal());
+    Page::new(Charset::from_env(), terminal_columns(&stdout), colour)
+}
+
 fn document(worlds: &[World]) -> String {
     let worlds = worlds.iter().map(World::json).collect();
     Value::Object(vec![("schema", Value::Number(SCHEMA)), ("worlds", Value::List(worlds))]).document()
 }
 
 fn pages(worlds: &[World], request: &Request) -> String {
-    let stdout = std::io::stdout();
-    let colour = request.color.is_wanted(stdout.is_terminal());
-    let mut page = Page::new(Charset::from_env(), terminal_columns(&stdout), colour);
+    let mut page = blank(request);
     for (world, reference) in worlds.iter().zip(&request.words) {
         if worlds.len() > 1 {
             page.title(reference);
