@@ -1,7 +1,7 @@
 //! A page in the making: sections with lines under them, for people.
 
 use common::error::Error;
-use common::text::{Charset, show};
+use common::text::{Charset, show, width};
 use common::tool::paint::Paint;
 use common::tool::table::{Column, Form, Style, render};
 
@@ -60,6 +60,26 @@ impl Page {
         let text = self.paint(text, paint);
         self.out.push_str(format!("{:INDENT$}{label:<LABEL$}{text}", "").trim_end());
         self.out.push('\n');
+    }
+
+    /// A label, and pieces with commas between them, over as many lines as the terminal's width or 80 columns make of
+    /// them. Broken at spaces; a word that is too long stands out.
+    pub(crate) fn flow(&mut self, label: &str, pieces: &[String], paint: Paint) {
+        let room = self.width.unwrap_or(80).saturating_sub(INDENT + LABEL);
+        let text = pieces.join(", ");
+        let mut lines: Vec<String> = Vec::new();
+        for word in text.split(' ') {
+            match lines.last_mut() {
+                Some(line) if width(line) + 1 + width(word) <= room => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.to_string()),
+            }
+        }
+        for (at, line) in lines.iter().enumerate() {
+            self.painted(if at == 0 { label } else { "" }, line, paint);
+        }
     }
 
     /// A label, and why nothing stands beside it.

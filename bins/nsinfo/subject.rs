@@ -11,7 +11,10 @@ use common::proc::{Proc, Task};
 
 /// How it is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct How {}
+pub(crate) struct How {
+    /// Not from inside: no helper process enters a namespace.
+    pub(crate) no_enter: bool,
+}
 
 /// The thing itself, held open.
 pub(crate) enum Thing {

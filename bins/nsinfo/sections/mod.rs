@@ -5,6 +5,8 @@ pub(crate) mod cgroup;
 pub(crate) mod identity;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
+pub(crate) mod security;
+pub(crate) mod time;
 pub(crate) mod user;
 pub(crate) mod uts;
 
@@ -45,7 +47,9 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "user", help: "maps of ids, setgroups", kind: Some(Kind::User), take: |subject| Box::new(user::User::take(subject)) },
     Section { name: "mounts", help: "what is mounted", kind: Some(Kind::Mnt), take: |subject| Box::new(mounts::Mounts::take(subject)) },
     Section { name: "uts", help: "names of the host", kind: Some(Kind::Uts), take: |subject| Box::new(uts::Uts::take(subject)) },
-    Section { name: "cgroup", help: "control groups, limits and usage", kind: None, take: |subject| Box::new(cgroup::Cgroups::take(subject)) },
+    Section { name: "time", help: "offsets of clocks, uptime", kind: Some(Kind::Time), take: |subject| Box::new(time::Time::take(subject)) },
+    Section { name: "cgroup", help: "control groups: what it may use, limits, usage", kind: None, take: |subject| Box::new(cgroup::Cgroups::take(subject)) },
+    Section { name: "security", help: "capabilities, seccomp, security modules", kind: None, take: |subject| Box::new(security::Security::take(subject)) },
 ];
 
 // What the sections say in JSON, and how.

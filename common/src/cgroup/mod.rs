@@ -3,6 +3,8 @@
 mod callers;
 pub mod collect;
 pub mod daemon;
+pub mod effective;
+pub mod frozen;
 pub mod group;
 pub mod join;
 pub mod kept;

@@ -1,5 +1,6 @@
 //! What holds for the processes of a group, and what they have used.
 
+mod stall;
 mod total;
 
 use nix::errno::Errno;
@@ -10,6 +11,7 @@ use super::layout::Hierarchy;
 use crate::error::Result;
 use crate::text::digits;
 
+pub use stall::{Stall, Stalls};
 pub use total::{Pressure, Usage, divide, of_devices, of_lines};
 
 /// A limit that a group has.
@@ -67,7 +69,7 @@ pub fn in_force(hierarchy: &Hierarchy, group: &Group) -> Result<Vec<InForce>> {
 }
 
 /// What a file says; none if the group does not have it or is gone.
-fn read(group: &Group, file: &str) -> Result<Option<Vec<u8>>> {
+pub(super) fn read(group: &Group, file: &str) -> Result<Option<Vec<u8>>> {
     match group.read(file) {
         Err(e) if e.is_gone() || matches!(e.errno(), Some(Errno::ENODEV | Errno::EOPNOTSUPP)) => Ok(None),
         answer => answer.map(Some),
@@ -86,44 +88,6 @@ fn is_circumstance(spelling: &Spelling, group: &Group) -> Result<bool> {
     match spelling.needs() {
         Some(file) => Ok(!read(group, file)?.is_some_and(|value| is_limit(&value))),
         None => Ok(false),
-    }
-}
-
-/// A counter. A row of [`COUNTERS`].
-pub struct Counter {
-    /// Its name, in JSON as well.
-    pub name: &'static str,
-    /// The controller that keeps it.
-    pub controller: &'static str,
-    /// What it is counted in.
-    pub unit: &'static str,
-    /// Where version 1 has it: file, and the key of the line where the file has several.
-    pub v1: (&'static str, Option<&'static str>),
-    /// Where version 2 has it.
-    pub v2: (&'static str, Option<&'static str>),
-}
-
-/// Every counter. Sources: cpuacct.rst, memory.rst and pids.rst in Documentation/admin-guide/cgroup-v1,
-/// cgroup-v2.rst.
-#[rustfmt::skip]
-pub const COUNTERS: &[Counter] = &[
-    Counter { name: "cpu-time", controller: "cpuacct", unit: "ns", v1: ("cpuacct.usage", None), v2: ("cpu.stat", Some("usage_usec")) },
-    Counter { name: "throttled", controller: "cpu", unit: "periods", v1: ("cpu.stat", Some("nr_throttled")), v2: ("cpu.stat", Some("nr_throttled")) },
-    Counter { name: "memory", controller: "memory", unit: "bytes", v1: ("memory.usage_in_bytes", None), v2: ("memory.current", None) },
-    Counter { name: "oom-kills", controller: "memory", unit: "", v1: ("memory.oom_control", Some("oom_kill")), v2: ("memory.events", Some("oom_kill")) },
-    Counter { name: "pids", controller: "pids", unit: "", v1: ("pids.current", None), v2: ("pids.current", None) },
-];
-
-impl Counter {
-    /// Its value in a group; none where the group or this kernel does not keep it.
-    pub fn read(&self, group: &Group) -> Result<Option<u64>> {
-        let (file, key) = match group.version {
-            Version::V1 => self.v1,
-            Version::V2 => self.v2,
-        };
-        let number = read(group, file)?.and_then(|text| value(&text, key));
-        // Version 2 counts microseconds where version 1 counts nanoseconds.
-        Ok(number.map(|number| if key == Some("usage_usec") { number.saturating_mul(1000) } else { number }))
     }
 }
 

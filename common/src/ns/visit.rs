@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -17,26 +18,53 @@ use crate::proc::place::Place;
 use crate::proc::{Proc, Task, credentials};
 use crate::sys;
 
-/// How long a helper may take, in milliseconds. It has next to nothing to do.
-const LIMIT: u16 = 2000;
+/// How long a helper may take. It has little to do.
+const LIMIT: Duration = Duration::from_secs(2);
 
-/// The host name in the uts namespace of a process. Its user namespace is entered as well where only that
-/// gives the right. For callers with one thread, which from then on do not ignore SIGCHLD.
-pub fn host_name(proc: &Proc, task: &Task) -> Result<Vec<u8>> {
-    let name = proc.host_name()?;
-    let user = NsFd::of(task, Kind::User)?;
-    let mut join = Join { files: vec![NsFd::of(task, Kind::Uts)?], ..Join::default() };
-    let enter = move || {
-        join.enter().or_else(|refused| {
-            join.files.push(user);
-            join.enter().map_err(|_| refused)
+/// The longest answer of a helper, in bytes: 4 MiB. Who may have more to tell cuts it, and says so in it.
+pub const LONGEST: usize = 4 << 20;
+
+/// Looks from inside a namespace and brings what was seen, at most [`LONGEST`] bytes. `what` is looked at, for errors.
+///
+/// A helper process of ours enters the namespace, and first the user namespace that owns it where only that gives the
+/// right; of a pid namespace only children would be inside. It has all that we have open, so what is needed from
+/// outside is opened before; it can be seen by nobody inside, and is ended after two seconds, and in any case before
+/// this returns. An error by [`Error::is_denied`] where we may not enter. For callers with one thread, which from then on
+/// do not ignore SIGCHLD. Source: setns(2), user_namespaces(7).
+pub fn inside(ns: &NsFd, what: &str, look: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    let enter = || {
+        enter(ns).or_else(|refused| {
+            // None where it is no child of ours: then it cannot be entered either.
+            let owner = ns.owner().ok().flatten().ok_or_else(|| refused.clone())?;
+            enter(&owner).and_then(|()| enter(ns)).map_err(|_| refused)
         })
     };
-    from_inside(enter, || name.read()).map_err(|e| match e {
-        Stop::Enter(errno) => Error::sys("setns", format!("{} of {}", Kind::Uts, task.pid), errno),
-        Stop::Look(errno) => Error::sys("read", format!("host name of {}", task.pid), errno),
+    from_inside(enter, look).map_err(|stop| match stop {
+        Stop::Enter(errno) => Error::sys("setns", &ns.name, errno),
+        Stop::Look(errno) => Error::sys("read", [what.as_bytes(), b" in ", &ns.name].concat(), errno),
         Stop::Helper(call, errno) => Error::sys(call, "the helper process", errno),
     })
+}
+
+/// The same in the namespace of this kind that a process or thread is in.
+pub fn inside_of(
+    task: &Task,
+    kind: Kind,
+    what: &str,
+    look: impl FnOnce() -> Result<Vec<u8>>,
+) -> Result<Vec<u8>> {
+    let name = format!("{kind} of {}", task.pid).into();
+    inside(&NsFd { name, ..NsFd::of(task, kind)? }, what, look)
+}
+
+fn enter(ns: &NsFd) -> Result<()> {
+    sys::setns(ns, ns.kind.row().flag).map_err(|e| Error::sys("setns", &ns.name, e))
+}
+
+/// The host name in the uts namespace of a process. For whom and with what rights: see [`inside`].
+pub fn host_name(proc: &Proc, task: &Task) -> Result<Vec<u8>> {
+    let name = proc.host_name()?;
+    inside_of(task, Kind::Uts, "host name", || name.read())
 }
 
 /// Is our root another than that of our mount namespace, to which those are brought who enter it? None where we have
@@ -111,13 +139,11 @@ enum Stop {
     Helper(&'static str, Errno),
 }
 
-/// What the first byte of an answer says of the rest: here it is, or only an error's number.
+/// How an answer begins: with what comes, and how many bytes of it; of an error its number.
 const FOUND: u8 = 0;
 const NOT_ENTERED: u8 = 1;
 const NOT_SEEN: u8 = 2;
-
-/// The longest answer: one write of it to a pipe is never torn (PIPE_BUF, pipe(7)).
-const LONGEST: usize = 4096;
+const HEAD: usize = 5;
 
 fn from_inside(
     enter: impl FnOnce() -> Result<()>,
@@ -129,7 +155,10 @@ fn from_inside(
     match sys::fork().map_err(|e| Stop::Helper("fork", e))? {
         ForkResult::Child => {
             drop(from);
-            let _ = nix::unistd::write(&to, &answer(enter, look));
+            let (what, number, seen) = answer(enter, look);
+            let head = [&[what][..], &number.to_ne_bytes()].concat();
+            // Nobody listens any more where this fails.
+            let _ = tell(&to, &head).and_then(|()| tell(&to, &seen));
             std::process::exit(0)
         }
         ForkResult::Parent { child } => {
@@ -143,41 +172,65 @@ fn from_inside(
     }
 }
 
+fn tell(to: impl AsFd, mut bytes: &[u8]) -> nix::Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(&to, bytes) {
+            Ok(length) => bytes = &bytes[length..],
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
 /// The helper's life. Those who are inside must not look into it, and it is not to outlive us.
-fn answer(enter: impl FnOnce() -> Result<()>, look: impl FnOnce() -> Result<Vec<u8>>) -> Vec<u8> {
-    let safe = sys::set_undumpable().and_then(|()| {
+fn answer(enter: impl FnOnce() -> Result<()>, look: impl FnOnce() -> Result<Vec<u8>>) -> (u8, u32, Vec<u8>) {
+    let apart = || {
+        sys::set_undumpable()?;
         sys::set_pdeathsig(libc::SIGKILL).map_err(|e| Error::sys("prctl", "PR_SET_PDEATHSIG", e))
-    });
-    let (what, failed) = match safe.and_then(|()| enter()) {
-        Err(e) => (NOT_ENTERED, e),
-        Ok(()) => match look() {
-            Ok(seen) => return [&[FOUND], &seen[..seen.len().min(LONGEST - 1)]].concat(),
-            Err(e) => (NOT_SEEN, e),
-        },
     };
-    let errno = failed.errno().unwrap_or(Errno::EIO) as i32;
-    [&[what][..], &errno.to_ne_bytes()].concat()
+    // The kernel forgets both where a user namespace gives other rights.
+    let entered = apart().and_then(|()| enter()).and_then(|()| apart());
+    let (what, failed) = match entered.map(|()| look()) {
+        Ok(Ok(seen)) if seen.len() <= LONGEST => return (FOUND, seen.len() as u32, seen),
+        Ok(Ok(_)) => (NOT_SEEN, Errno::EMSGSIZE),
+        Ok(Err(e)) => (NOT_SEEN, e.errno().unwrap_or(Errno::EIO)),
+        Err(e) => (NOT_ENTERED, e.errno().unwrap_or(Errno::EIO)),
+    };
+    (what, failed as i32 as u32, Vec::new())
 }
 
 fn collect(from: impl AsFd) -> std::result::Result<Vec<u8>, Stop> {
-    let mut fds = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
-    loop {
-        match nix::poll::poll(&mut fds, PollTimeout::from(LIMIT)) {
+    let end = Instant::now() + LIMIT;
+    let head = take(&from, HEAD, end)?;
+    let number = head[1..].try_into().map_or(0, u32::from_ne_bytes);
+    let errno = Errno::from_raw(number as i32);
+    match head[0] {
+        FOUND if number as usize <= LONGEST => take(&from, number as usize, end),
+        NOT_ENTERED => Err(Stop::Enter(errno)),
+        NOT_SEEN => Err(Stop::Look(errno)),
+        _ => Err(Stop::Helper("read", Errno::EBADMSG)),
+    }
+}
+
+/// So many bytes, or why they do not come.
+fn take(from: impl AsFd, length: usize, end: Instant) -> std::result::Result<Vec<u8>, Stop> {
+    let mut bytes = vec![0; length];
+    let mut had = 0;
+    while had < length {
+        let left = end.saturating_duration_since(Instant::now()).as_millis() as u16;
+        let mut fds = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+        match nix::poll::poll(&mut fds, PollTimeout::from(left)) {
             Ok(0) => return Err(Stop::Helper("wait for", Errno::ETIMEDOUT)),
-            Ok(_) => break,
             // We were stopped and go on.
-            Err(Errno::EINTR) => {}
+            Err(Errno::EINTR) => continue,
             Err(e) => return Err(Stop::Helper("wait for", e)),
+            Ok(_) => {}
+        }
+        match nix::unistd::read(&from, &mut bytes[had..]).map_err(|e| Stop::Helper("read", e))? {
+            0 => return Err(Stop::Helper("wait for", Errno::ECHILD)),
+            more => had += more,
         }
     }
-    let mut bytes = [0; LONGEST];
-    let length = nix::unistd::read(&from, &mut bytes).map_err(|e| Stop::Helper("read", e))?;
-    let errno =
-        |number: &[u8]| number.try_into().map_or(Errno::EIO, |n| Errno::from_raw(i32::from_ne_bytes(n)));
-    match &bytes[..length] {
-        [FOUND, seen @ ..] => Ok(seen.to_vec()),
-        [NOT_ENTERED, number @ ..] => Err(Stop::Enter(errno(number))),
-        [NOT_SEEN, number @ ..] => Err(Stop::Look(errno(number))),
-        _ => Err(Stop::Helper("wait for", Errno::ECHILD)),
-    }
+    Ok(bytes)
 }

@@ -38,11 +38,30 @@ impl Line {
         Ok(Line::parse(&task.read(c"cgroup")?))
     }
 
+    /// Where the root of a cgroup namespace is, that has this line for the group that it calls `inside`. None where the
+    /// group lies outside of that root. Source: cgroup_namespaces(7).
+    pub fn root_by(&self, inside: &Line) -> Option<Vec<u8>> {
+        // Both say so of a group that was removed.
+        let name = |line: &'_ Line| line.path.strip_suffix(DELETED).unwrap_or(&line.path).to_vec();
+        let (outside, inside) = (name(self), name(inside));
+        if inside == b"/" {
+            return Some(outside);
+        }
+        if inside == b"/.." || inside.starts_with(b"/../") {
+            return None;
+        }
+        let root = outside.strip_suffix(&inside[..])?;
+        Some(if root.is_empty() { b"/".to_vec() } else { root.to_vec() })
+    }
+
     /// Was the group removed while the process was in it?
     pub fn is_deleted(&self) -> bool {
-        self.path.ends_with(b" (deleted)")
+        self.path.ends_with(DELETED)
     }
 }
+
+/// What stands behind the path of a group that was removed.
+const DELETED: &[u8] = b" (deleted)";
 
 #[cfg(test)]
 mod tests {
@@ -66,5 +85,26 @@ mod tests {
             ]
         );
         assert!(lines[2].is_deleted() && !lines[1].is_deleted());
+    }
+
+    #[test]
+    fn the_root_of_a_namespace_is_what_it_does_not_see_of_a_path() {
+        let line = |path: &str| Line { hierarchy: 0, controllers: Vec::new(), path: path.into() };
+        let cases = [
+            ("/a/b/c", "/c", Some("/a/b")),
+            ("/a/b", "/", Some("/a/b")),
+            ("/a/b", "/a/b", Some("/")),
+            ("/", "/", Some("/")),
+            ("/a/b (deleted)", "/b (deleted)", Some("/a")),
+            ("/a (deleted)", "/ (deleted)", Some("/a")),
+            ("/a/b", "/../b", None),
+            ("/", "/..", None),
+            ("/../x/y", "/y", Some("/../x")),
+            ("/a/..b", "/..b", Some("/a")),
+            ("/a/b", "/c", None),
+        ];
+        for (outside, inside, root) in cases {
+            assert_eq!(line(outside).root_by(&line(inside)), root.map(Into::into), "{outside} {inside}");
+        }
     }
 }

@@ -64,7 +64,7 @@ impl Label {
 }
 
 /// Is there an SELinux? Its file system is registered when it is not disabled. Source: proc_filesystems(5).
-fn is_active(proc: &Proc) -> Result<bool> {
+pub(super) fn is_active(proc: &Proc) -> Result<bool> {
     let mut text = Vec::new();
     let file = openat(proc, c"filesystems", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(|e| Error::sys("open", "filesystems", e))?;

@@ -5,7 +5,9 @@
 
 pub mod binds;
 pub mod binfmt;
+pub mod clocks;
 pub mod container;
+pub mod cpus;
 pub mod credentials;
 pub mod descriptors;
 pub mod groups;
@@ -13,10 +15,12 @@ pub mod idmap;
 pub mod label;
 pub mod likeness;
 pub mod list;
+pub mod machine;
 pub mod mapping;
 pub mod mounts;
 pub mod oom;
 pub mod place;
+pub mod security;
 pub mod stat;
 pub mod status;
 pub mod subids;
@@ -186,15 +190,7 @@ impl Proc {
 
     /// The clock by which processes' starts are told. None where this /proc does not tell when the machine started.
     pub fn clock(&self) -> Result<Option<Clock>> {
-        let mut text = Vec::new();
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let read = openat(&self.root, c"stat", flags, Mode::empty())
-            .map_err(|e| Error::sys("open", "stat", e))
-            .and_then(|file| {
-                let mut file = std::fs::File::from(file).take(LIMIT);
-                file.read_to_end(&mut text).map_err(|e| Error::io("read", "stat", &e))
-            });
-        or_none(read)?;
+        let text = or_none(self.read(c"stat"))?;
         let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"btime "));
         let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten();
         let ticks = ticks.and_then(|ticks| u64::try_from(ticks).ok()).filter(|&ticks| ticks > 0);
@@ -220,10 +216,32 @@ impl Proc {
 
     /// The file in which every process reads the name of its own host, held open. Source: proc_sys_kernel(5).
     pub fn host_name(&self) -> Result<HostName> {
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        let file = openat(&self.root, c"sys/kernel/hostname", flags, Mode::empty())
-            .map_err(|e| Error::sys("open", "sys/kernel/hostname", e))?;
-        Ok(HostName(file.into()))
+        self.name(c"sys/kernel/hostname")
+    }
+
+    /// The same of the NIS domain name, which is `(none)` where none was set.
+    pub fn domain_name(&self) -> Result<HostName> {
+        self.name(c"sys/kernel/domainname")
+    }
+
+    fn name(&self, path: &'static CStr) -> Result<HostName> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let file = openat(&self.root, path, flags, Mode::empty())
+            .map_err(|e| Error::sys("open", path.to_bytes(), e))?;
+        Ok(HostName(file.into(), path))
+    }
+
+    /// The bytes of a file in the root, to its end or to 16 MiB.
+    fn read(&self, name: &CStr) -> Result<Vec<u8>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let file = openat(&self.root, name, flags, Mode::empty())
+            .map_err(|e| Error::sys("open", name.to_bytes(), e))?;
+        let mut bytes = Vec::new();
+        std::fs::File::from(file)
+            .take(LIMIT)
+            .read_to_end(&mut bytes)
+            .map_err(|e| Error::io("read", name.to_bytes(), &e))?;
+        Ok(bytes)
     }
 
     fn open_task(&self, pid: i32, name: &CStr) -> Result<Task> {
@@ -263,18 +281,15 @@ impl Clock {
     }
 }
 
-/// The host name of the uts namespace in which it is read.
+/// The host name, or the domain name, of the uts namespace in which it is read.
 #[derive(Debug)]
-pub struct HostName(std::fs::File);
+pub struct HostName(std::fs::File, &'static CStr);
 
 impl HostName {
     /// The name, any bytes.
     pub fn read(self) -> Result<Vec<u8>> {
         let mut name = Vec::new();
-        self.0
-            .take(LIMIT)
-            .read_to_end(&mut name)
-            .map_err(|e| Error::io("read", "sys/kernel/hostname", &e))?;
+        self.0.take(LIMIT).read_to_end(&mut name).map_err(|e| Error::io("read", self.1.to_bytes(), &e))?;
         name.pop_if(|last| *last == b'\n');
         Ok(name)
     }

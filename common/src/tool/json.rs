@@ -13,6 +13,8 @@ pub enum Value {
     Bool(bool),
     /// A number.
     Number(u64),
+    /// One that can be less than nothing.
+    Signed(i64),
     /// So many millionths of one: seconds to the microsecond, for example.
     Millionths(u64),
     /// Bytes that anybody may have chosen.
@@ -82,6 +84,7 @@ fn write(out: &mut String, steps: usize, value: &Value) {
         Value::Null => out.push_str("null"),
         Value::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
         Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Signed(number) => out.push_str(&number.to_string()),
         Value::Millionths(number) => {
             let text = format!("{}.{:06}", number / 1_000_000, number % 1_000_000);
             out.push_str(text.trim_end_matches('0').trim_end_matches('.'));
@@ -140,6 +143,7 @@ mod tests {
         }
         assert_eq!(Value::seconds(Some(Duration::from_millis(1250))), Value::Millionths(1_250_000));
         assert_eq!(Value::seconds(None), Value::Null);
+        assert_eq!(Value::Signed(-5).document(), "-5\n");
     }
 
     #[test]
