@@ -11,7 +11,10 @@ use common::proc::{Proc, Task};
 
 /// How it is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct How {}
+pub(crate) struct How {
+    /// Is no namespace to be entered, not by a helper process either?
+    pub(crate) no_enter: bool,
+}
 
 /// The thing itself, held open.
 pub(crate) enum Thing {

@@ -15,6 +15,7 @@ pub mod likeness;
 pub mod list;
 pub mod mapping;
 pub mod mounts;
+pub mod net;
 pub mod oom;
 pub mod place;
 pub mod stat;
