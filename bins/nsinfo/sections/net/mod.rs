@@ -15,7 +15,7 @@ use common::tool::json::Value;
 
 use super::{Part, missing};
 use crate::page::Page;
-use crate::subject::{Subject, Thing};
+use crate::subject::{Subject, Thing, of};
 
 /// The facts.
 pub(crate) struct Net {
@@ -29,6 +29,8 @@ pub(crate) struct Net {
     pub(crate) holders: Result<Holders>,
     /// The namespaces in which other ends of devices are.
     pub(crate) neighbours: Result<BTreeMap<Netnsid, Neighbour>>,
+    /// The inode number of the initial one.
+    pub(crate) host: Option<u64>,
     /// The names of our own devices, where one of those is ours.
     pub(crate) ours: BTreeMap<u32, Vec<u8>>,
 }
@@ -60,6 +62,7 @@ impl Net {
                     sockets: Err(e.clone()),
                     holders: Err(e.clone()),
                     neighbours: Ok(BTreeMap::new()),
+                    host: None,
                     ours: BTreeMap::new(),
                 };
                 let (network, sockets) = match asked {
@@ -197,6 +200,7 @@ fn full(
         holders: holders_of(subject.proc, &sockets, netns),
         sockets,
         neighbours,
+        host: of(&subject.initial, Kind::Net),
         ours: ours.links.rows.into_iter().filter_map(|link| Some((link.index?, link.name))).collect(),
     }
 }
@@ -230,6 +234,7 @@ fn from_files(
         holders: holders_of(subject.proc, &sockets, netns),
         sockets,
         neighbours: Ok(BTreeMap::new()),
+        host: None,
         ours: BTreeMap::new(),
     }
 }

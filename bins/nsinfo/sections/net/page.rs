@@ -182,6 +182,7 @@ fn around(net: &Net, device: &Device) -> Vec<u8> {
         match peer.at {
             _ if peer.is_here => {}
             Some(at) if at.is_ours => part.extend(b" in our namespace"),
+            Some(at) if net.host == Some(at.ino) => part.extend(b" in the host's namespace"),
             Some(at) => {
                 let who = at.pid.map_or(String::new(), |pid| format!("{pid} "));
                 part.extend(format!(" in net:[{}] ({who}", at.ino).as_bytes());
@@ -226,7 +227,11 @@ fn destination(route: &Route) -> String {
 /// What is unusual about a route.
 fn remark(route: &Route) -> String {
     let table = route.table.filter(|table| *table != routes::MAIN).map(|table| format!("table {table}"));
-    let kind = (route.kind != "unicast").then(|| route.kind.to_string());
+    let kind = match route.kind {
+        "unicast" => None,
+        "unknown" => Some("of unknown type".to_string()),
+        kind => Some(kind.to_string()),
+    };
     kind.into_iter().chain(table).collect::<Vec<_>>().join(", ")
 }
 
@@ -284,7 +289,7 @@ fn unix(listeners: &[UnixListener], page: &mut Page) {
     if listeners.is_empty() {
         return;
     }
-    page.line("unix", &format!("{} sockets listen", listeners.len()));
+    page.line("unix", &format!("listeners: {}", listeners.len()));
     let named: Vec<_> = listeners.iter().filter(|one| !one.name.is_empty()).collect();
     for one in named.iter().take(NAMES) {
         let name = page.show(&one.name);

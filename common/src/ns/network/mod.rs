@@ -68,12 +68,13 @@ pub fn ask(at: Where<'_>) -> Result<Network> {
 /// /proc would tell that. The sockets can be kept from us alone.
 pub fn ask_with_sockets(at: Where<'_>, proc: &Proc) -> Result<(Network, Result<SocketsAndMark>)> {
     let bytes = at.look("network", || {
-        let mut texts = answers()?;
+        // First, or the sockets by which we ask would count.
         let errno = |e: Error| e.errno().unwrap_or(Errno::EIO) as i32;
         let files = proc.this().and_then(|us| {
             let mark = us.mark(Kind::Net)?.unwrap_or_default();
             Ok((sockets::texts(&us, FILE_LIMIT)?, mark))
         });
+        let mut texts = answers()?;
         let (refused, mark) = match &files {
             Ok((_, mark)) => (0, *mark),
             Err(e) => (errno(e.clone()), 0),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 use std::io::Write;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use crate::error::{Error, Result, or_none};
@@ -107,17 +108,22 @@ fn open(task: &Task, sockets: &BTreeSet<u64>, left: &mut usize) -> Result<BTreeS
     let mut found = BTreeSet::new();
     let dir = task.open(c"fd", OFlag::O_RDONLY | OFlag::O_DIRECTORY, "descriptors")?;
     let mut path = [0; 16];
-    let enough = |e: &Error| e.errno() == Some(nix::errno::Errno::E2BIG);
+    let enough = |e: &Error| e.errno() == Some(Errno::E2BIG);
     let listed = list::numbers(&dir, |number| {
         let more = left.checked_sub(1);
-        *left = more.ok_or_else(|| Error::sys("list", "descriptors", nix::errno::Errno::E2BIG))?;
+        *left = more.ok_or_else(|| Error::sys("list", "descriptors", Errno::E2BIG))?;
         let _ = write!(&mut path[..], "fd/{number}\0");
         let mut link = [0; 64];
-        let text = sys::readlinkat(task, CStr::from_bytes_until_nul(&path).unwrap_or(c""), &mut link);
-        if let Some((b"socket", inode)) = text.ok().and_then(parse_link) {
-            found.extend(Some(inode).filter(|inode| sockets.contains(inode)));
+        match sys::readlinkat(task, CStr::from_bytes_until_nul(&path).unwrap_or(c""), &mut link) {
+            Ok(text) => {
+                let socket = parse_link(text).filter(|(what, _)| *what == b"socket");
+                found.extend(socket.map(|(_, inode)| inode).filter(|inode| sockets.contains(inode)));
+                Ok(())
+            }
+            // A list of them is no right to them.
+            Err(e @ (Errno::EACCES | Errno::EPERM)) => Err(Error::sys("read", "a descriptor", e)),
+            Err(_) => Ok(()),
         }
-        Ok(())
     });
     match listed {
         Err(e) if !enough(&e) => Err(e),

@@ -19,7 +19,8 @@ pub struct Route {
     pub device: Option<Vec<u8>>,
     /// Of several, the lowest is taken.
     pub metric: u32,
-    /// Unicast, or what refuses: blackhole, unreachable, prohibit, throw. Source: rtnetlink(7).
+    /// Unicast, or what refuses: blackhole, unreachable, prohibit, throw (rtnetlink(7)). /proc only tells that it is one
+    /// that rejects, or nothing: unknown.
     pub kind: &'static str,
     /// The number of its table: 254 is the main one, which alone is in /proc of IPv4; none where that is not told.
     pub table: Option<u32>,
@@ -31,7 +32,7 @@ pub struct Route {
 pub const MAIN: u32 = 254;
 
 /// What is refused, as /proc tells it.
-const REJECTED: &str = "unreachable";
+const REJECTED: &str = "reject";
 
 // linux/route.h, linux/ipv6_route.h
 const RTF_GATEWAY: u32 = 2;
@@ -68,14 +69,19 @@ pub fn parse_v4(text: &Text) -> Rows<Route> {
         let flags: u32 = small_hex(words.next()?)?;
         let metric = crate::text::digits(words.nth(2)?)?;
         let IpAddr::V4(mask) = wire(words.next()?)? else { return None };
+        // None is written so.
+        let device = (device != b"*").then(|| device.to_vec());
         Some(Route {
             destination,
             prefix: mask.to_bits().leading_ones() as u8,
             gateway: (flags & RTF_GATEWAY != 0).then_some(gateway),
-            // None is written so.
-            device: (device != b"*").then(|| device.to_vec()),
+            kind: match &device {
+                _ if flags & RTF_REJECT != 0 => REJECTED,
+                None => "unknown",
+                Some(_) => "unicast",
+            },
+            device,
             metric,
-            kind: if flags & RTF_REJECT != 0 { REJECTED } else { "unicast" },
             table: Some(MAIN),
             source: None,
         })
@@ -132,6 +138,7 @@ mod tests {
             b"e\xff\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0      ",
             b"eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0",
             b"*\t0000010A\t00000000\t0201\t0\t0\t0\t00FFFFFF\t0\t0\t0",
+            b"*\t0000020A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0",
             b"eth0\t000000E0\t00000000\t0001\t0\t0\t0\t000000F0\t0\t0\t0",
             b"eth0\t00000000",
         ]));
@@ -141,7 +148,8 @@ mod tests {
             [
                 "192.0.2.0/24 - e\u{fffd} 0 unicast",
                 "0.0.0.0/0 192.0.2.1 eth0 100 unicast",
-                "10.1.0.0/24 - - 0 unreachable"
+                "10.1.0.0/24 - - 0 reject",
+                "10.2.0.0/24 - - 0 unknown"
             ]
         );
         assert_eq!(found.odd, 1);
@@ -173,7 +181,7 @@ mod tests {
             [
                 "::/0 fd00::1 eth0 1024 unicast",
                 "fd00::/64 - eth0 256 unicast",
-                "fd00::/48 - lo 1024 unreachable"
+                "fd00::/48 - lo 1024 reject"
             ]
         );
         assert_eq!(found.odd, 1);
