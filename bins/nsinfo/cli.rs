@@ -61,6 +61,7 @@ fn options() -> Vec<Opt> {
             )
         }),
         valued(None, "vs", "REF", "Only what differs from this one, side by side: REF, host or parent"),
+        switch(None, "no-enter", "Enter no namespace, not by a helper process either"),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -103,8 +104,8 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         references,
         words: words.into_iter().map(OsString::into_vec).collect(),
         sections: matches.value("section").map_or(Ok(Vec::new()), sections)?,
-        how: How::default(),
         versus,
+        how: How { no_enter: matches.has("no-enter") },
         json: matches.has("json"),
         color: match matches.maybe("color") {
             None => Color::Auto,

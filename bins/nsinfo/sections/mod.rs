@@ -7,6 +7,7 @@ pub(crate) mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod security;
 pub(crate) mod time;
+pub(crate) mod net;
 pub(crate) mod user;
 pub(crate) mod uts;
 
@@ -46,6 +47,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "namespaces", help: "which namespaces it is in, and whose they are", kind: None, take: |subject| Box::new(namespaces::Namespaces::take(subject)) },
     Section { name: "user", help: "maps of ids, setgroups", kind: Some(Kind::User), take: |subject| Box::new(user::User::take(subject)) },
     Section { name: "mounts", help: "what is mounted", kind: Some(Kind::Mnt), take: |subject| Box::new(mounts::Mounts::take(subject)) },
+    Section { name: "net", help: "devices, addresses, routes, listeners", kind: Some(Kind::Net), take: |subject| Box::new(net::Net::take(subject)) },
     Section { name: "uts", help: "names of the host", kind: Some(Kind::Uts), take: |subject| Box::new(uts::Uts::take(subject)) },
     Section { name: "time", help: "offsets of clocks, uptime", kind: Some(Kind::Time), take: |subject| Box::new(time::Time::take(subject)) },
     Section { name: "cgroup", help: "control groups: what it may use, limits, usage", kind: None, take: |subject| Box::new(cgroup::Cgroups::take(subject)) },

@@ -7,6 +7,7 @@ pub mod initial;
 pub mod inside;
 pub mod join;
 mod netnsid;
+pub mod network;
 pub mod outside;
 pub mod pins;
 pub mod refer;

@@ -18,6 +18,7 @@ pub mod list;
 pub mod machine;
 pub mod mapping;
 pub mod mounts;
+pub mod net;
 pub mod oom;
 pub mod place;
 pub mod security;

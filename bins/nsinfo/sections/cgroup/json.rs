@@ -55,7 +55,7 @@ pub(super) fn missing(facts: &Facts) -> Vec<(&'static str, &Error)> {
     ];
     let limits =
         facts.groups.iter().filter_map(|cgroup| Some(("groups.limits", cgroup.limits.as_ref().err()?)));
-    crate::sections::missing(parts).into_iter().chain(limits).collect()
+    super::super::missing(parts).into_iter().chain(limits).collect()
 }
 
 fn namespace(namespace: &Namespace) -> Value {

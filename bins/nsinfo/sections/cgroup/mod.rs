@@ -187,7 +187,7 @@ impl Part for Cgroups {
     fn page(&self, page: &mut Page) {
         match &self.facts {
             Ok(facts) => show::page(facts, page),
-            Err(e) => page.remark(&crate::page::not_readable(e)),
+            Err(e) => page.remark(&super::super::super::page::not_readable(e)),
         }
     }
 
