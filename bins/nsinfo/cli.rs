@@ -11,6 +11,7 @@ use common::tool::args::{Dialect, Matches, Opt, named, operands, optional, switc
 use common::tool::paint::{COLORS, Color};
 use common::tool::{LISTER, Tool};
 
+use crate::sections::mounts::{VIEWS, View};
 use crate::sections::{SECTIONS, Section};
 use crate::subject::How;
 
@@ -48,6 +49,10 @@ fn options() -> Vec<Opt> {
                 names(SECTIONS.iter().map(|row| row.name))
             )
         }),
+        optional(None, "mounts", "VIEW", "").help_of("tree", |usual| {
+            let views = names(VIEWS.iter().map(|(name, _)| *name));
+            format!("Only mounts, and all of them, attached by '=': {views} [default: {usual}]")
+        }),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -81,13 +86,23 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     if words.is_empty() {
         words.push("self".into());
     }
+    let mounts = match matches.maybe("mounts") {
+        None => None,
+        Some(None) => Some(View::Tree),
+        Some(Some(word)) => Some(named(VIEWS, "view of mounts", word)?),
+    };
+    let mut chosen = matches.value("section").map_or(Ok(Vec::new()), sections)?;
+    if chosen.is_empty() && mounts.is_some() {
+        chosen = sections(&"mounts".into())?;
+    }
+    let json = matches.has("json");
     let references = words.iter().map(|word| Ref::parse(word)).collect::<Result<_>>()?;
     Ok(Request {
         references,
         words: words.into_iter().map(OsString::into_vec).collect(),
-        sections: matches.value("section").map_or(Ok(Vec::new()), sections)?,
-        how: How::default(),
-        json: matches.has("json"),
+        sections: chosen,
+        how: How { mounts, json },
+        json,
         color: match matches.maybe("color") {
             None => Color::Auto,
             Some(None) => Color::Always,

@@ -9,9 +9,16 @@ use common::proc::idmap::IdMap;
 use common::proc::status::Status;
 use common::proc::{Proc, Task};
 
+use crate::sections::mounts::View;
+
 /// How it is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct How {}
+pub(crate) struct How {
+    /// Mounts in this way; none where nothing was said of it.
+    pub(crate) mounts: Option<View>,
+    /// As JSON, which tells all that there is.
+    pub(crate) json: bool,
+}
 
 /// The thing itself, held open.
 pub(crate) enum Thing {
