@@ -45,9 +45,12 @@ impl Seen {
             ("idmapped", Value::Bool(is_idmapped(&mount))),
         ];
         if mount.fs_type == b"overlay" {
-            members.push(("layers", list(&layers::of(&mount), |(layer, path)| {
-                Value::Object(vec![("layer", text(layer.name())), ("path", text(path.as_slice()))])
-            })));
+            members.push((
+                "layers",
+                list(&layers::of(&mount), |(layer, path)| {
+                    Value::Object(vec![("layer", text(layer.name())), ("path", text(path.as_slice()))])
+                }),
+            ));
         }
         if let Some((kind, ino)) = layers::namespace(&mount) {
             let namespace = vec![("type", text(kind.name())), ("ns", Value::Number(ino))];

@@ -70,8 +70,7 @@ impl Mounts {
             let tree = Tree::of(&table, matches!(subject.thing, Thing::Namespace(_)));
             let asked = |views: &[View]| how.mounts.is_some_and(|view| how.json || views.contains(&view));
             let task = subject.process().map(|process| &process.task);
-            let groups =
-                asked(&[View::Tree, View::Flat]).then(|| peers::of(subject.proc, &table, task));
+            let groups = asked(&[View::Tree, View::Flat]).then(|| peers::of(subject.proc, &table, task));
             let behind = asked(&[View::Host]).then(|| behind(subject, &table));
             let changes_ids = how.mounts.is_some() && table.iter().any(|mount| is_idmapped(&mount));
             let maps = changes_ids.then(|| maps(subject));

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use common::error::Result;
 use common::proc::idmap::Range;
+use common::proc::mounts::Mount;
 use common::proc::mounts::behind::Behind;
 use common::proc::mounts::layers::{self, Layer};
 use common::proc::mounts::listed::Maps;
 use common::proc::mounts::peers::{Groups, Member};
 use common::proc::mounts::tree::Cover;
-use common::proc::mounts::Mount;
 use common::text::{Charset, show_into};
 use common::tool::paint::Paint;
 
@@ -46,7 +46,10 @@ impl Seen {
         }
         let table = &self.table;
         if table.skipped > 0 {
-            page.remark(&format!("lines of mountinfo that make no sense and are left out: {}", table.skipped));
+            page.remark(&format!(
+                "lines of mountinfo that make no sense and are left out: {}",
+                table.skipped
+            ));
         }
         if table.cut {
             page.remark("there are more: the table is longer than what is read of it");
@@ -85,22 +88,28 @@ impl Seen {
             })
             .collect();
         let row = |line: usize| steps[line].row as usize;
-        lines::write(page, TREE, steps.len(), |line| self.look(row(line)), |line, column, out| {
-            let mount = self.table.get(row(line));
-            match column {
-                0 => {
-                    let step = steps[line];
-                    let width = branch(out, step.depth, step.last, follows[line], charset);
-                    width + show_into(out, mount.point, charset)
+        lines::write(
+            page,
+            TREE,
+            steps.len(),
+            |line| self.look(row(line)),
+            |line, column, out| {
+                let mount = self.table.get(row(line));
+                match column {
+                    0 => {
+                        let step = steps[line];
+                        let width = branch(out, step.depth, step.last, follows[line], charset);
+                        width + show_into(out, mount.point, charset)
+                    }
+                    1 => show_into(out, mount.fs_type, charset),
+                    2 => self.source(out, &mount, charset),
+                    _ => {
+                        let hidden = self.tree.covers[row(line)].is_some();
+                        marks(out, &mount, hidden, all, charset)
+                    }
                 }
-                1 => show_into(out, mount.fs_type, charset),
-                2 => self.source(out, &mount, charset),
-                _ => {
-                    let hidden = self.tree.covers[row(line)].is_some();
-                    marks(out, &mount, hidden, all, charset)
-                }
-            }
-        });
+            },
+        );
     }
 
     fn as_list(&self, page: &mut Page) {
@@ -108,26 +117,32 @@ impl Seen {
         let columns: Vec<Column> = FLAT.iter().map(|heading| (*heading, 0)).collect();
         // Nothing is cut: all is said.
         let width = page.width.take();
-        lines::write(page, &columns, self.table.len(), |row| self.look(row), |row, column, out| {
-            let mount = self.table.get(row);
-            let plain = |out: &mut String, text: String| {
-                out.push_str(&text);
-                text.len()
-            };
-            match column {
-                0 => plain(out, mount.id.to_string()),
-                1 => plain(out, mount.parent.to_string()),
-                2 => plain(out, format!("{}:{}", mount.dev.0, mount.dev.1)),
-                3 => show_into(out, mount.point, charset),
-                4 => show_into(out, mount.fs_type, charset),
-                5 if self.table.without_sources => plain(out, "unknown".into()),
-                5 => show_into(out, mount.source, charset),
-                6 => show_into(out, mount.root, charset),
-                7 => propagation(out, &mount),
-                8 => show_into(out, mount.options, charset),
-                _ => show_into(out, mount.super_options, charset),
-            }
-        });
+        lines::write(
+            page,
+            &columns,
+            self.table.len(),
+            |row| self.look(row),
+            |row, column, out| {
+                let mount = self.table.get(row);
+                let plain = |out: &mut String, text: String| {
+                    out.push_str(&text);
+                    text.len()
+                };
+                match column {
+                    0 => plain(out, mount.id.to_string()),
+                    1 => plain(out, mount.parent.to_string()),
+                    2 => plain(out, format!("{}:{}", mount.dev.0, mount.dev.1)),
+                    3 => show_into(out, mount.point, charset),
+                    4 => show_into(out, mount.fs_type, charset),
+                    5 if self.table.without_sources => plain(out, "unknown".into()),
+                    5 => show_into(out, mount.source, charset),
+                    6 => show_into(out, mount.root, charset),
+                    7 => propagation(out, &mount),
+                    8 => show_into(out, mount.options, charset),
+                    _ => show_into(out, mount.super_options, charset),
+                }
+            },
+        );
         page.width = width;
     }
 
@@ -138,22 +153,31 @@ impl Seen {
             return page.remark("none is hidden by another");
         }
         let charset = page.charset;
-        lines::write(page, HIDDEN, rows.len(), |_| Paint::Plain, |line, column, out| {
-            let (row, cover) = rows[line];
-            let mount = self.table.get(row);
-            match (column, cover) {
-                (0, _) => show_into(out, mount.point, charset),
-                (1, _) => show_into(out, mount.fs_type, charset),
-                (2, _) => self.source(out, &mount, charset),
-                (_, Cover::Root) => show_into(out, b"the root directory, which is not left for it", charset),
-                (_, Cover::By(by)) => {
-                    let by = self.table.get(by);
-                    let width = show_into(out, by.point, charset) + show_into(out, b" (", charset);
-                    let width = width + show_into(out, by.fs_type, charset) + show_into(out, b" ", charset);
-                    width + self.source(out, &by, charset) + show_into(out, b")", charset)
+        lines::write(
+            page,
+            HIDDEN,
+            rows.len(),
+            |_| Paint::Plain,
+            |line, column, out| {
+                let (row, cover) = rows[line];
+                let mount = self.table.get(row);
+                match (column, cover) {
+                    (0, _) => show_into(out, mount.point, charset),
+                    (1, _) => show_into(out, mount.fs_type, charset),
+                    (2, _) => self.source(out, &mount, charset),
+                    (_, Cover::Root) => {
+                        show_into(out, b"the root directory, which is not left for it", charset)
+                    }
+                    (_, Cover::By(by)) => {
+                        let by = self.table.get(by);
+                        let width = show_into(out, by.point, charset) + show_into(out, b" (", charset);
+                        let width =
+                            width + show_into(out, by.fs_type, charset) + show_into(out, b" ", charset);
+                        width + self.source(out, &by, charset) + show_into(out, b")", charset)
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn binds(&self, page: &mut Page) {
@@ -173,27 +197,33 @@ impl Seen {
             return page.remark("none shows a part of a file system, or shows it once more");
         }
         let charset = page.charset;
-        lines::write(page, BINDS, rows.len(), |line| self.look(rows[line]), |line, column, out| {
-            let mount = self.table.get(rows[line]);
-            match (column, layers::namespace(&mount)) {
-                (0, _) => show_into(out, mount.point, charset),
-                (1, _) => show_into(out, mount.fs_type, charset),
-                (2, Some((kind, ino))) => {
-                    show_into(out, format!("{kind} namespace {ino}").as_bytes(), charset)
-                }
-                (2, None) => self.source(out, &mount, charset),
-                // All namespaces are in one file system.
-                (_, Some(_)) => 0,
-                (_, None) => first(rows[line]).map_or(0, |first| {
-                    let first = self.table.get(first);
-                    let width = show_into(out, first.point, charset);
-                    match first.root {
-                        b"/" => width,
-                        root => width + bracketed(out, root, charset),
+        lines::write(
+            page,
+            BINDS,
+            rows.len(),
+            |line| self.look(rows[line]),
+            |line, column, out| {
+                let mount = self.table.get(rows[line]);
+                match (column, layers::namespace(&mount)) {
+                    (0, _) => show_into(out, mount.point, charset),
+                    (1, _) => show_into(out, mount.fs_type, charset),
+                    (2, Some((kind, ino))) => {
+                        show_into(out, format!("{kind} namespace {ino}").as_bytes(), charset)
                     }
-                }),
-            }
-        });
+                    (2, None) => self.source(out, &mount, charset),
+                    // All namespaces are in one file system.
+                    (_, Some(_)) => 0,
+                    (_, None) => first(rows[line]).map_or(0, |first| {
+                        let first = self.table.get(first);
+                        let width = show_into(out, first.point, charset);
+                        match first.root {
+                            b"/" => width,
+                            root => width + bracketed(out, root, charset),
+                        }
+                    }),
+                }
+            },
+        );
     }
 
     fn host(&self, page: &mut Page) {
@@ -209,36 +239,44 @@ impl Seen {
             rows.extend(layers.into_iter().map(|layer| (row, Some(layer))));
         }
         let charset = page.charset;
-        lines::write(page, HOST, rows.len(), |line| self.look(rows[line].0), |line, column, out| {
-            let (row, layer) = &rows[line];
-            let mount = self.table.get(*row);
-            match (column, layer) {
-                (0, None) => show_into(out, mount.point, charset),
-                (1, None) => show_into(out, mount.fs_type, charset),
-                (0, Some(_)) => show_into(out, b"", charset),
-                (1, Some((layer, _))) => show_into(out, format!("  {}", layer.name()).as_bytes(), charset),
-                (_, Some((_, path))) => show_into(out, path, charset),
-                (_, None) => match (&behind[*row], layers::namespace(&mount)) {
-                    (Behind::At(path), None) => show_into(out, path, charset),
-                    (behind, Some((kind, ino))) => {
-                        let width = show_into(out, format!("{kind} namespace {ino}").as_bytes(), charset);
-                        match behind {
-                            Behind::At(path) => {
-                                width + show_into(out, b" at ", charset) + show_into(out, path, charset)
+        lines::write(
+            page,
+            HOST,
+            rows.len(),
+            |line| self.look(rows[line].0),
+            |line, column, out| {
+                let (row, layer) = &rows[line];
+                let mount = self.table.get(*row);
+                match (column, layer) {
+                    (0, None) => show_into(out, mount.point, charset),
+                    (1, None) => show_into(out, mount.fs_type, charset),
+                    (0, Some(_)) => show_into(out, b"", charset),
+                    (1, Some((layer, _))) => {
+                        show_into(out, format!("  {}", layer.name()).as_bytes(), charset)
+                    }
+                    (_, Some((_, path))) => show_into(out, path, charset),
+                    (_, None) => match (&behind[*row], layers::namespace(&mount)) {
+                        (Behind::At(path), None) => show_into(out, path, charset),
+                        (behind, Some((kind, ino))) => {
+                            let width = show_into(out, format!("{kind} namespace {ino}").as_bytes(), charset);
+                            match behind {
+                                Behind::At(path) => {
+                                    width + show_into(out, b" at ", charset) + show_into(out, path, charset)
+                                }
+                                _ => width,
                             }
-                            _ => width,
                         }
-                    }
-                    (Behind::Deleted, _) => {
-                        show_into(out, b"removed: ", charset) + show_into(out, mount.root, charset)
-                    }
-                    (Behind::Nowhere, _) => {
-                        let width = show_into(out, b"no path seen here: ", charset);
-                        width + self.source(out, &mount, charset)
-                    }
-                },
-            }
-        });
+                        (Behind::Deleted, _) => {
+                            show_into(out, b"removed: ", charset) + show_into(out, mount.root, charset)
+                        }
+                        (Behind::Nowhere, _) => {
+                            let width = show_into(out, b"no path seen here: ", charset);
+                            width + self.source(out, &mount, charset)
+                        }
+                    },
+                }
+            },
+        );
     }
 
     /// What is mounted, and in brackets which part of it, where that is not all.
@@ -372,6 +410,11 @@ fn propagates(out: &mut String, mount: &Mount<&[u8]>) {
     }
 }
 
+/// Options one by one.
+fn each(options: &[u8]) -> impl Iterator<Item = &[u8]> {
+    options.split(|&b| b == b',')
+}
+
 /// Options of the mount, and with `all` of the file system, that they do not have in common; before them that it is
 /// hidden, behind them who gets its events. It cannot be written if either is read-only.
 fn marks(out: &mut String, mount: &Mount<&[u8]>, hidden: bool, all: bool, charset: Charset) -> usize {
@@ -380,7 +423,6 @@ fn marks(out: &mut String, mount: &Mount<&[u8]>, hidden: bool, all: bool, charse
         out.push_str("hidden ");
     }
     let is_access = |option: &[u8]| option == b"rw" || option == b"ro";
-    let each = |options: &'_ [u8]| options.split(|&b| b == b',');
     let read_only = [mount.options, mount.super_options].iter().any(|all| each(all).next() == Some(b"ro"));
     out.push_str(if read_only { "ro" } else { "rw" });
     let mut width = out.len() - begin;

@@ -115,7 +115,10 @@ mod tests {
                 "rw,lowerdir=/l,upperdir=/u\\040x,workdir=/w\\054,index=off",
                 &[(Upper, "/u x"), (Work, "/w,"), (Lower, "/l")],
             ),
-            ("rw,lowerdir=/a\\134:b:/c\\134\\134d:/e\\072f", &[(Lower, "/a:b"), (Lower, "/c\\d"), (Lower, "/e:f")]),
+            (
+                "rw,lowerdir=/a\\134:b:/c\\134\\134d:/e\\072f",
+                &[(Lower, "/a:b"), (Lower, "/c\\d"), (Lower, "/e:f")],
+            ),
             ("rw,lowerdir=/a:/b::/c::/d", &[(Lower, "/a"), (Lower, "/b"), (Data, "/c"), (Data, "/d")]),
             ("rw,lowerdir+=/a:b,datadir+=/c", &[(Lower, "/a:b"), (Data, "/c")]),
             ("rw,lowerdir=,upperdir", &[]),

@@ -168,7 +168,8 @@ impl Table {
             let is_outside = last.1 == NONE || mount.parent == mount.id;
             self.parents.push(if is_outside { NONE } else { last.1 });
             // All mounts are below one root, so only one can be missing: the one that holds the root.
-            self.torn |= is_outside && outside.replace(mount.parent).is_some_and(|other| other != mount.parent);
+            self.torn |=
+                is_outside && outside.replace(mount.parent).is_some_and(|other| other != mount.parent);
         }
     }
 

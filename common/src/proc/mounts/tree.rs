@@ -203,9 +203,7 @@ impl<'t> Points<'t> {
 
 /// The mounts that stand on a mount, by their mount points.
 pub(super) fn children<'t>(table: &'t Table) -> std::collections::HashMap<(usize, &'t [u8]), usize> {
-    (0..table.len())
-        .map(|row| ((table.parent(row).unwrap_or(NOWHERE), table.point(row)), row))
-        .collect()
+    (0..table.len()).map(|row| ((table.parent(row).unwrap_or(NOWHERE), table.point(row)), row)).collect()
 }
 
 #[cfg(test)]
@@ -277,8 +275,7 @@ mod tests {
             Tree::of(&table, false).steps.into_iter().map(step).collect::<Vec<_>>()
         };
         let mounts = [(4, 3, "/a/b"), (3, 1, "/a"), (1, 0, "/"), (5, 1, "/c"), (9, 9, "/z")];
-        let expected =
-            [(1, 0, true), (3, 1, false), (4, 2, true), (5, 1, true), (9, 0, true)];
+        let expected = [(1, 0, true), (3, 1, false), (4, 2, true), (5, 1, true), (9, 0, true)];
         assert_eq!(steps(&mounts), expected);
         assert_eq!(steps(&[(2, 3, "/x"), (3, 2, "/x")]), [(2, 0, true), (3, 1, true)]);
         assert_eq!(steps(&[]), []);
