@@ -11,6 +11,7 @@ use common::tool::args::{Dialect, Matches, Opt, named, operands, optional, switc
 use common::tool::paint::{COLORS, Color};
 use common::tool::{LISTER, Tool};
 
+use super::sections::mounts::{VIEWS, View};
 use super::sections::{SECTIONS, Section};
 use super::subject::How;
 
@@ -62,6 +63,10 @@ fn options() -> Vec<Opt> {
         }),
         valued(None, "vs", "REF", "Only what differs from this one, side by side: REF, host or parent"),
         switch(None, "no-enter", "Enter no namespace, not by a helper process either"),
+        optional(None, "mounts", "VIEW", "").help_of("tree", |usual| {
+            let views = names(VIEWS.iter().map(|(name, _)| *name));
+            format!("Only mounts, and all of them, attached by '=': {views} [default: {usual}]")
+        }),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -99,14 +104,24 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     if versus.is_some() && words.len() > 1 {
         return Err(Error::refused("--vs compares one thing with another, and several were named"));
     }
+    let mounts = match matches.maybe("mounts") {
+        None => None,
+        Some(None) => Some(View::Tree),
+        Some(Some(word)) => Some(named(VIEWS, "view of mounts", word)?),
+    };
+    let mut chosen = matches.value("section").map_or(Ok(Vec::new()), sections)?;
+    if chosen.is_empty() && mounts.is_some() {
+        chosen = sections(&"mounts".into())?;
+    }
+    let json = matches.has("json");
     let references = words.iter().map(|word| Ref::parse(word)).collect::<Result<_>>()?;
     Ok(Request {
         references,
         words: words.into_iter().map(OsString::into_vec).collect(),
-        sections: matches.value("section").map_or(Ok(Vec::new()), sections)?,
+        sections: chosen,
+        how: How { mounts, json, no_enter: matches.has("no-enter") },
         versus,
-        how: How { no_enter: matches.has("no-enter") },
-        json: matches.has("json"),
+        json,
         color: match matches.maybe("color") {
             None => Color::Auto,
             Some(None) => Color::Always,

@@ -9,11 +9,17 @@ use common::proc::idmap::IdMap;
 use common::proc::status::Status;
 use common::proc::{Proc, Task};
 
+use super::sections::mounts::View;
+
 /// How it is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct How {
     /// Not from inside: no helper process enters a namespace.
     pub(crate) no_enter: bool,
+    /// Mounts in this way; none where nothing was said of it.
+    pub(crate) mounts: Option<View>,
+    /// As JSON, which tells all that there is.
+    pub(crate) json: bool,
 }
 
 /// The thing itself, held open.
