@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use clap::Command;
-use common::error::Result;
+use common::error::{Error, Result};
 use common::ns::refer::Ref;
 use common::tool::args::{Dialect, Matches, Opt, named, operands, optional, switch, valued};
 use common::tool::paint::{COLORS, Color};
@@ -33,6 +33,8 @@ pub(crate) struct Request {
     /// Only these sections; all if there are none.
     pub(crate) sections: Vec<&'static Section>,
     pub(crate) how: How,
+    /// May the first of the two enter the other?
+    pub(crate) can: bool,
     pub(crate) json: bool,
     pub(crate) color: Color,
     /// Where to read.
@@ -48,6 +50,8 @@ fn options() -> Vec<Opt> {
                 names(SECTIONS.iter().map(|row| row.name))
             )
         }),
+        switch(None, "can", "Say whether the first of two REFs may enter the namespaces of the second, and why not")
+            .conflicts(&["section"]),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -78,6 +82,11 @@ fn command() -> Command {
 /// Reads the options into a request.
 pub(crate) fn request(matches: &Matches) -> Result<Request> {
     let mut words: Vec<_> = matches.all("process").map(|(_, word)| word.clone()).collect();
+    let can = matches.has("can");
+    if can && words.len() != 2 {
+        return Err(Error::refused("--can asks about two things: who would enter, and what")
+            .with_hint("nsinfo --can PID REF; `self` is nsinfo itself, with what you may do"));
+    }
     if words.is_empty() {
         words.push("self".into());
     }
@@ -87,6 +96,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         words: words.into_iter().map(OsString::into_vec).collect(),
         sections: matches.value("section").map_or(Ok(Vec::new()), sections)?,
         how: How::default(),
+        can,
         json: matches.has("json"),
         color: match matches.maybe("color") {
             None => Color::Auto,
