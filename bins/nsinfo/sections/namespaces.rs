@@ -6,9 +6,9 @@ use common::tool::json::Value;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
+use super::super::page::{Page, not_readable};
+use super::super::subject::{Subject, of, same};
 use super::{Part, missing, yes};
-use crate::page::{Page, not_readable};
-use crate::subject::{Subject, of, same};
 
 /// The facts.
 pub(crate) struct Namespaces {
