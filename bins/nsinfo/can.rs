@@ -3,16 +3,17 @@
 use common::error::{Error, Result};
 use common::kind::Kind;
 use common::ns::diagnose;
-use common::ns::may::{self, Answer, Facts, Reach, Row, Verdict};
+use common::ns::fd::NsFd;
+use common::ns::may::{self, Answer, Facts, Reach, Row, Verdict, Whom};
 use common::ns::refer::{self, Ref, Sight};
-use common::proc::Proc;
 use common::proc::credentials::capability_names;
+use common::proc::{Proc, Task};
 use common::tool::json::Value;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
-use crate::page::Page;
-use crate::sections::{list, text};
+use super::page::Page;
+use super::sections::{list, text};
 
 /// The question and its answer: plain data.
 pub(crate) struct Can {
@@ -27,7 +28,7 @@ impl Can {
         let whom = refer::look(proc, whom)?;
         // The one that is closed to us is the one to be told of.
         let closed = |e: Error| {
-            let of = |task: &common::proc::Task| common::ns::fd::NsFd::of(task, Kind::User).is_err();
+            let of = |task: &Task| NsFd::of(task, Kind::User).is_err();
             let task = match &whom {
                 _ if of(&who) => Some(&who),
                 Sight::Task(task) => Some(task),
@@ -38,7 +39,11 @@ impl Can {
                 _ => e,
             }
         };
-        let facts = Facts::take(proc, &who, &whom).map_err(closed)?;
+        let held = match &whom {
+            Sight::Task(task) => Whom::Task(task),
+            Sight::Namespace(ns) => Whom::Namespace(ns),
+        };
+        let facts = Facts::take(proc, &who, held).map_err(closed)?;
         let verdict = may::judge(&facts);
         Ok(Can { facts, verdict })
     }

@@ -4,6 +4,7 @@
 
 mod can;
 mod cli;
+mod last;
 mod page;
 mod sections;
 mod subject;

@@ -1,10 +1,13 @@
 //! What is looked at: a process or thread, or a namespace, with what several sections ask of it.
 
+use std::cell::OnceCell;
+
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::fd::NsFd;
 use common::ns::initial::initial;
 use common::ns::refer::Sight;
+use common::ns::visit;
 use common::proc::idmap::IdMap;
 use common::proc::status::Status;
 use common::proc::{Proc, Task};
@@ -45,6 +48,8 @@ pub(crate) struct Subject<'a> {
     /// The maps of our own user namespace.
     pub(crate) our_users: Result<IdMap>,
     pub(crate) our_groups: Result<IdMap>,
+    /// See [`Subject::host_name`].
+    host_name: OnceCell<Result<Vec<u8>>>,
 }
 
 /// An id of the process in two user namespaces; none where it has no number there, or that is not known.
@@ -84,7 +89,7 @@ impl<'a> Subject<'a> {
                 (Thing::Namespace(ns), Ok(inodes), none(), none())
             }
         };
-        Ok(Subject { proc, thing, how, us, namespaces, initial, ours, users, groups, our_users, our_groups })
+        Ok(Subject { proc, thing, how, us, namespaces, initial, ours, users, groups, our_users, our_groups, host_name: OnceCell::new() })
     }
 
     /// The process, where it is one.
@@ -111,6 +116,18 @@ impl<'a> Subject<'a> {
     /// Is its namespace of this kind the same as in `others`? None where one of them is not known.
     pub(crate) fn shares(&self, kind: Kind, others: &Result<KindMap<u64>>) -> Option<bool> {
         same(of(&self.namespaces, kind), of(others, kind))
+    }
+
+    /// Our own host name if the process has it too, else that inside its uts namespace; asked once.
+    pub(crate) fn host_name(&self) -> Result<Vec<u8>> {
+        let ask = || {
+            self.namespaces.as_ref().map_err(Error::clone)?;
+            match self.shares(Kind::Uts, &self.ours) {
+                Some(true) => self.proc.host_name()?.read(),
+                _ => visit::host_name(self.proc, self.task()?),
+            }
+        };
+        self.host_name.get_or_init(ask).clone()
     }
 
     /// By which its user ids are told.

@@ -1,8 +1,6 @@
 //! Its uts namespace: names of the host.
 
 use common::error::{Error, Result};
-use common::kind::Kind;
-use common::ns::visit;
 use common::tool::json::Value;
 
 use super::super::page::Page;
@@ -16,16 +14,7 @@ pub(crate) struct Uts {
 
 impl Uts {
     pub(crate) fn take(subject: &Subject<'_>) -> Uts {
-        Uts { host_name: host_name(subject) }
-    }
-}
-
-/// Our own host name if the process has it too, else that inside its uts namespace.
-fn host_name(subject: &Subject<'_>) -> Result<Vec<u8>> {
-    subject.namespaces.as_ref().map_err(Error::clone)?;
-    match subject.shares(Kind::Uts, &subject.ours) {
-        Some(true) => subject.proc.host_name()?.read(),
-        _ => visit::host_name(subject.proc, subject.task()?),
+        Uts { host_name: subject.host_name() }
     }
 }
 

@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::kind::{Kind, KindMap, KindSet};
 use crate::ns::diagnose::first_thread_ended;
 use crate::ns::fd::NsFd;
-use crate::ns::refer::Sight;
 use crate::proc::idmap::IdMap;
 use crate::proc::status::{Ids, Status, mask, value};
 use crate::proc::{Proc, Task};
@@ -77,6 +76,15 @@ pub struct Seen {
     pub chain: Vec<User>,
 }
 
+/// What would be entered.
+#[derive(Clone, Copy, Debug)]
+pub enum Whom<'a> {
+    /// All that this process is in.
+    Task(&'a Task),
+    /// One namespace.
+    Namespace(&'a NsFd),
+}
+
 /// A user namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct User {
@@ -109,7 +117,7 @@ impl Wanted {
 
 impl Facts {
     /// Looks at both. It needs the right to look into both, PTRACE_MODE_READ of ptrace(2).
-    pub fn take(proc: &Proc, who: &Task, whom: &Sight) -> Result<Facts> {
+    pub fn take(proc: &Proc, who: &Task, whom: Whom<'_>) -> Result<Facts> {
         let this = proc.this()?;
         let here = this.namespaces(KindSet::all())?;
         let all_seen = IdMap::of_users(&this)?.is_identity();
@@ -117,16 +125,16 @@ impl Facts {
         let no_id = (!all_seen).then_some(no_id);
         let look = Look { view: here[Kind::User], pids: here[Kind::Pid], no_id };
         let wanted = match whom {
-            Sight::Namespace(ns) => vec![look.wanted(ns)?],
-            Sight::Task(task) => {
+            Whom::Namespace(ns) => vec![look.wanted(ns)?],
+            Whom::Task(task) => {
                 let has = alive(task)?;
                 let kinds = Kind::all().filter(|kind| has[*kind] != 0 && here[*kind] != 0);
                 kinds.map(|kind| look.wanted(&NsFd::of(task, kind)?)).collect::<Result<_>>()?
             }
         };
         let process = match whom {
-            Sight::Namespace(_) => None,
-            Sight::Task(task) => Some(look.seen(task)?),
+            Whom::Namespace(_) => None,
+            Whom::Task(task) => Some(look.seen(task)?),
         };
         Ok(Facts { who: look.who(who)?, process, wanted, view: look.view, no_id })
     }

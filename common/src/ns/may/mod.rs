@@ -8,7 +8,7 @@ use super::diagnose::name;
 use crate::kind::Kind;
 use crate::proc::credentials::{CAPABILITIES, Capability};
 
-pub use facts::{Facts, Seen, User, Wanted, Who};
+pub use facts::{Facts, Seen, User, Wanted, Who, Whom};
 
 /// May it take hold of the namespaces, by the files of /proc/PID/ns?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
