@@ -34,9 +34,11 @@ impl Last {
     pub(crate) fn page(&self, page: &mut Page) {
         page.out.push('\n');
         let Enter { command, note, .. } = &self.enter;
-        line(page, "enter", command, note.iter().map(|note| note.as_bytes()));
+        line(page, "enter", command, note.iter().map(|note| note.clone().into_bytes()));
         if let Some(Recreate { command, lacks }) = &self.recreate {
-            line(page, "recreate", command, lacks.iter().map(|what| &what[..]));
+            let none = command.is_none().then(|| b"nothing: it has no namespaces or limits of its own".to_vec());
+            let lacks = lacks.iter().map(|what| [b"without ", &what[..]].concat());
+            line(page, "recreate", command, none.into_iter().chain(lacks));
         }
     }
 
@@ -62,7 +64,7 @@ impl Last {
 pub(crate) type Command = Option<Vec<Vec<u8>>>;
 
 /// A command and what is to be known of it: comments, so that all of it may be pasted.
-fn line<'a>(page: &mut Page, label: &str, command: &Command, notes: impl Iterator<Item = &'a [u8]>) {
+fn line(page: &mut Page, label: &str, command: &Command, notes: impl Iterator<Item = Vec<u8>>) {
     // A word that no shell can be given is none of ours.
     let words = command.iter().flatten().filter_map(|word| shell_word(word, page.charset));
     let mut words = words.collect::<Vec<_>>().join(" ");

@@ -15,10 +15,13 @@ use super::super::page::not_readable;
 use super::super::subject::Subject;
 use super::Command;
 
+/// The option of rcgexec.
+const OOM_SCORE: &str = "oom-score-adj";
+
 /// The command, and what it leaves out.
 pub(crate) struct Recreate {
     pub(crate) command: Command,
-    /// Each in words, with bytes of others in them.
+    /// What is like it in nothing of this, in words, with bytes of others in them.
     pub(crate) lacks: Vec<Vec<u8>>,
 }
 
@@ -36,7 +39,7 @@ impl Recreate {
                 options(subject, this, task, kinds, &mut lacks)
             }
             (Err(e), _) | (_, Err(e)) => {
-                lacks.push(format!("its namespaces are {}", not_readable(e)).into());
+                lacks.push(format!("its namespaces, which are {}", not_readable(e)).into());
                 Vec::new()
             }
         };
@@ -47,7 +50,6 @@ impl Recreate {
         };
         let words = [part("rcgexec", limits), part("runshare", options)].concat();
         if words.is_empty() {
-            lacks.insert(0, b"nothing: it has no namespaces or limits of its own".to_vec());
             return Some(Recreate { command: None, lacks });
         }
         lacks.push(b"its environment, descriptors and working directory".to_vec());
@@ -76,18 +78,18 @@ fn options(
     ids(subject, task, has(Kind::User), &mut words);
     if has(Kind::Uts) {
         match subject.host_name() {
-            Ok(name) => words.push([b"--hostname=", &name[..]].concat()),
-            Err(e) => lacks.push(format!("its host name is {}", not_readable(&e)).into()),
+            Ok(name) => words.extend([b"--hostname".to_vec(), name]),
+            Err(e) => lacks.push(format!("its host name, which is {}", not_readable(&e)).into()),
         }
     }
     if has(Kind::Time) {
         clocks(task, &mut words, lacks);
     }
     match (task.root(), this.root()) {
-        (Ok(root), Ok(ours)) if !has(Kind::Mnt) && root != ours => words.push([b"--root=", &root[..]].concat()),
+        (Ok(root), Ok(ours)) if !has(Kind::Mnt) && root != ours => words.extend([b"--root".to_vec(), root]),
         (Ok(root), _) if has(Kind::Mnt) => {
             let count = mounts::of(task).map_or("mounts".into(), |all| format!("{} mounts", all.len()));
-            lacks.push(format!("its {count}, those of our own are there instead: nsinfo --section=mounts {}", task.pid).into());
+            lacks.push(format!("its {count}, but with those that are seen here: nsinfo --section=mounts {}", task.pid).into());
             if root != b"/" {
                 lacks.push([b"its root directory, ", &root[..]].concat());
             }
@@ -103,6 +105,11 @@ fn options(
     words
 }
 
+/// An option with its value, which is a word of its own: no shell has to be kept from it.
+fn valued(option: &str, value: impl ToString) -> [Vec<u8>; 2] {
+    [format!("--{option}").into_bytes(), value.to_string().into_bytes()]
+}
+
 /// The options for its maps of ids.
 fn maps(subject: &Subject<'_>, task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mut Vec<Vec<u8>>) {
     let own = credentials::effective();
@@ -112,23 +119,24 @@ fn maps(subject: &Subject<'_>, task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mu
         _ => None,
     };
     let mut alone = false;
+    let from = words.len();
     for (what, long, map, own) in [("user", "map-user", &subject.users, own.0), ("group", "map-group", &subject.groups, own.1)] {
         let map = match map {
             Ok(map) => map,
             Err(e) => {
-                lacks.push(format!("its map of {what} ids is {}", not_readable(e)).into());
+                lacks.push(format!("its map of {what} ids, which is {}", not_readable(e)).into());
                 continue;
             }
         };
         if let Some(inside) = single(map, own) {
             alone |= what == "group";
-            words.push(format!("--{long}={inside}").into_bytes());
+            words.extend(valued(long, inside));
             continue;
         }
         for range in &map.ranges {
             match range.outside {
                 Some(outside) => {
-                    words.push(format!("--{long}s={}:{outside}:{}", range.inside, range.count).into_bytes());
+                    words.extend(valued(&format!("{long}s"), format!("{}:{outside}:{}", range.inside, range.count)));
                 }
                 None => lacks.push(
                     format!("its {} {what} ids from {} on, which have no number here", range.count, range.inside).into(),
@@ -136,10 +144,13 @@ fn maps(subject: &Subject<'_>, task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mu
             }
         }
     }
+    if words[from..] == [valued("map-user", 0), valued("map-group", 0)].concat() {
+        words.splice(from.., [b"-r".to_vec()]);
+    }
     match idmap::setgroups(task) {
-        Ok(word) if word == b"deny" && !alone => words.push(b"--setgroups=deny".to_vec()),
+        Ok(word) if word == b"deny" && !alone => words.extend(valued("setgroups", "deny")),
         Ok(_) => {}
-        Err(e) => lacks.push(format!("its setgroups is {}", not_readable(&e)).into()),
+        Err(e) => lacks.push(format!("its setgroups, which is {}", not_readable(&e)).into()),
     }
 }
 
@@ -157,8 +168,8 @@ fn ids(subject: &Subject<'_>, task: &Task, new_user: bool, words: &mut Vec<Vec<u
     };
     let group = id(status.gids.effective, own.1, &subject.groups);
     let user = id(status.uids.effective, own.0, &subject.users);
-    words.extend(group.map(|id| format!("--setgid={id}").into_bytes()));
-    words.extend(user.map(|id| format!("--setuid={id}").into_bytes()));
+    words.extend(group.into_iter().flat_map(|id| valued("setgid", id)));
+    words.extend(user.into_iter().flat_map(|id| valued("setuid", id)));
 }
 
 fn clocks(task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mut Vec<Vec<u8>>) {
@@ -166,15 +177,15 @@ fn clocks(task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mut Vec<Vec<u8>>) {
         Ok(Some(offsets)) => {
             for (clock, (seconds, nanos)) in [("monotonic", offsets.monotonic), ("boottime", offsets.boottime)] {
                 if seconds != 0 {
-                    words.push(format!("--{clock}={seconds}").into_bytes());
+                    words.extend(valued(clock, seconds));
                 }
                 if nanos != 0 {
                     lacks.push(format!("{nanos} nanoseconds of its {clock} clock").into());
                 }
             }
         }
-        Ok(None) => lacks.push(b"its clocks, of which the kernel says nothing that makes sense".to_vec()),
-        Err(e) => lacks.push(format!("its clocks are {}", not_readable(&e)).into()),
+        Ok(None) => lacks.push(b"its clocks, of which nothing is said that makes sense".to_vec()),
+        Err(e) => lacks.push(format!("its clocks, which are {}", not_readable(&e)).into()),
     }
 }
 
@@ -187,7 +198,7 @@ fn limits(proc: &Proc, this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) -> Ve
             for limit in own {
                 match knobs::options(limit.file, &limit.value) {
                     Some(options) => words.extend(options.into_iter().map(String::into_bytes)),
-                    None => lacks.push([limit.file.as_bytes(), b": ", &limit.value[..]].concat()),
+                    None => lacks.push([b"the limit ", limit.file.as_bytes(), b", ", &limit.value[..]].concat()),
                 }
             }
             for limit in above {
@@ -195,14 +206,14 @@ fn limits(proc: &Proc, this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) -> Ve
                 lacks.push(what.concat());
             }
         }
-        Err(e) => lacks.push(format!("its limits are {}", not_readable(&e)).into()),
+        Err(e) => lacks.push(format!("its limits, which are {}", not_readable(&e)).into()),
     }
     if let (Ok(theirs), Ok(ours)) = (oom::score(task), oom::score(this)) {
         match theirs.cmp(&ours) {
             std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Greater => words.push(format!("--oom-score-adj={theirs}").into_bytes()),
+            std::cmp::Ordering::Greater => words.extend(valued(OOM_SCORE, theirs)),
             std::cmp::Ordering::Less => lacks.push(
-                format!("its oom_score_adj: rcgexec --oom-score-adj={theirs}, which takes CAP_SYS_RESOURCE").into(),
+                format!("its score when memory runs out, {theirs}: --{OOM_SCORE} of rcgexec sets it, by CAP_SYS_RESOURCE").into(),
             ),
         }
     }
@@ -230,14 +241,14 @@ fn rights(this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) {
     let read = |task: &Task| credentials::Rights::of(task).and_then(|rights| Ok((rights, Sets::of(task)?)));
     let (theirs, ours) = match (read(task), read(this)) {
         (Ok(theirs), Ok(ours)) => (theirs, ours),
-        (Err(e), _) | (_, Err(e)) => return lacks.push(format!("its rights are {}", not_readable(&e)).into()),
+        (Err(e), _) | (_, Err(e)) => return lacks.push(format!("what it may not do, which is {}", not_readable(&e)).into()),
     };
     let without = ours.1.bounding & !theirs.1.bounding;
     if without != 0 {
         let kept = theirs.1.bounding;
         let text = match (without.count_ones() as usize) < CAPABILITIES.len() / 2 {
-            true => format!("that its bounding set leaves out {}", capability_names(without)),
-            false => format!("that its bounding set has only {}", capability_names(kept)),
+            true => format!("its bounding set, which leaves out {}", capability_names(without)),
+            false => format!("its bounding set, which has only {}", capability_names(kept)),
         };
         lacks.push(text.into());
     }
