@@ -78,7 +78,8 @@ impl Can {
         prose(page, "what", &self.object(), Paint::Plain);
         if let Some((reach, why)) = &verdict.reach {
             // Where it is the first obstacle, that is told below.
-            let why = if *reach == Reach::No && verdict.obstacle.is_some() { "" } else { &format!(": {why}") };
+            let why =
+                if *reach == Reach::No && verdict.obstacle.is_some() { "" } else { &format!(": {why}") };
             prose(page, "its files", &format!("{}{why}", of_reach(*reach)), Paint::Plain);
         }
         page.table(COLUMNS, &(), &verdict.rows, |row| match row.answer {
@@ -104,7 +105,8 @@ impl Can {
     /// As JSON.
     pub(crate) fn json(&self) -> Value {
         let (facts, verdict) = (&self.facts, &self.verdict);
-        let words = |words: &Option<String>| words.as_ref().map_or(Value::Null, |words| text(words.as_bytes()));
+        let words =
+            |words: &Option<String>| words.as_ref().map_or(Value::Null, |words| text(words.as_bytes()));
         let who = vec![
             ("pid", Value::Number(facts.who.pid as u64)),
             ("uid", Value::number(facts.who.uids.map(|uids| uids.effective))),

@@ -50,8 +50,12 @@ fn options() -> Vec<Opt> {
                 names(SECTIONS.iter().map(|row| row.name))
             )
         }),
-        switch(None, "can", "Say whether the first of two REFs may enter the namespaces of the second, and why not")
-            .conflicts(&["section"]),
+        switch(
+            None,
+            "can",
+            "Say whether the first of two REFs may enter the namespaces of the second, and why not",
+        )
+        .conflicts(&["section"]),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));

@@ -35,8 +35,8 @@ impl Last {
         page.out.push('\n');
         let Enter { command, note, .. } = &self.enter;
         line(page, "enter", command, note.iter().map(|note| note.clone().into_bytes()));
-        if let Some(Recreate { command, lacks }) = &self.recreate {
-            let none = command.is_none().then(|| b"nothing: it has no namespaces or limits of its own".to_vec());
+        if let Some(Recreate { command, none, lacks }) = &self.recreate {
+            let none = none.clone().map(String::into_bytes);
             let lacks = lacks.iter().map(|what| [b"without ", &what[..]].concat());
             line(page, "recreate", command, none.into_iter().chain(lacks));
         }
@@ -54,6 +54,7 @@ impl Last {
         self.recreate.as_ref().map_or(Value::Null, |recreate| {
             Value::Object(vec![
                 ("command", command_json(&recreate.command)),
+                ("note", recreate.none.as_ref().map_or(Value::Null, |note| text(note.as_bytes()))),
                 ("lacks", list(&recreate.lacks, |what| Value::Object(vec![("what", text(&what[..]))]))),
             ])
         })

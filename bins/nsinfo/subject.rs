@@ -89,7 +89,20 @@ impl<'a> Subject<'a> {
                 (Thing::Namespace(ns), Ok(inodes), none(), none())
             }
         };
-        Ok(Subject { proc, thing, how, us, namespaces, initial, ours, users, groups, our_users, our_groups, host_name: OnceCell::new() })
+        Ok(Subject {
+            proc,
+            thing,
+            how,
+            us,
+            namespaces,
+            initial,
+            ours,
+            users,
+            groups,
+            our_users,
+            our_groups,
+            host_name: OnceCell::new(),
+        })
     }
 
     /// The process, where it is one.

@@ -63,7 +63,11 @@ fn agree(t: &Test, line: &str) -> usize {
     let run = can(t, who, whom).arg("-J").run();
     if run.code != Some(0) {
         // An ordinary user may not look into what is not dumpable, and says so.
-        assert!(Ring::here() == Ring::User && (a == "undumpable" || b == "undumpable"), "{line}\n{}", run.errors());
+        assert!(
+            Ring::here() == Ring::User && (a == "undumpable" || b == "undumpable"),
+            "{line}\n{}",
+            run.errors()
+        );
         assert!(run.errors().contains("not dumpable"), "{}", run.errors());
         return 1;
     }
@@ -148,7 +152,10 @@ fn what_is_said_is_what_setns_then_does() {
         (count, unknown) = (count + 1, unknown + more);
     }
     assert!(count >= 25 && count + 8 >= pairs.len(), "{count} of {}", pairs.len());
-    assert!(unknown <= if Ring::here().is_root() { 6 } else { 2 } * count / pairs.len(), "{unknown} of {count}");
+    assert!(
+        unknown <= if Ring::here().is_root() { 6 } else { 2 } * count / pairs.len(),
+        "{unknown} of {count}"
+    );
 }
 
 #[test]
@@ -192,7 +199,8 @@ fn the_first_obstacle_is_told_with_what_would_help() {
     assert_eq!(said(&t, &user, &other)["may"], true);
     let answer = said(&t, &capless, &net);
     assert_eq!(answer["reach"]["answer"], "yes");
-    let named = format!("net:[{}]: lacks CAP_SYS_ADMIN in user:[{}]", inode(&net, "net"), inode("self", "user"));
+    let named =
+        format!("net:[{}]: lacks CAP_SYS_ADMIN in user:[{}]", inode(&net, "net"), inode("self", "user"));
     assert_eq!(answer["obstacle"], named);
     has(&answer, "help", "its own; its bounding set leaves that out");
     // A page of 80 columns holds all of it.
@@ -224,9 +232,11 @@ time.sleep(1000)";
     assert!(answer["beside"].as_str().unwrap().contains("seccomp filter"), "{answer:#}");
     assert_eq!(said(&t, "self", &filtered.pid().to_string())["beside"], Value::Null);
 
-    let held = t.program("sh").args(["-c", "true & echo $!; exec sleep 1000"]).hold();
+    let held = t.program("sh").args(["-c", "sleep 0.2 & echo $!; exec sleep 1000"]).hold();
     let dead = held.line.clone();
-    crate::harness::soon(|| read_to_string(format!("/proc/{dead}/status")).is_ok_and(|text| text.contains("Z (zombie)")));
+    crate::harness::soon(|| {
+        read_to_string(format!("/proc/{dead}/status")).is_ok_and(|text| text.contains("Z (zombie)"))
+    });
     for pair in [[&*dead, "self"], ["self", &dead]] {
         let hint = can(&t, pair[0], pair[1])
             .run()
@@ -254,5 +264,9 @@ fn who_is_closed_to_us_is_said() {
     let held = t.hold("runshare", &["-n"]);
     let run = t.tool("nsinfo").as_user().args(["--can", "self", &held.inner().to_string()]).run();
     assert_eq!(run.code, Some(1));
-    assert!(run.errors().contains(&format!("process {} is user 0's, and we are user {NOBODY}", held.inner())), "{}", run.errors());
+    assert!(
+        run.errors().contains(&format!("process {} is user 0's, and we are user {NOBODY}", held.inner())),
+        "{}",
+        run.errors()
+    );
 }

@@ -71,7 +71,11 @@ fn the_line_that_enters_leads_to_all_of_its_namespaces() {
         let pid = held.inner();
         let said = said(&t, pid);
         let line = command(&said, "enter");
-        assert_eq!((&said["enter"]["may"], &said["enter"]["note"]), (&Value::Bool(true), &Value::Null), "{line}");
+        assert_eq!(
+            (&said["enter"]["may"], &said["enter"]["note"]),
+            (&Value::Bool(true), &Value::Null),
+            "{line}"
+        );
         let inside = pasted(&t, line);
         assert_eq!(namespaces(inside.inner()), namespaces(pid), "{options:?}: {line}");
         // The shell is that of who pastes it, and reads what they type.
@@ -125,8 +129,10 @@ fn no_line_is_given_where_there_is_nothing_to_enter() {
     let child = t.program("sh").args(["-c", "echo ready; exec sleep 1000"]).hold();
     assert!(lines(&t, &child.pid().to_string()).starts_with(ours));
     assert_eq!(said(&t, child.pid())["enter"]["command"], Value::Null);
-    let dead = t.program("sh").args(["-c", "true & echo $!; exec sleep 1000"]).hold();
-    soon(|| read_to_string(format!("/proc/{}/status", dead.line)).is_ok_and(|text| text.contains("Z (zombie)")));
+    let dead = t.program("sh").args(["-c", "sleep 0.2 & echo $!; exec sleep 1000"]).hold();
+    soon(|| {
+        read_to_string(format!("/proc/{}/status", dead.line)).is_ok_and(|text| text.contains("Z (zombie)"))
+    });
     assert_eq!(lines(&t, &dead.line), "enter: # nothing: it has ended\n");
     let own = format!("net:[{}]", inode("self", "net"));
     assert_eq!(lines(&t, &own), "enter: # nothing: it is the one that we are in\n");
@@ -156,7 +162,8 @@ fn what_we_may_not_enter_is_said_with_the_reason() {
     let held = t.hold("runshare", &["-n"]);
     // Its namespaces are closed to others.
     let page = t.tool("nsinfo").as_user().arg(held.inner().to_string()).run().text();
-    assert!(page.contains("\nenter: # nothing: its namespaces are not readable: Permission denied\n"), "{page}");
+    assert!(page.contains("\nenter: # its namespaces are not readable: Permission denied\n"), "{page}");
+    assert!(page.contains("\nrecreate: # its namespaces are not readable: Permission denied\n"), "{page}");
     // A descriptor leads there, and no right does.
     if !t.has("setpriv") {
         return;
@@ -164,7 +171,11 @@ fn what_we_may_not_enter_is_said_with_the_reason() {
     let nsinfo = tool_path("nsinfo").to_str().unwrap();
     let weak = ["--bounding-set=-sys_admin", "--inh-caps=-sys_admin", nsinfo, &held.inner().to_string()];
     let page = t.program("setpriv").args(weak).run().ok();
-    let note = format!("# not by us: net:[{}]: lacks CAP_SYS_ADMIN in user:[{}]; run it with", inode(held.inner(), "net"), inode("self", "user"));
+    let note = format!(
+        "# not by us: net:[{}]: lacks CAP_SYS_ADMIN in user:[{}]; run it with",
+        inode(held.inner(), "net"),
+        inode("self", "user")
+    );
     assert!(page.contains(&format!("-n\n{note}")), "{page}");
 }
 
@@ -179,8 +190,21 @@ fn the_line_that_recreates_makes_the_same_world() {
         vec!["--map-user=7", "--map-group=9", "-n"],
     ];
     if Ring::here().is_root() {
-        cases.push(vec!["--map-users=0:100000:100", "--map-groups=0:100000:50", "--map-users=200:5:1", "-S0", "-G0", "-n"]);
-        cases.push(vec!["--map-users=0:100000:100", "--map-groups=0:100000:50", "--setgroups=deny", "-S3", "-G3"]);
+        cases.push(vec![
+            "--map-users=0:100000:100",
+            "--map-groups=0:100000:50",
+            "--map-users=200:5:1",
+            "-S0",
+            "-G0",
+            "-n",
+        ]);
+        cases.push(vec![
+            "--map-users=0:100000:100",
+            "--map-groups=0:100000:50",
+            "--setgroups=deny",
+            "-S3",
+            "-G3",
+        ]);
         cases.push(vec!["-u", "-n", "-m", "-C", "-i", "-S", "1000", "-G", "1001"]);
     }
     if crate::harness::has_kind("time") {
@@ -208,7 +232,10 @@ fn the_line_that_recreates_makes_the_same_world() {
         }
         let ids = |pid: i32| {
             let status = read_to_string(format!("/proc/{pid}/status")).unwrap();
-            status.lines().filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:")).collect::<String>()
+            status
+                .lines()
+                .filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:"))
+                .collect::<String>()
         };
         assert_eq!(ids(first.inner()), ids(second.inner()), "{line}");
         assert_eq!(said_first["uts"], said_second["uts"], "{line}");
@@ -220,12 +247,19 @@ fn the_line_that_recreates_makes_the_same_world() {
 #[test]
 fn limits_of_its_own_groups_are_made_again() {
     let t = rings!(Host, Uml, Qemu);
-    let limits = ["--pids-limit=50", "--memory=64M", "--cpu-quota=20000", "--cpu-period=50000", "--oom-score-adj=500"];
+    let limits =
+        ["--pids-limit=50", "--memory=64M", "--cpu-quota=20000", "--cpu-period=50000", "--oom-score-adj=500"];
     let held = t.tool("rcgexec").args(limits).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
     soon(|| crate::harness::sleeps(held.inner()));
     let first = said(&t, held.inner());
     let line = command(&first, "recreate");
-    for words in ["--pids-limit 50", "--memory 67108864", "--cpu-quota 20000", "--cpu-period 50000", "--oom-score-adj 500"] {
+    for words in [
+        "--pids-limit 50",
+        "--memory 67108864",
+        "--cpu-quota 20000",
+        "--cpu-period 50000",
+        "--oom-score-adj 500",
+    ] {
         assert!(line.contains(words), "{words}: {line}");
     }
     assert!(line.starts_with("rcgexec ") && !line.contains("runshare"), "{line}");
@@ -233,7 +267,8 @@ fn limits_of_its_own_groups_are_made_again() {
     let second = said(&t, second.inner());
     assert_eq!(command(&second, "recreate"), line);
     // Namespaces as well.
-    let both = t.tool("rcgexec").args(["--pids-limit=51", tool_path("runshare").to_str().unwrap(), "-n", "-u"]);
+    let both =
+        t.tool("rcgexec").args(["--pids-limit=51", tool_path("runshare").to_str().unwrap(), "-n", "-u"]);
     let both = both.args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
     soon(|| crate::harness::sleeps(both.inner()));
     let said = said(&t, both.inner());
@@ -249,7 +284,14 @@ fn what_cannot_be_made_again_is_listed() {
         return;
     }
     let runshare = tool_path("runshare").to_str().unwrap();
-    let run = t.program("setpriv").args(["--no-new-privs", "--bounding-set=-net_raw,-mknod", runshare, "-n", "-m", "-i"]);
+    let run = t.program("setpriv").args([
+        "--no-new-privs",
+        "--bounding-set=-net_raw,-mknod",
+        runshare,
+        "-n",
+        "-m",
+        "-i",
+    ]);
     let held = run.args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
     soon(|| crate::harness::sleeps(held.inner()));
     let said = said(&t, held.inner());

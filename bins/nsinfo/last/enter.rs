@@ -40,7 +40,10 @@ fn of_process(subject: &Subject<'_>, this: &Task, task: &Task) -> Enter {
     let (theirs, ours) = match (&subject.namespaces, &subject.ours) {
         (Ok(theirs), Ok(ours)) => (theirs, ours),
         (Err(e), _) | (_, Err(e)) => {
-            return Enter { note: Some(format!("its namespaces are {}", not_readable(e))), ..Enter::nothing("") };
+            return Enter {
+                note: Some(format!("its namespaces are {}", not_readable(e))),
+                ..Enter::nothing("")
+            };
         }
     };
     let kinds: KindSet = Kind::all().filter(|kind| theirs[*kind] != ours[*kind]).collect();
@@ -86,7 +89,8 @@ fn of_namespace(subject: &Subject<'_>, this: &Task, ns: &NsFd) -> Enter {
         None => format!("{kind}:[{}]", id.ino),
     };
     let mut words = vec![b"rnsenter".to_vec(), format!("--{}={name}", kind.row().long).into_bytes()];
-    let after = verdict.iter().flat_map(|verdict| &verdict.rows).any(|row| matches!(row.answer, Answer::After(_)));
+    let after =
+        verdict.iter().flat_map(|verdict| &verdict.rows).any(|row| matches!(row.answer, Answer::After(_)));
     words.extend(after.then(|| b"--user-parent".to_vec()));
     // Whether it has a root is not known without a process.
     words.extend((after || kind == Kind::User).then(|| b"--preserve-credentials".to_vec()));
@@ -102,9 +106,10 @@ fn told(verdict: Option<&Verdict>, user: u64) -> (Option<bool>, Option<String>) 
         (Some(why), _) => Some(format!("not by us: {why}{}", also(&verdict.help))),
         (None, None) => Some("whether we may enter it is not seen".into()),
         (None, Some(_)) => verdict.rows.iter().find_map(|row| match row.answer {
-            Answer::After(owner) if owner != user => {
-                Some(format!("not at once: {}:[{}] is entered after user:[{owner}], by --user-parent", row.kind, row.ino))
-            }
+            Answer::After(owner) if owner != user => Some(format!(
+                "not at once: {}:[{}] is entered after user:[{owner}], by --user-parent",
+                row.kind, row.ino
+            )),
             _ => None,
         }),
     };

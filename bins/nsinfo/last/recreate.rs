@@ -21,6 +21,8 @@ const OOM_SCORE: &str = "oom-score-adj";
 /// The command, and what it leaves out.
 pub(crate) struct Recreate {
     pub(crate) command: Command,
+    /// Why there is none.
+    pub(crate) none: Option<String>,
     /// What is like it in nothing of this, in words, with bytes of others in them.
     pub(crate) lacks: Vec<Vec<u8>>,
 }
@@ -33,12 +35,14 @@ impl Recreate {
         }
         let mut lacks = Vec::new();
         let limits = limits(subject.proc, this, task, &mut lacks);
+        let mut none = "nothing: it has no namespaces or limits of its own".to_string();
         let options = match (&subject.namespaces, &subject.ours) {
             (Ok(theirs), Ok(ours)) => {
                 let kinds = Kind::all().filter(|kind| theirs[*kind] != ours[*kind]).collect();
                 options(subject, this, task, kinds, &mut lacks)
             }
             (Err(e), _) | (_, Err(e)) => {
+                none = format!("its namespaces are {}", not_readable(e));
                 lacks.push(format!("its namespaces, which are {}", not_readable(e)).into());
                 Vec::new()
             }
@@ -50,10 +54,10 @@ impl Recreate {
         };
         let words = [part("rcgexec", limits), part("runshare", options)].concat();
         if words.is_empty() {
-            return Some(Recreate { command: None, lacks });
+            return Some(Recreate { command: None, none: Some(none), lacks });
         }
         lacks.push(b"its environment, descriptors and working directory".to_vec());
-        Some(Recreate { command: Some(words), lacks })
+        Some(Recreate { command: Some(words), none: None, lacks })
     }
 }
 
@@ -89,7 +93,13 @@ fn options(
         (Ok(root), Ok(ours)) if !has(Kind::Mnt) && root != ours => words.extend([b"--root".to_vec(), root]),
         (Ok(root), _) if has(Kind::Mnt) => {
             let count = mounts::of(task).map_or("mounts".into(), |all| format!("{} mounts", all.len()));
-            lacks.push(format!("its {count}, but with those that are seen here: nsinfo --section=mounts {}", task.pid).into());
+            lacks.push(
+                format!(
+                    "its {count}, but with those that are seen here: nsinfo --section=mounts {}",
+                    task.pid
+                )
+                .into(),
+            );
             if root != b"/" {
                 lacks.push([b"its root directory, ", &root[..]].concat());
             }
@@ -120,7 +130,9 @@ fn maps(subject: &Subject<'_>, task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mu
     };
     let mut alone = false;
     let from = words.len();
-    for (what, long, map, own) in [("user", "map-user", &subject.users, own.0), ("group", "map-group", &subject.groups, own.1)] {
+    for (what, long, map, own) in
+        [("user", "map-user", &subject.users, own.0), ("group", "map-group", &subject.groups, own.1)]
+    {
         let map = match map {
             Ok(map) => map,
             Err(e) => {
@@ -136,10 +148,17 @@ fn maps(subject: &Subject<'_>, task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mu
         for range in &map.ranges {
             match range.outside {
                 Some(outside) => {
-                    words.extend(valued(&format!("{long}s"), format!("{}:{outside}:{}", range.inside, range.count)));
+                    words.extend(valued(
+                        &format!("{long}s"),
+                        format!("{}:{outside}:{}", range.inside, range.count),
+                    ));
                 }
                 None => lacks.push(
-                    format!("its {} {what} ids from {} on, which have no number here", range.count, range.inside).into(),
+                    format!(
+                        "its {} {what} ids from {} on, which have no number here",
+                        range.count, range.inside
+                    )
+                    .into(),
                 ),
             }
         }
@@ -156,7 +175,8 @@ fn maps(subject: &Subject<'_>, task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mu
 
 /// Who the program is to be, where it would be somebody else.
 fn ids(subject: &Subject<'_>, task: &Task, new_user: bool, words: &mut Vec<Vec<u8>>) {
-    let Some(status) = subject.process().filter(|process| process.task.pid == task.pid).map(|process| &process.status)
+    let Some(status) =
+        subject.process().filter(|process| process.task.pid == task.pid).map(|process| &process.status)
     else {
         return;
     };
@@ -175,7 +195,9 @@ fn ids(subject: &Subject<'_>, task: &Task, new_user: bool, words: &mut Vec<Vec<u
 fn clocks(task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mut Vec<Vec<u8>>) {
     match Offsets::of(task) {
         Ok(Some(offsets)) => {
-            for (clock, (seconds, nanos)) in [("monotonic", offsets.monotonic), ("boottime", offsets.boottime)] {
+            for (clock, (seconds, nanos)) in
+                [("monotonic", offsets.monotonic), ("boottime", offsets.boottime)]
+            {
                 if seconds != 0 {
                     words.extend(valued(clock, seconds));
                 }
@@ -198,11 +220,14 @@ fn limits(proc: &Proc, this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) -> Ve
             for limit in own {
                 match knobs::options(limit.file, &limit.value) {
                     Some(options) => words.extend(options.into_iter().map(String::into_bytes)),
-                    None => lacks.push([b"the limit ", limit.file.as_bytes(), b", ", &limit.value[..]].concat()),
+                    None => {
+                        lacks.push([b"the limit ", limit.file.as_bytes(), b", ", &limit.value[..]].concat())
+                    }
                 }
             }
             for limit in above {
-                let what = [b"the limit ", limit.file.as_bytes(), b" of the group above it, ", &limit.group[..]];
+                let what =
+                    [b"the limit ", limit.file.as_bytes(), b" of the group above it, ", &limit.group[..]];
                 lacks.push(what.concat());
             }
         }
@@ -241,7 +266,9 @@ fn rights(this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) {
     let read = |task: &Task| credentials::Rights::of(task).and_then(|rights| Ok((rights, Sets::of(task)?)));
     let (theirs, ours) = match (read(task), read(this)) {
         (Ok(theirs), Ok(ours)) => (theirs, ours),
-        (Err(e), _) | (_, Err(e)) => return lacks.push(format!("what it may not do, which is {}", not_readable(&e)).into()),
+        (Err(e), _) | (_, Err(e)) => {
+            return lacks.push(format!("what it may not do, which is {}", not_readable(&e)).into());
+        }
     };
     let without = ours.1.bounding & !theirs.1.bounding;
     if without != 0 {

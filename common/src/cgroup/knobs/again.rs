@@ -21,7 +21,8 @@ pub fn options(file: &str, value: &[u8]) -> Option<Vec<String>> {
         "memory.low" => option("memory-low"),
         "memory.oom.group" => Some(vec!["--oom-group".into()]),
         _ => {
-            let knob = KNOBS.iter().find(|knob| knob.v1.all().chain(knob.v2.all()).any(|known| known == file))?;
+            let knob =
+                KNOBS.iter().find(|knob| knob.v1.all().chain(knob.v2.all()).any(|known| known == file))?;
             let is_plain = !knob.repeated && knob.controller != "io" && (knob.parse)(value).is_some();
             is_plain.then(|| vec![format!("--{}", knob.option), text.into()])
         }

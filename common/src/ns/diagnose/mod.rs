@@ -23,8 +23,8 @@ use crate::proc::status::Status;
 use crate::proc::{Proc, Task, mounts};
 use crate::text::{Charset, show};
 
-pub(in crate::ns) use enter::{first_thread_ended, name};
 pub use enter::{Rehearsal, Row, closed, enter, ids, rehearse};
+pub(in crate::ns) use enter::{first_thread_ended, name};
 pub use maps::{Helper, IdTable, helper, maps, owner, set_id, setgroups};
 pub use mount::new_proc;
 

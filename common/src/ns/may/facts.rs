@@ -206,7 +206,9 @@ impl Look {
         // A user namespace can be held by who does not see it, as one beside ours.
         let seen = chain.iter().any(|user| user.ino == self.view);
         let above = match ns.kind {
-            Kind::Pid => [ns.id()?.ino].into_iter().chain(ns.parent()?.map_or(Ok(Vec::new()), above)?).collect(),
+            Kind::Pid => {
+                [ns.id()?.ino].into_iter().chain(ns.parent()?.map_or(Ok(Vec::new()), above)?).collect()
+            }
             _ => Vec::new(),
         };
         let above = if above.contains(&self.pids) { above } else { Vec::new() };

@@ -149,7 +149,9 @@ fn lacking(facts: &Facts, chain: &[User], capability: Capability) -> (String, St
         ),
         (Some(first), Some(at)) => {
             let maker = chain[at - 1].maker;
-            let made = maker.map(|maker| format!(", or as user {maker}, who made {}", name(Kind::User, chain[at - 1].ino)));
+            let made = maker.map(|maker| {
+                format!(", or as user {maker}, who made {}", name(Kind::User, chain[at - 1].ino))
+            });
             (
                 format!("lacks {word} in {}", name(Kind::User, first.ino)),
                 format!("{}, its own{}", name(Kind::User, own), made.unwrap_or_default()),
@@ -222,7 +224,10 @@ fn answer(facts: &Facts, wanted: &Wanted) -> (Answer, String, Option<String>) {
         return (Answer::Same, "it is in it".into(), None);
     }
     if who.seccomp == Some(STRICT) {
-        return no("strict seccomp allows no setns(2)".into(), "another process: nothing gives that up".into());
+        return no(
+            "strict seccomp allows no setns(2)".into(),
+            "another process: nothing gives that up".into(),
+        );
     }
     let gate = right(facts, &wanted.chain, Capability::SysAdmin);
     let how = match gate {

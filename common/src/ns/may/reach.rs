@@ -35,17 +35,26 @@ pub(super) fn reach(facts: &Facts, seen: &Seen) -> (Reach, String, Option<String
     }
     let unknown = |why: String| (Reach::Unknown, why, None);
     if ptrace == Right::Unknown {
-        return unknown(format!("whether it has CAP_SYS_PTRACE in {} is not seen from here", name(Kind::User, user)));
+        return unknown(format!(
+            "whether it has CAP_SYS_PTRACE in {} is not seen from here",
+            name(Kind::User, user)
+        ));
     }
     let help = |also: &str| {
         let where_ = lacking(facts, &seen.chain, Capability::SysPtrace).1;
-        Some(format!("{also}run it with CAP_SYS_PTRACE in {where_}, or hand it a descriptor of the namespace"))
+        Some(format!(
+            "{also}run it with CAP_SYS_PTRACE in {where_}, or hand it a descriptor of the namespace"
+        ))
     };
-    let (Some(uids), Some(gids)) = (who.uids, who.gids) else { return unknown("its ids are not seen".into()) };
+    let (Some(uids), Some(gids)) = (who.uids, who.gids) else {
+        return unknown("its ids are not seen".into());
+    };
     for (what, theirs, ours) in [("user", seen.uids, uids.fs), ("group", seen.gids, gids.fs)] {
         match is_one(theirs, ours, facts.no_id) {
             Some(true) => {}
-            None => return unknown(format!("{what} ids that have no number here cannot be told from each other")),
+            None => {
+                return unknown(format!("{what} ids that have no number here cannot be told from each other"));
+            }
             Some(false) => {
                 let Ids { real, effective, saved, .. } = theirs;
                 return (
@@ -55,7 +64,11 @@ pub(super) fn reach(facts: &Facts, seen: &Seen) -> (Reach, String, Option<String
                             and no CAP_SYS_PTRACE in {}",
                         name(Kind::User, user)
                     ),
-                    help(&if what == "user" { format!("run it as user {effective}; or ") } else { String::new() }),
+                    help(&if what == "user" {
+                        format!("run it as user {effective}; or ")
+                    } else {
+                        String::new()
+                    }),
                 );
             }
         }
@@ -63,7 +76,10 @@ pub(super) fn reach(facts: &Facts, seen: &Seen) -> (Reach, String, Option<String
     if undumpable {
         return (
             Reach::No,
-            format!("process {pid} is not dumpable, and it has no CAP_SYS_PTRACE in {}", name(Kind::User, user)),
+            format!(
+                "process {pid} is not dumpable, and it has no CAP_SYS_PTRACE in {}",
+                name(Kind::User, user)
+            ),
             help(""),
         );
     }
@@ -84,7 +100,11 @@ pub(super) fn reach(facts: &Facts, seen: &Seen) -> (Reach, String, Option<String
     if seen.root == Some(seen.uids.effective) {
         return unknown(format!("whether process {pid} is dumpable cannot be told of what is root's"));
     }
-    (Reach::Yes, "the same user and groups, in the same user namespace, and no more capabilities".into(), None)
+    (
+        Reach::Yes,
+        "the same user and groups, in the same user namespace, and no more capabilities".into(),
+        None,
+    )
 }
 
 /// Are these ids all this one? None where they may be others that have no number here.

@@ -89,9 +89,12 @@ fn capabilities_count_by_three_rules() {
         no_id: Some(65534),
         ..facts(who(1, uid, 0), vec![net(&[User { ino: 10, maker }, ONE])])
     };
-    for (maker, uid, expected) in
-        [(None, 65534, Answer::Unknown), (None, 5, Answer::No), (Some(5), 65534, Answer::No), (Some(5), 5, Answer::After(10))]
-    {
+    for (maker, uid, expected) in [
+        (None, 65534, Answer::Unknown),
+        (None, 5, Answer::No),
+        (Some(5), 65534, Answer::No),
+        (Some(5), 5, Answer::After(10)),
+    ] {
         assert_eq!(judge(&nameless(maker, uid)).rows[0].answer, expected);
     }
 }
@@ -171,7 +174,11 @@ fn files_of_a_process_are_open_by_the_rules_of_ptrace() {
             assert!(verdict.help.is_some());
         }
     }
-    let nameless = Facts { no_id: Some(65534), process: Some(seen(65534, 0, &[ONE])), ..facts(who(1, 65534, 0), Vec::new()) };
+    let nameless = Facts {
+        no_id: Some(65534),
+        process: Some(seen(65534, 0, &[ONE])),
+        ..facts(who(1, 65534, 0), Vec::new())
+    };
     assert_eq!(judge(&nameless).reach.map(|(reach, _)| reach), Some(Reach::Unknown));
 }
 
@@ -198,7 +205,10 @@ fn all_of_them_are_more_than_each() {
         let shown = format!("{user:?} {net:?}");
         let verdict = with(user, net);
         assert_eq!(verdict.may, Some(expected), "{shown}");
-        assert_eq!(verdict.obstacle.is_some_and(|text| text.starts_with("each may be entered, but not all")), !expected);
+        assert_eq!(
+            verdict.obstacle.is_some_and(|text| text.starts_with("each may be entered, but not all")),
+            !expected
+        );
     }
 }
 
