@@ -54,8 +54,7 @@ fn options() -> Vec<Opt> {
             None,
             "can",
             "Say whether the first of two REFs may enter the namespaces of the second, and why not",
-        )
-        .conflicts(&["section"]),
+        ),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -90,6 +89,9 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
     if can && words.len() != 2 {
         return Err(Error::refused("--can asks about two things: who would enter, and what")
             .with_hint("nsinfo --can PID REF; `self` is nsinfo itself, with what you may do"));
+    }
+    if can && matches.has("section") {
+        return Err(Error::refused("--can has no sections").with_hint("leave out --section"));
     }
     if words.is_empty() {
         words.push("self".into());

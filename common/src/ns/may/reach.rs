@@ -53,7 +53,9 @@ pub(super) fn reach(facts: &Facts, seen: &Seen) -> (Reach, String, Option<String
         match is_one(theirs, ours, facts.no_id) {
             Some(true) => {}
             None => {
-                return unknown(format!("{what} ids that have no number here cannot be told from each other"));
+                return unknown(format!(
+                    "{what} ids that have no number here cannot be told from each other"
+                ));
             }
             Some(false) => {
                 let Ids { real, effective, saved, .. } = theirs;
