@@ -3,6 +3,7 @@
 #[path = "../bins/nsinfo"]
 pub(crate) mod nsinfo {
     pub(crate) mod cli;
+    pub(crate) mod last;
     pub(crate) mod page;
     pub(crate) mod sections;
     pub(crate) mod subject;

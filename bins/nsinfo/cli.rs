@@ -46,6 +46,8 @@ pub(crate) struct Request {
     pub(crate) how: How,
     /// Only what differs from this.
     pub(crate) versus: Option<Other>,
+    /// May the first of the two enter the other?
+    pub(crate) can: bool,
     pub(crate) json: bool,
     pub(crate) color: Color,
     /// Where to read.
@@ -67,6 +69,11 @@ fn options() -> Vec<Opt> {
             let views = names(VIEWS.iter().map(|(name, _)| *name));
             format!("Only mounts, and all of them, attached by '=': {views} [default: {usual}]")
         }),
+        switch(
+            None,
+            "can",
+            "Say whether the first of two REFs may enter the namespaces of the second, and why not",
+        ),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -97,6 +104,14 @@ fn command() -> Command {
 /// Reads the options into a request.
 pub(crate) fn request(matches: &Matches) -> Result<Request> {
     let mut words: Vec<_> = matches.all("process").map(|(_, word)| word.clone()).collect();
+    let can = matches.has("can");
+    if can && words.len() != 2 {
+        return Err(Error::refused("--can asks about two things: who would enter, and what")
+            .with_hint("nsinfo --can PID REF; `self` is nsinfo itself, with what you may do"));
+    }
+    if can && matches.has("section") {
+        return Err(Error::refused("--can has no sections").with_hint("leave out --section"));
+    }
     if words.is_empty() {
         words.push("self".into());
     }
@@ -121,6 +136,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         sections: chosen,
         how: How { mounts, json, no_enter: matches.has("no-enter") },
         versus,
+        can,
         json,
         color: match matches.maybe("color") {
             None => Color::Auto,

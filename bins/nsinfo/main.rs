@@ -2,7 +2,9 @@
 
 #![no_main]
 
+mod can;
 mod cli;
+mod last;
 mod page;
 mod sections;
 mod subject;
@@ -16,6 +18,7 @@ use common::error::Error;
 use common::ns::initial::inhabitant;
 use common::ns::refer::{self, Sight};
 use common::proc::{Proc, Task};
+use can::Can;
 use common::sys::terminal_columns;
 use common::text::Charset;
 use common::tool::json::Value;
@@ -33,6 +36,18 @@ fn run(request: Request) -> anyhow::Result<u8> {
     let proc = Proc::open(&request.proc)?;
     if let Some(other) = &request.versus {
         return compare(&proc, &request, other);
+    }
+    if let ([who, whom], true) = (&request.references[..], request.can) {
+        let can = Can::take(&proc, who, whom)?;
+        print(&match request.json {
+            true => with_schema("can", can.json()).document(),
+            false => {
+                let mut page = blank(&request);
+                can.page(&mut page);
+                page.out
+            }
+        })?;
+        return Ok(0);
     }
     let mut worlds = Vec::new();
     for reference in &request.references {
@@ -88,7 +103,11 @@ fn blank(request: &Request) -> Page {
 
 fn document(worlds: &[World]) -> String {
     let worlds = worlds.iter().map(World::json).collect();
-    Value::Object(vec![("schema", Value::Number(SCHEMA)), ("worlds", Value::List(worlds))]).document()
+    with_schema("worlds", Value::List(worlds)).document()
+}
+
+fn with_schema(key: &'static str, value: Value) -> Value {
+    Value::Object(vec![("schema", Value::Number(SCHEMA)), (key, value)])
 }
 
 fn pages(worlds: &[World], request: &Request) -> String {

@@ -1,13 +1,16 @@
 //! What is looked at: a process or thread, or a namespace, with what several sections ask of it.
 
+use std::cell::OnceCell;
+
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::fd::NsFd;
 use common::ns::initial::initial;
 use common::ns::refer::Sight;
+use common::ns::visit;
 use common::proc::idmap::IdMap;
 use common::proc::status::Status;
-use common::proc::{Proc, Task};
+use common::proc::{HostName, Proc, Task};
 
 use super::sections::mounts::View;
 
@@ -54,7 +57,12 @@ pub(crate) struct Subject<'a> {
     /// The maps of our own user namespace.
     pub(crate) our_users: Result<IdMap>,
     pub(crate) our_groups: Result<IdMap>,
+    /// See [`Subject::names`].
+    names: OnceCell<Result<Names>>,
 }
+
+/// Of the host and of the domain.
+type Names = [Result<Vec<u8>>; 2];
 
 /// An id of the process in two user namespaces; none where it has no number there, or that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +101,20 @@ impl<'a> Subject<'a> {
                 (Thing::Namespace(ns), Ok(inodes), none(), none())
             }
         };
-        Ok(Subject { proc, thing, how, us, namespaces, initial, ours, users, groups, our_users, our_groups })
+        Ok(Subject {
+            proc,
+            thing,
+            how,
+            us,
+            namespaces,
+            initial,
+            ours,
+            users,
+            groups,
+            our_users,
+            our_groups,
+            names: OnceCell::new(),
+        })
     }
 
     /// The process, where it is one.
@@ -120,6 +141,33 @@ impl<'a> Subject<'a> {
     /// Is its namespace of this kind the same as in `others`? None where one of them is not known.
     pub(crate) fn shares(&self, kind: Kind, others: &Result<KindMap<u64>>) -> Option<bool> {
         same(of(&self.namespaces, kind), of(others, kind))
+    }
+
+    /// Our own names of the host and the domain if it has them too, else those inside its uts namespace; asked once.
+    pub(crate) fn names(&self) -> Result<Names> {
+        self.names.get_or_init(|| self.ask_names()).clone()
+    }
+
+    fn ask_names(&self) -> Result<Names> {
+        self.namespaces.as_ref().map_err(Error::clone)?;
+        let files = || [self.proc.host_name(), self.proc.domain_name()];
+        if self.shares(Kind::Uts, &self.ours) == Some(true) {
+            return Ok(files().map(|file| file.and_then(HostName::read)));
+        }
+        if self.how.no_enter {
+            return Err(Error::refused("not entered, as --no-enter says"));
+        }
+        let [host, domain] = files();
+        let (host, domain) = (host?, domain?);
+        // No name holds a zero byte.
+        let look = || Ok([host.read()?, domain.read()?].join(&0));
+        let seen = match &self.thing {
+            Thing::Process(process) => visit::inside_of(&process.task, Kind::Uts, "host name", look),
+            Thing::Namespace(ns) => visit::inside(ns, "host name", look),
+        }?;
+        let mut names = seen.split(|&b| b == 0).map(<[u8]>::to_vec);
+        let mut next = || Ok(names.next().unwrap_or_default());
+        Ok([next(), next()])
     }
 
     /// By which its user ids are told.

@@ -3,6 +3,7 @@
 use common::error::{Error, Result};
 use common::tool::json::Value;
 
+use super::last::Last;
 use super::page::Page;
 use super::sections::{Part, SECTIONS, Section};
 use super::subject::{Subject, Thing};
@@ -10,6 +11,8 @@ use super::subject::{Subject, Thing};
 /// Plain data: nothing in it asks the kernel.
 pub(crate) struct World {
     pub(crate) parts: Vec<(&'static Section, Box<dyn Part>)>,
+    /// What to do next; not where only some sections are asked for.
+    pub(crate) last: Option<Last>,
 }
 
 impl World {
@@ -22,9 +25,10 @@ impl World {
         let chosen = SECTIONS.iter().filter(tells);
         let chosen = chosen.filter(|row| asked.is_empty() || asked.iter().any(|one| one.name == row.name));
         let parts = chosen.map(|section| (section, (section.take)(subject))).collect();
+        let last = if asked.is_empty() { Last::take(subject) } else { None };
         // That this can still be asked says that it was there all the time.
         subject.is_there()?;
-        Ok(World { parts })
+        Ok(World { parts, last })
     }
 
     /// For people.
@@ -32,6 +36,9 @@ impl World {
         for (section, part) in &self.parts {
             page.heading(section.name);
             part.page(page);
+        }
+        if let Some(last) = &self.last {
+            last.page(page);
         }
     }
 
@@ -42,6 +49,9 @@ impl World {
         let missing = self.parts.iter().flat_map(|(section, part)| {
             part.missing().into_iter().map(|(key, error)| reason(section.name, key, error))
         });
+        if let Some(last) = &self.last {
+            members.extend([("enter", last.enter_json()), ("recreate", last.recreate_json())]);
+        }
         members.push(("unreadable", Value::List(missing.collect())));
         Value::Object(members)
     }

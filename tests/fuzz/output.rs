@@ -482,7 +482,7 @@ pub(super) fn page(bytes: &[u8]) {
     let parts = all
         .into_iter()
         .map(|(name, part)| (SECTIONS.iter().find(|section| section.name == name).expect("a section"), part));
-    let world = World { parts: parts.collect() };
+    let world = World { parts: parts.collect(), last: None };
     for charset in CHARSETS {
         let mut page = Page::new(charset, bit(3).then_some(80), false);
         page.title(command);

@@ -6,6 +6,7 @@ pub mod fd;
 pub mod initial;
 pub mod inside;
 pub mod join;
+pub mod may;
 mod netnsid;
 pub mod network;
 pub mod outside;
