@@ -48,6 +48,7 @@ fn options() -> Vec<Opt> {
                 names(SECTIONS.iter().map(|row| row.name))
             )
         }),
+        switch(None, "count", "Count the processes that share its namespaces: needs a look at all processes"),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -86,7 +87,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         references,
         words: words.into_iter().map(OsString::into_vec).collect(),
         sections: matches.value("section").map_or(Ok(Vec::new()), sections)?,
-        how: How::default(),
+        how: How { count: matches.has("count") },
         json: matches.has("json"),
         color: match matches.maybe("color") {
             None => Color::Auto,

@@ -11,7 +11,7 @@ mod world;
 use std::io::IsTerminal;
 
 use cli::{Request, TOOL};
-use common::ns::refer;
+use common::ns::refer::{self, Ref};
 use common::proc::Proc;
 use common::sys::terminal_columns;
 use common::text::Charset;
@@ -30,14 +30,27 @@ fn run(request: Request) -> anyhow::Result<u8> {
     let proc = Proc::open(&request.proc)?;
     let mut worlds = Vec::new();
     for reference in &request.references {
-        let subject = Subject::new(&proc, refer::look(&proc, reference)?, request.how)?;
-        worlds.push(World::take(&subject, &request.sections)?);
+        worlds.push(world(&proc, reference, &request)?);
     }
     print(&match request.json {
         true => document(&worlds),
         false => pages(&worlds, &request),
     })?;
     Ok(0)
+}
+
+/// The world of one thing. Who stands for others can end under our eyes, and the next one is asked: a process in a
+/// namespace, the thread of a process whose leader has ended.
+fn world(proc: &Proc, reference: &Ref, request: &Request) -> anyhow::Result<World> {
+    let mut tries = 5;
+    loop {
+        let subject = Subject::new(proc, refer::look(proc, reference)?, request.how)?;
+        tries -= 1;
+        match World::take(&subject, &request.sections) {
+            Err(e) if e.is_gone() && tries > 0 && subject.has_a_stand_in() => {}
+            world => return Ok(world?),
+        }
+    }
 }
 
 fn document(worlds: &[World]) -> String {

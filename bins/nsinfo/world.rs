@@ -4,7 +4,7 @@ use common::error::{Error, Result};
 use common::tool::json::Value;
 
 use crate::page::Page;
-use crate::sections::{Part, SECTIONS, Section};
+use crate::sections::{Part, SECTIONS, Section, namespace};
 use crate::subject::{Subject, Thing};
 
 /// Plain data: nothing in it asks the kernel.
@@ -13,11 +13,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Reads those of the sections that are asked for. An error if the process ends meanwhile.
+    /// Reads those of the sections that are asked for. An error if the process, or the one by which a namespace is
+    /// read, ends meanwhile.
     pub(crate) fn take(subject: &Subject<'_>, asked: &[&'static Section]) -> Result<World> {
         let tells = |section: &&Section| match &subject.thing {
-            Thing::Process(_) => true,
-            Thing::Namespace(ns) => section.kind == Some(ns.kind),
+            Thing::Process(_) => section.name != namespace::NAME,
+            Thing::Namespace(place) => section.name == namespace::NAME || section.kind == Some(place.ns.kind),
         };
         let chosen = SECTIONS.iter().filter(tells);
         let chosen = chosen.filter(|row| asked.is_empty() || asked.iter().any(|one| one.name == row.name));
