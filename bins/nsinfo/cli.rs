@@ -25,14 +25,26 @@ pub(crate) const TOOL: Tool = Tool {
     parts: || SECTIONS.iter().map(|section| (section.name, section.help)).collect(),
 };
 
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A page for each thing.
+    Worlds,
+    /// The machine.
+    System,
+    /// All namespaces, or the branches of the things that were named.
+    Tree,
+}
+
 /// What was asked.
 pub(crate) struct Request {
-    /// What is looked at, at least one thing, and the words that named it.
+    /// What is looked at, and the words that named it: for pages at least one thing.
     pub(crate) references: Vec<Ref>,
     pub(crate) words: Vec<Vec<u8>>,
     /// Only these sections; all if there are none.
     pub(crate) sections: Vec<&'static Section>,
     pub(crate) how: How,
+    pub(crate) mode: Mode,
     pub(crate) json: bool,
     pub(crate) color: Color,
     /// Where to read.
@@ -49,6 +61,10 @@ fn options() -> Vec<Opt> {
             )
         }),
         switch(None, "count", "Count the processes that share its namespaces: needs a look at all processes"),
+        switch(None, "system", "Show what this kernel and its settings offer, and what we may do")
+            .conflicts(&["section", "count", "tree", "proc", "process"]),
+        switch(None, "tree", "Show user and pid namespaces as a tree with processes; with REF only its branch")
+            .conflicts(&["section", "count"]),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -79,7 +95,12 @@ fn command() -> Command {
 /// Reads the options into a request.
 pub(crate) fn request(matches: &Matches) -> Result<Request> {
     let mut words: Vec<_> = matches.all("process").map(|(_, word)| word.clone()).collect();
-    if words.is_empty() {
+    let mode = match (matches.has("system"), matches.has("tree")) {
+        (true, _) => Mode::System,
+        (_, true) => Mode::Tree,
+        _ => Mode::Worlds,
+    };
+    if words.is_empty() && mode == Mode::Worlds {
         words.push("self".into());
     }
     let references = words.iter().map(|word| Ref::parse(word)).collect::<Result<_>>()?;
@@ -88,6 +109,7 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         words: words.into_iter().map(OsString::into_vec).collect(),
         sections: matches.value("section").map_or(Ok(Vec::new()), sections)?,
         how: How { count: matches.has("count") },
+        mode,
         json: matches.has("json"),
         color: match matches.maybe("color") {
             None => Color::Auto,

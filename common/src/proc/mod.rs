@@ -17,6 +17,7 @@ pub mod mapping;
 pub mod mounts;
 pub mod oom;
 pub mod place;
+pub mod settings;
 pub mod stat;
 pub mod status;
 pub mod subids;
