@@ -63,8 +63,12 @@ fn options() -> Vec<Opt> {
         switch(None, "count", "Count the processes that share its namespaces: needs a look at all processes"),
         switch(None, "system", "Show what this kernel and its settings offer, and what we may do")
             .conflicts(&["section", "count", "tree", "proc", "process"]),
-        switch(None, "tree", "Show user and pid namespaces as a tree with processes; with REF only its branch")
-            .conflicts(&["section", "count"]),
+        switch(
+            None,
+            "tree",
+            "Show user and pid namespaces as a tree with processes; with REF only its branch",
+        )
+        .conflicts(&["section", "count"]),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));

@@ -45,6 +45,9 @@ const SYSCTLS: &[Sysctl] = &[
     Sysctl { name: "net/ipv4/ip_unprivileged_port_start", what: "ports below are for root", restricts: |_| false },
 ];
 
+/// A sysctl and its value; none where the kernel has no such.
+type Setting = (&'static Sysctl, Result<Option<Vec<u8>>>);
+
 /// All that is told.
 pub(crate) struct System {
     kernel: Result<Kernel>,
@@ -56,7 +59,7 @@ pub(crate) struct System {
     /// How many of a kind a user may make, in our user namespace.
     limits: Vec<(Kind, Result<Option<Vec<u8>>>)>,
     making: Result<KindMap<Making>>,
-    sysctls: Vec<(&'static Sysctl, Result<Option<Vec<u8>>>)>,
+    sysctls: Vec<Setting>,
     /// The security modules, with commas.
     modules: Result<Option<Vec<u8>>>,
     /// `1` where SELinux enforces its rules, `0` where it only logs; none where it is not active.
@@ -184,9 +187,9 @@ const KINDS: &[Column<System, Kind>] = &[
 ];
 
 #[rustfmt::skip]
-const SETTINGS: &[Column<(), (&'static Sysctl, Result<Option<Vec<u8>>>)>] = &[
+const SETTINGS: &[Column<(), Setting>] = &[
     Column { name: "SETTING", help: "", shape: Shape::Text, cell: |_, (sysctl, _)| Cell::text(Some(short(sysctl.name))) },
-    Column { name: "VALUE", help: "", shape: Shape::Right, cell: |_, (_, value)| Cell::text(Some(match value { Ok(Some(value)) => value.clone(), Ok(None) => b"-".to_vec(), Err(e) => e.reason().into() })) },
+    Column { name: "VALUE", help: "", shape: Shape::Right, cell: |_, (_, value)| Cell::text(Some(match value { Ok(Some(value)) => value.clone(), Ok(None) => Vec::new(), Err(e) => e.reason().into() })) },
     Column { name: "MEANING", help: "", shape: Shape::LongText, cell: |_, (sysctl, _)| Cell::text(Some(sysctl.what)) },
 ];
 
@@ -269,21 +272,28 @@ impl System {
             page.remark(&format!("whether they can be made is {}", not_readable(e)));
         }
         page.heading("settings");
-        let restricts = |(sysctl, value): &(&Sysctl, Result<Option<Vec<u8>>>)| match value {
+        let restricts = |(sysctl, value): &Setting| match value {
             Ok(Some(value)) if (sysctl.restricts)(value) => Paint::Alarm,
-            Ok(Some(_)) => Paint::Plain,
-            _ => Paint::Dim,
+            _ => Paint::Plain,
         };
-        page.table(SETTINGS, &(), &self.sysctls, restricts);
+        let is_there = |(_, value): &&Setting| !matches!(value, Ok(None));
+        let there: Vec<_> = self.sysctls.iter().filter(is_there).cloned().collect();
+        page.table(SETTINGS, &(), &there, restricts);
+        let absent = self.sysctls.iter().filter(|setting| !is_there(setting));
+        let absent: Vec<_> = absent.map(|(sysctl, _)| short(sysctl.name)).collect();
+        if !absent.is_empty() {
+            wrapped(page, "not there", &absent.join(" "));
+        }
         self.modules_page(page);
         page.heading("control groups");
-        match self.layout() {
-            Some(layout) => page.line("layout", layout),
-            None => {}
+        if let Some(layout) = self.layout() {
+            page.line("layout", layout);
         }
         page.table_or_why(HIERARCHIES, &(), self.hierarchies.as_deref());
         match &self.group_kill {
-            Ok(Some(has)) => page.line("cgroup.kill", if *has { "yes (Linux 5.14)" } else { "no (Linux 5.14)" }),
+            Ok(Some(has)) => {
+                page.line("cgroup.kill", if *has { "yes (Linux 5.14)" } else { "no (Linux 5.14)" })
+            }
             Ok(None) => page.line("cgroup.kill", "unknown: there is no group of version 2 to be asked"),
             Err(e) => page.missing("cgroup.kill", e),
         }
@@ -294,12 +304,16 @@ impl System {
 
     fn modules_page(&self, page: &mut Page) {
         page.heading("security modules");
-        let shown = |page: &Page, value: &Result<Option<Vec<u8>>>, absent: &str, say: &dyn Fn(&[u8]) -> Option<&'static str>| match value {
+        let shown = |page: &Page,
+                     value: &Result<Option<Vec<u8>>>,
+                     absent: &str,
+                     say: &dyn Fn(&[u8]) -> Option<&'static str>| match value {
             Ok(Some(value)) => say(value).map_or_else(|| page.show(value), str::to_string),
             Ok(None) => absent.to_string(),
             Err(e) => not_readable(e),
         };
-        let modules = shown(page, &self.modules, "not told: securityfs is not mounted, or has no list", &|_| None);
+        let modules =
+            shown(page, &self.modules, "not told: securityfs is not mounted, or has no list", &|_| None);
         page.line("modules", &modules);
         let words: &dyn Fn(&[u8]) -> Option<&'static str> = &|value| match value {
             b"1" => Some("enforcing"),
@@ -314,8 +328,7 @@ impl System {
         page.line("AppArmor", &apparmor);
         match &self.hides {
             Ok(words) if words.is_empty() => page.line("/proc", "hides nothing"),
-            Ok(words) => page.line("/proc", &format!("mounted with {}", page.show(words.join(&b','))),
-            ),
+            Ok(words) => page.line("/proc", &format!("mounted with {}", page.show(words.join(&b',')))),
             Err(e) => page.missing("/proc", e),
         }
     }
@@ -339,13 +352,22 @@ impl System {
                     let spelled = set.map_or("not told".to_string(), |set| self.spelled(set));
                     wrapped(page, label, &spelled);
                 }
-                let told = |is: Option<bool>| is.map_or("not told", |is| if is { "yes" } else { "no" });
-                page.line("no new privs", &format!(" {}", told(rights.no_new_privs)));
-                page.line("seccomp", match rights.filtered {
-                    Some(true) => "a filter looks at our system calls",
-                    Some(false) => "no filter",
-                    None => "not told",
-                });
+                page.line(
+                    "new rights",
+                    match rights.no_new_privs {
+                        Some(true) => "never, by no program (no_new_privs)",
+                        Some(false) => "by programs that give some (no no_new_privs)",
+                        None => "not told",
+                    },
+                );
+                page.line(
+                    "seccomp",
+                    match rights.filtered {
+                        Some(true) => "a filter looks at our system calls",
+                        Some(false) => "no filter",
+                        None => "not told",
+                    },
+                );
             }
             Err(e) => page.missing("rights", e),
         }
@@ -363,9 +385,14 @@ impl System {
                 }
             };
             page.line(helper.name, &program);
-            let range = |ids: &Subids| format!("{}-{}", ids.start, u64::from(ids.start) + u64::from(ids.count) - 1);
+            let range =
+                |ids: &Subids| format!("{}-{}", ids.start, u64::from(ids.start) + u64::from(ids.count) - 1);
             let ranges: Vec<_> = helper.subids.iter().map(range).collect();
-            let subids = if ranges.is_empty() { "no ids to map".into() } else { format!("may map {}", ranges.join(", ")) };
+            let subids = if ranges.is_empty() {
+                "no ids to map".into()
+            } else {
+                format!("may map {}", ranges.join(", "))
+            };
             page.line("", &subids);
         }
     }
@@ -378,7 +405,9 @@ impl System {
         match (has, lacks) {
             (0, _) => "none".into(),
             (_, 0) => "all".into(),
-            _ if lacks.count_ones() < has.count_ones() => format!("all but {}", capability_names(lacks).replace(',', " ")),
+            _ if lacks.count_ones() < has.count_ones() => {
+                format!("all but {}", capability_names(lacks).replace(',', " "))
+            }
             _ => capability_names(has).replace(',', " "),
         }
     }
@@ -417,31 +446,51 @@ impl System {
         failed("rights.gid_map", self.groups.as_ref().err());
         Value::Object(vec![
             ("nskit", text(env!("CARGO_PKG_VERSION"))),
-            ("kernel", or_null(&self.kernel, |kernel| {
-                Value::Object(vec![
-                    ("release", text(kernel.release.as_slice())),
-                    ("version", text(kernel.version.as_slice())),
-                    ("machine", text(kernel.machine.as_slice())),
-                    ("boot_id", value(&self.boot)),
-                ])
-            })),
+            (
+                "kernel",
+                or_null(&self.kernel, |kernel| {
+                    Value::Object(vec![
+                        ("release", text(kernel.release.as_slice())),
+                        ("version", text(kernel.version.as_slice())),
+                        ("machine", text(kernel.machine.as_slice())),
+                        ("boot_id", value(&self.boot)),
+                    ])
+                }),
+            ),
             ("types", Value::Object(Kind::all().map(|kind| (kind.name(), self.kind_json(kind))).collect())),
-            ("settings", list(&self.sysctls, |(sysctl, held)| {
-                let restricts = held.as_ref().ok().and_then(Option::as_ref).map(|value| (sysctl.restricts)(value));
-                Value::Object(vec![("name", text(short(sysctl.name))), ("value", value(held)), ("restricts", yes(restricts))])
-            })),
-            ("security", Value::Object(vec![
-                ("modules", value(&self.modules)),
-                ("selinux", value(&self.selinux)),
-                ("apparmor", value(&self.apparmor)),
-                ("proc_options", or_null(&self.hides, |words| text(words.join(&b',')))),
-            ])),
-            ("cgroups", Value::Object(vec![
-                ("layout", self.layout().map_or(Value::Null, text)),
-                ("kill", self.group_kill.as_ref().map_or(Value::Null, |has| yes(*has))),
-                ("hierarchies", or_null(&self.hierarchies, |all| list(all, hierarchy_json))),
-            ])),
-            ("features", or_null(&self.features, |all| list(all, |(feature, answer)| feature_json(feature, *answer)))),
+            (
+                "settings",
+                list(&self.sysctls, |(sysctl, held)| {
+                    let restricts =
+                        held.as_ref().ok().and_then(Option::as_ref).map(|value| (sysctl.restricts)(value));
+                    Value::Object(vec![
+                        ("name", text(short(sysctl.name))),
+                        ("value", value(held)),
+                        ("restricts", yes(restricts)),
+                    ])
+                }),
+            ),
+            (
+                "security",
+                Value::Object(vec![
+                    ("modules", value(&self.modules)),
+                    ("selinux", value(&self.selinux)),
+                    ("apparmor", value(&self.apparmor)),
+                    ("proc_options", or_null(&self.hides, |words| text(words.join(&b',')))),
+                ]),
+            ),
+            (
+                "cgroups",
+                Value::Object(vec![
+                    ("layout", self.layout().map_or(Value::Null, text)),
+                    ("kill", self.group_kill.as_ref().map_or(Value::Null, |has| yes(*has))),
+                    ("hierarchies", or_null(&self.hierarchies, |all| list(all, hierarchy_json))),
+                ]),
+            ),
+            (
+                "features",
+                or_null(&self.features, |all| list(all, |(feature, answer)| feature_json(feature, *answer))),
+            ),
             ("rights", self.rights_json()),
             ("helpers", list(&self.helpers, helper_json)),
             ("unreadable", Value::List(unreadable)),
@@ -467,10 +516,16 @@ impl System {
     fn rights_json(&self) -> Value {
         let rights = self.rights.as_ref().ok();
         let set = |of: fn(&Rights) -> Option<u64>| {
-            let names = |set: u64| (0..u64::BITS).filter(|bit| set >> bit & 1 == 1).map(|bit| text(capability_names(1 << bit))).collect();
+            let names = |set: u64| {
+                (0..u64::BITS)
+                    .filter(|bit| set >> bit & 1 == 1)
+                    .map(|bit| text(capability_names(1 << bit)))
+                    .collect()
+            };
             rights.and_then(of).map_or(Value::Null, |set| Value::List(names(set)))
         };
-        let map = |map: &Result<IdMap>| or_null(map, |map| list(&map.ranges, crate::sections::user::range_json));
+        let map =
+            |map: &Result<IdMap>| or_null(map, |map| list(&map.ranges, crate::sections::user::range_json));
         let user = of(&self.ours, Kind::User);
         Value::Object(vec![
             ("uid", Value::Number(self.ids.0.into())),
@@ -548,7 +603,10 @@ fn helper_json(helper: &Helper) -> Value {
     let program = helper.program.as_ref();
     let path = program.map(|program| std::os::unix::ffi::OsStrExt::as_bytes(program.path.as_os_str()));
     let range = |ids: &Subids| {
-        Value::Object(vec![("start", Value::Number(ids.start.into())), ("count", Value::Number(ids.count.into()))])
+        Value::Object(vec![
+            ("start", Value::Number(ids.start.into())),
+            ("count", Value::Number(ids.count.into())),
+        ])
     };
     Value::Object(vec![
         ("name", text(helper.name)),

@@ -65,7 +65,10 @@ enum Node {
     /// So many threads of the kernel.
     Kernel(usize),
     /// A pid namespace; in the branch of a user namespace that does not own it, if `foreign`.
-    Pid { ino: u64, foreign: bool },
+    Pid {
+        ino: u64,
+        foreign: bool,
+    },
     User(u64),
     /// Stands for the namespaces above that we may not see.
     Above,
@@ -98,15 +101,7 @@ impl Tree {
             }
         }
         let ours = proc.this().and_then(|us| us.namespaces(KindSet::all()));
-        let tree = Tree {
-            processes,
-            snapshot,
-            maps,
-            initial: initial(proc),
-            ours,
-            hidden,
-            wanted,
-        };
+        let tree = Tree { processes, snapshot, maps, initial: initial(proc), ours, hidden, wanted };
         if let Some(missing) = tree.wanted.iter().find(|wanted| !tree.knows(**wanted)) {
             return Err(Error::refused(match missing {
                 Wanted::Process(pid) => format!("process {pid} does not show in which namespaces it is"),
@@ -201,16 +196,14 @@ impl Tree {
         // Where each process goes: below the branch of its user namespace, and there of its pid namespace.
         let mut places: Vec<(usize, (u64, u64))> = Vec::new();
         let mut of_kernel: BTreeMap<(u64, u64), usize> = BTreeMap::new();
-        for (at, process) in self.processes.iter().enumerate() {
-            let place = (process.user, process.within);
-            match process.of_kernel && !self.is_wanted(Node::Process(at)) {
-                true => *of_kernel.entry(place).or_default() += 1,
-                false => places.push((drawn.add(Node::Process(at)), place)),
-            }
-        }
+        let is_counted = |at: usize| self.processes[at].of_kernel && !self.is_wanted(Node::Process(at));
+        let place = |at: usize| (self.processes[at].user, self.processes[at].within);
+        let (counted, named): (Vec<_>, Vec<_>) = (0..self.processes.len()).partition(|at| is_counted(*at));
+        counted.into_iter().for_each(|at| *of_kernel.entry(place(at)).or_default() += 1);
         for (place, count) in of_kernel {
             places.push((drawn.add(Node::Kernel(count)), place));
         }
+        places.extend(named.into_iter().map(|at| (drawn.add(Node::Process(at)), place(at))));
         let mut branches: BTreeMap<(u64, u64), usize> = BTreeMap::new();
         for ns in self.of_kind(Kind::Pid) {
             // Where the owner is out of our sight, so is the branch.
@@ -218,11 +211,8 @@ impl Tree {
             branches.insert((ns.owner.unwrap_or(0), ns.id.ino), node);
         }
         for (at, (user, within)) in places {
-            let owner = self.owner(within).unwrap_or(0);
             let foreign = Node::Pid { ino: within, foreign: true };
-            // What nobody may see cannot be told apart from what it stands in.
-            let key = if owner == 0 && self.is_topmost(user) { (0, within) } else { (user, within) };
-            let branch = *branches.entry(key).or_insert_with(|| drawn.add(foreign));
+            let branch = *branches.entry((user, within)).or_insert_with(|| drawn.add(foreign));
             drawn.parents[at] = Some(branch);
         }
         let users: BTreeMap<u64, usize> =
@@ -249,12 +239,6 @@ impl Tree {
             };
         }
         drawn
-    }
-
-    /// Is nothing above this user namespace that we see?
-    fn is_topmost(&self, user: u64) -> bool {
-        let above = |ns: &Namespace| ns.parent.or(ns.owner);
-        self.snapshot.namespace(user).and_then(above).is_none()
     }
 
     /// The lines in the order of the tree, each with its depth: where something is wanted, it, what leads to it, and what is
@@ -364,9 +348,9 @@ impl Tree {
         match self.hidden {
             0 => {}
             1 => page.out.push_str("not shown: 1 process that does not show its namespaces to us\n"),
-            count => page.out.push_str(&format!(
-                "not shown: {count} processes that do not show their namespaces to us\n"
-            )),
+            count => page
+                .out
+                .push_str(&format!("not shown: {count} processes that do not show their namespaces to us\n")),
         }
     }
 
@@ -451,12 +435,8 @@ impl Tree {
     }
 }
 
-const LINE: Column<Tree, Node> = Column {
-    name: "",
-    help: "",
-    shape: Shape::LongText,
-    cell: |tree, node| Cell::Text(tree.spelled(*node)),
-};
+const LINE: Column<Tree, Node> =
+    Column { name: "", help: "", shape: Shape::LongText, cell: |tree, node| Cell::Text(tree.spelled(*node)) };
 
 /// The first ranges of a map, in few words.
 fn short(ranges: &[Range]) -> String {

@@ -178,7 +178,12 @@ impl Part for Told {
             ("id", Value::number(self.id)),
             ("initial", yes(self.initial)),
             ("ours", yes(self.ours)),
-            ("creator", self.creator.as_ref().map_or(Value::Null, |uid| super::or_null(uid, |uid| Value::Number((*uid).into())))),
+            (
+                "creator",
+                self.creator
+                    .as_ref()
+                    .map_or(Value::Null, |uid| super::or_null(uid, |uid| Value::Number((*uid).into()))),
+            ),
             ("owners", chain(&self.owners)),
             ("parents", self.parents.as_ref().map_or(Value::Null, chain)),
             ("processes", Value::Number(self.processes as u64)),

@@ -123,7 +123,9 @@ impl Namespaces {
     /// The columns that have something to say.
     fn columns(&self) -> Vec<Column<Namespaces, Kind>> {
         let has_parent = self.parent.as_ref().is_some_and(Result::is_ok);
-        let any = |tells: &dyn Fn(Opened) -> bool| Kind::all().filter_map(|kind| self.opened(kind)).any(|opened| tells(opened));
+        let any = |tells: &dyn Fn(Opened) -> bool| {
+            Kind::all().filter_map(|kind| self.opened(kind)).any(|opened| tells(opened))
+        };
         let shown = |name: &str| match name {
             "ID" => any(&|opened| opened.id.is_some()),
             "PARENT" => has_parent,
@@ -150,12 +152,7 @@ fn of_parent(subject: &Subject<'_>, task: &Task) -> Option<Result<KindMap<u64>>>
 }
 
 /// Those of its children to come that are others than its own.
-fn coming(
-    subject: &Subject<'_>,
-    task: &Task,
-    inodes: &KindMap<u64>,
-    has_ended: bool,
-) -> Vec<(Kind, Coming)> {
+fn coming(subject: &Subject<'_>, task: &Task, inodes: &KindMap<u64>, has_ended: bool) -> Vec<(Kind, Coming)> {
     let kinds = Kind::all().filter(|kind| kind.row().for_children.is_some() && inodes[*kind] != 0);
     let kinds: KindSet = kinds.collect();
     let links = task.for_children(kinds);

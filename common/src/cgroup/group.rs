@@ -108,12 +108,10 @@ impl Group {
     /// May we make groups below it, and move processes there, as far as its files say so? Source: "Delegation",
     /// cgroup-v2.rst.
     pub fn is_delegated(&self) -> Result<bool> {
-        let may = |file: &str| {
-            match faccessat(&self.dir, file, AccessFlags::W_OK, AtFlags::AT_EACCESS) {
-                Ok(()) => Ok(true),
-                Err(Errno::EACCES | Errno::EROFS | Errno::EPERM) => Ok(false),
-                Err(e) => Err(Error::sys("access", self.file(file), e)),
-            }
+        let may = |file: &str| match faccessat(&self.dir, file, AccessFlags::W_OK, AtFlags::AT_EACCESS) {
+            Ok(()) => Ok(true),
+            Err(Errno::EACCES | Errno::EROFS | Errno::EPERM) => Ok(false),
+            Err(e) => Err(Error::sys("access", self.file(file), e)),
         };
         Ok(may(".")? && may("cgroup.procs")?)
     }

@@ -108,8 +108,10 @@ pub fn program(name: &str) -> Option<Program> {
             return None;
         }
         // Attributes are not for those who only hold the path.
-        let readable = std::fs::OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path);
-        let capabilities = readable.ok().and_then(|file| sys::attribute(&file, c"security.capability").ok()?);
+        let readable =
+            std::fs::OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path);
+        let capabilities =
+            readable.ok().and_then(|file| sys::attribute(&file, c"security.capability").ok()?);
         Some(Program {
             path,
             as_root: stat.st_uid == 0 && is(libc::S_ISUID),

@@ -55,8 +55,7 @@ pub fn has_clone_into_group(no_group: impl AsFd) -> Result<()> {
     arguments[0] = CLONE_INTO_CGROUP;
     arguments[10] = no_group.as_fd().as_raw_fd() as u64;
     // SAFETY: the structure is only read and outlives the call, which makes no process: the file is no group.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
     if answer == 0 {
         // The call lied, and we are a child that nobody wants.
         // SAFETY: ends this process at once.
@@ -81,8 +80,7 @@ pub fn has_pidfd_info(pidfd: impl AsFd) -> Result<()> {
     const PIDFD_GET_INFO: libc::c_ulong = 0xc040_ff0b;
     let mut info = [0u64; 8];
     // SAFETY: the request reads the mask and writes at most 64 bytes through the pointer, which outlives the call.
-    let answer =
-        unsafe { libc::ioctl(pidfd.as_fd().as_raw_fd(), PIDFD_GET_INFO as _, info.as_mut_ptr()) };
+    let answer = unsafe { libc::ioctl(pidfd.as_fd().as_raw_fd(), PIDFD_GET_INFO as _, info.as_mut_ptr()) };
     Errno::result(answer).map(drop)
 }
 
