@@ -11,8 +11,8 @@ use common::tool::args::{Dialect, Matches, Opt, named, operands, optional, switc
 use common::tool::paint::{COLORS, Color};
 use common::tool::{LISTER, Tool};
 
-use crate::sections::{SECTIONS, Section};
-use crate::subject::How;
+use super::sections::{SECTIONS, Section};
+use super::subject::How;
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {

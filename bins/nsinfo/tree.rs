@@ -1,5 +1,6 @@
 //! `--tree`: user namespaces below each other, in each the pid namespaces that it owns, and in those the processes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::error::{Error, Result, or_none};
@@ -95,9 +96,9 @@ impl Tree {
         processes.retain(|process| is_there(process.user) && is_there(process.within));
         let mut maps = BTreeMap::new();
         for process in &processes {
-            if !maps.contains_key(&process.user) {
+            if let Entry::Vacant(place) = maps.entry(process.user) {
                 let map = proc.task(process.pid).and_then(|task| IdMap::of_users(&task));
-                or_none(map.map(Some))?.map(|map| maps.insert(process.user, map));
+                or_none(map.map(Some))?.map(|map| place.insert(map));
             }
         }
         let ours = proc.this().and_then(|us| us.namespaces(KindSet::all()));

@@ -3,9 +3,9 @@
 use common::error::{Error, Result};
 use common::tool::json::Value;
 
-use crate::page::Page;
-use crate::sections::{Part, SECTIONS, Section, namespace};
-use crate::subject::{Subject, Thing};
+use super::page::Page;
+use super::sections::{Part, SECTIONS, Section, namespace};
+use super::subject::{Subject, Thing};
 
 /// Plain data: nothing in it asks the kernel.
 pub(crate) struct World {

@@ -10,9 +10,9 @@ use common::proc::groups::Line;
 use common::tool::json::Value;
 use common::tool::table::{Cell, Column, Shape};
 
+use super::super::page::Page;
+use super::super::subject::Subject;
 use super::{Part, list, or_null, text};
-use crate::page::Page;
-use crate::subject::Subject;
 
 /// The facts.
 pub(crate) struct Cgroups {

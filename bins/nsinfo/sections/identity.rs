@@ -8,9 +8,9 @@ use common::proc::status::{Ids, Status};
 use common::proc::{Proc, Target, Task};
 use common::tool::json::Value;
 
+use super::super::page::Page;
+use super::super::subject::{Id, Life, Subject};
 use super::{Part, list, missing, or_null, text};
-use crate::page::Page;
-use crate::subject::{Id, Life, Subject};
 
 /// The facts.
 pub(crate) struct Identity {
@@ -101,7 +101,7 @@ impl Part for Identity {
     fn page(&self, page: &mut Page) {
         page.line("command", &page.show(&self.command));
         if let Some(e) = &self.unnamed {
-            page.line("", &format!("its arguments are {}", crate::page::not_readable(e)));
+            page.line("", &format!("its arguments are {}", super::super::page::not_readable(e)));
         }
         let pids: Vec<_> = self.pids.iter().map(i32::to_string).collect();
         match &pids[..] {

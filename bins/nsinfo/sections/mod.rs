@@ -13,8 +13,8 @@ use common::error::{Error, Result};
 use common::kind::Kind;
 use common::tool::json::Value;
 
-use crate::page::Page;
-use crate::subject::Subject;
+use super::page::Page;
+use super::subject::Subject;
 
 /// One section.
 pub(crate) struct Section {

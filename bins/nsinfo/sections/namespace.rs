@@ -11,8 +11,8 @@ use common::tool::json::Value;
 use common::tool::paint::Paint;
 
 use super::{Part, list, missing, text, yes};
-use crate::page::Page;
-use crate::subject::{Subject, of, same};
+use super::super::page::Page;
+use super::super::subject::{Subject, of, same};
 
 /// The name of this section, which only such a namespace has.
 pub(crate) const NAME: &str = "namespace";

@@ -9,9 +9,9 @@ use common::tool::json::Value;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
+use super::super::page::{Page, not_readable};
+use super::super::subject::{Life, Subject, of, same};
 use super::{Part, missing, yes};
-use crate::page::{Page, not_readable};
-use crate::subject::{Life, Subject, of, same};
 
 /// The facts.
 pub(crate) struct Namespaces {
@@ -124,12 +124,12 @@ impl Namespaces {
     fn columns(&self) -> Vec<Column<Namespaces, Kind>> {
         let has_parent = self.parent.as_ref().is_some_and(Result::is_ok);
         let any = |tells: &dyn Fn(Opened) -> bool| {
-            Kind::all().filter_map(|kind| self.opened(kind)).any(|opened| tells(opened))
+            Kind::all().filter_map(|kind| self.opened(kind)).any(tells)
         };
         let shown = |name: &str| match name {
-            "ID" => any(&|opened| opened.id.is_some()),
+            "ID" => any(|opened| opened.id.is_some()),
             "PARENT" => has_parent,
-            "OWNER" => any(&|opened| opened.owner.is_some()),
+            "OWNER" => any(|opened| opened.owner.is_some()),
             "PROCS" => matches!(self.counts, Some(Ok(_))),
             _ => true,
         };

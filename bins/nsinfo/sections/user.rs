@@ -4,9 +4,9 @@ use common::error::{Error, Result};
 use common::proc::idmap::{self, IdMap, Range};
 use common::tool::json::Value;
 
+use super::super::page::{Page, not_readable};
+use super::super::subject::Subject;
 use super::{Part, list, missing, or_null, text};
-use crate::page::{Page, not_readable};
-use crate::subject::Subject;
 
 /// The facts.
 pub(crate) struct User {

@@ -5,9 +5,9 @@ use common::kind::Kind;
 use common::ns::visit;
 use common::tool::json::Value;
 
+use super::super::page::Page;
+use super::super::subject::Subject;
 use super::{Part, missing, or_null, text};
-use crate::page::Page;
-use crate::subject::Subject;
 
 /// The facts.
 pub(crate) struct Uts {
