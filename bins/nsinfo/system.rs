@@ -17,9 +17,9 @@ use common::tool::json::Value;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
-use crate::page::{Page, not_readable};
-use crate::sections::{list, or_null, text, yes};
-use crate::subject::{of, same};
+use super::page::{Page, not_readable};
+use super::sections::{list, or_null, text, yes};
+use super::subject::{of, same};
 
 /// A sysctl that is of interest here.
 struct Sysctl {

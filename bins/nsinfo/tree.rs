@@ -15,10 +15,10 @@ use common::tool::json::Value;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
 
-use crate::page::Page;
-use crate::sections::namespace::is_initial;
-use crate::sections::{list, text, user::range_json, yes};
-use crate::subject::{of, same};
+use super::page::Page;
+use super::sections::namespace::is_initial;
+use super::sections::{list, text, user::range_json, yes};
+use super::subject::{of, same};
 
 /// So many ranges of a map are shown to people.
 const RANGES: usize = 2;
