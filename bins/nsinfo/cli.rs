@@ -36,18 +36,29 @@ pub(crate) enum Other {
     Named(Ref, Vec<u8>),
 }
 
+/// What is shown.
+pub(crate) enum Mode {
+    /// A page for each thing.
+    Worlds,
+    /// Only what differs between the thing and this one.
+    Versus(Other),
+    /// Whether the first of two may enter the second.
+    Can,
+    /// The machine.
+    System,
+    /// All namespaces, or the branches of the things that were named.
+    Tree,
+}
+
 /// What was asked.
 pub(crate) struct Request {
-    /// What is looked at, at least one thing, and the words that named it.
+    /// What is looked at, and the words that named it: for pages at least one thing.
     pub(crate) references: Vec<Ref>,
     pub(crate) words: Vec<Vec<u8>>,
     /// Only these sections; all if there are none.
     pub(crate) sections: Vec<&'static Section>,
     pub(crate) how: How,
-    /// Only what differs from this.
-    pub(crate) versus: Option<Other>,
-    /// May the first of the two enter the other?
-    pub(crate) can: bool,
+    pub(crate) mode: Mode,
     pub(crate) json: bool,
     pub(crate) color: Color,
     /// Where to read.
@@ -73,7 +84,17 @@ fn options() -> Vec<Opt> {
             None,
             "can",
             "Say whether the first of two REFs may enter the namespaces of the second, and why not",
-        ),
+        )
+        .conflicts(&["section", "mounts", "count", "system", "tree", "vs"]),
+        switch(None, "count", "Count the processes that share its namespaces: needs a look at all processes"),
+        switch(None, "system", "Show what this kernel and its settings offer, and what we may do")
+            .conflicts(&["section", "mounts", "count", "tree", "vs", "proc", "process"]),
+        switch(
+            None,
+            "tree",
+            "Show user and pid namespaces as a tree with processes; with REF only its branch",
+        )
+        .conflicts(&["section", "mounts", "count", "vs"]),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -104,20 +125,9 @@ fn command() -> Command {
 /// Reads the options into a request.
 pub(crate) fn request(matches: &Matches) -> Result<Request> {
     let mut words: Vec<_> = matches.all("process").map(|(_, word)| word.clone()).collect();
-    let can = matches.has("can");
-    if can && words.len() != 2 {
-        return Err(Error::refused("--can asks about two things: who would enter, and what")
-            .with_hint("nsinfo --can PID REF; `self` is nsinfo itself, with what you may do"));
-    }
-    if can && matches.has("section") {
-        return Err(Error::refused("--can has no sections").with_hint("leave out --section"));
-    }
-    if words.is_empty() {
+    let mode = mode(matches, words.len())?;
+    if words.is_empty() && !matches!(mode, Mode::Tree | Mode::System) {
         words.push("self".into());
-    }
-    let versus = matches.value("vs").map(other).transpose()?;
-    if versus.is_some() && words.len() > 1 {
-        return Err(Error::refused("--vs compares one thing with another, and several were named"));
     }
     let mounts = match matches.maybe("mounts") {
         None => None,
@@ -134,9 +144,8 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         references,
         words: words.into_iter().map(OsString::into_vec).collect(),
         sections: chosen,
-        how: How { mounts, json, no_enter: matches.has("no-enter") },
-        versus,
-        can,
+        how: How { mounts, json, no_enter: matches.has("no-enter"), count: matches.has("count") },
+        mode,
         json,
         color: match matches.maybe("color") {
             None => Color::Auto,
@@ -144,6 +153,26 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
             Some(Some(word)) => named(COLORS, "choice of colours", word)?,
         },
         proc: matches.value("proc").map_or("/proc".into(), PathBuf::from),
+    })
+}
+
+/// What is shown of so many things that were named.
+fn mode(matches: &Matches, named: usize) -> Result<Mode> {
+    if let Some(word) = matches.value("vs") {
+        let one = Error::refused("--vs compares one thing with another, and several were named");
+        return if named > 1 { Err(one) } else { Ok(Mode::Versus(other(word)?)) };
+    }
+    if matches.has("can") {
+        return match named {
+            2 => Ok(Mode::Can),
+            _ => Err(Error::refused("--can asks about two things: who would enter, and what")
+                .with_hint("nsinfo --can PID REF; `self` is nsinfo itself, with what you may do")),
+        };
+    }
+    Ok(match (matches.has("system"), matches.has("tree")) {
+        (true, _) => Mode::System,
+        (_, true) => Mode::Tree,
+        _ => Mode::Worlds,
     })
 }
 

@@ -8,23 +8,27 @@ mod last;
 mod page;
 mod sections;
 mod subject;
+mod system;
+mod tree;
 mod versus;
 mod world;
 
 use std::io::IsTerminal;
 
-use cli::{Other, Request, TOOL};
+use can::Can;
+use cli::{Mode, Other, Request, TOOL};
 use common::error::Error;
 use common::ns::initial::inhabitant;
-use common::ns::refer::{self, Sight};
+use common::ns::refer::{self, Ref, Sight};
 use common::proc::{Proc, Task};
-use can::Can;
 use common::sys::terminal_columns;
 use common::text::Charset;
 use common::tool::json::Value;
 use common::tool::{self, print};
 use page::Page;
 use subject::Subject;
+use system::System;
+use tree::Tree;
 use world::World;
 
 /// The version of the JSON: one more when a key changes its meaning or goes away.
@@ -34,35 +38,79 @@ common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 
 fn run(request: Request) -> anyhow::Result<u8> {
     let proc = Proc::open(&request.proc)?;
-    if let Some(other) = &request.versus {
-        return compare(&proc, &request, other);
-    }
-    if let ([who, whom], true) = (&request.references[..], request.can) {
-        let can = Can::take(&proc, who, whom)?;
-        print(&match request.json {
-            true => with_schema("can", can.json()).document(),
-            false => {
-                let mut page = blank(&request);
-                can.page(&mut page);
-                page.out
-            }
-        })?;
-        return Ok(0);
-    }
-    let mut worlds = Vec::new();
-    for reference in &request.references {
-        let subject = Subject::new(&proc, refer::look(&proc, reference)?, request.how)?;
-        worlds.push(World::take(&subject, &request.sections)?);
-    }
-    print(&match request.json {
-        true => document(&worlds),
-        false => pages(&worlds, &request),
+    print(&match &request.mode {
+        Mode::Worlds => of_worlds(&proc, &request)?,
+        Mode::Versus(other) => compared(&proc, &request, other)?,
+        Mode::Can => {
+            let can = Can::take(&proc, &request.references[0], &request.references[1])?;
+            told(&request, || vec![("can", can.json())], |page| can.page(page))
+        }
+        Mode::System => {
+            let system = System::take(&proc);
+            told(&request, || vec![("system", system.json())], |page| system.page(page))
+        }
+        Mode::Tree => {
+            // Held open, so that their numbers cannot become others'.
+            let sights: common::Result<Vec<_>> =
+                request.references.iter().map(|reference| refer::look(&proc, reference)).collect();
+            let sights = sights?;
+            let tree = Tree::take(&proc, &sights)?;
+            told(&request, || tree.json(), |page| tree.page(page))
+        }
     })?;
     Ok(0)
 }
 
+/// One of two: members of a JSON object, or a page.
+fn told(
+    request: &Request,
+    json: impl FnOnce() -> Vec<(&'static str, Value)>,
+    page: impl FnOnce(&mut Page),
+) -> String {
+    if request.json {
+        let schema = ("schema", Value::Number(SCHEMA));
+        return Value::Object([schema].into_iter().chain(json()).collect()).document();
+    }
+    let stdout = std::io::stdout();
+    let colour = request.color.is_wanted(stdout.is_terminal());
+    let mut blank = Page::new(Charset::from_env(), terminal_columns(&stdout), colour);
+    page(&mut blank);
+    blank.out
+}
+
+fn of_worlds(proc: &Proc, request: &Request) -> anyhow::Result<String> {
+    let mut worlds = Vec::new();
+    for reference in &request.references {
+        worlds.push(world(proc, reference, request)?);
+    }
+    let pages = |page: &mut Page| {
+        for (world, reference) in worlds.iter().zip(&request.words) {
+            if worlds.len() > 1 {
+                page.title(reference);
+            }
+            world.page(page);
+        }
+    };
+    let list = || Value::List(worlds.iter().map(World::json).collect());
+    Ok(told(request, || vec![("worlds", list())], pages))
+}
+
+/// The world of one thing. Who stands for others can end under our eyes, and the next one is asked: a process in a
+/// namespace, the thread of a process whose leader has ended.
+fn world(proc: &Proc, reference: &Ref, request: &Request) -> anyhow::Result<World> {
+    let mut tries = 5;
+    loop {
+        let subject = Subject::new(proc, refer::look(proc, reference)?, request.how)?;
+        tries -= 1;
+        match World::take(&subject, &request.sections) {
+            Err(e) if e.is_gone() && tries > 0 && subject.has_a_stand_in() => {}
+            world => return Ok(world?),
+        }
+    }
+}
+
 /// The thing and the other one, side by side.
-fn compare(proc: &Proc, request: &Request, other: &Other) -> anyhow::Result<u8> {
+fn compared(proc: &Proc, request: &Request, other: &Other) -> anyhow::Result<String> {
     let subject = Subject::new(proc, refer::look(proc, &request.references[0])?, request.how)?;
     let (sight, name): (_, &[u8]) = match other {
         Other::Host => (Sight::Task(inhabitant(proc)?.0), b"host"),
@@ -74,15 +122,8 @@ fn compare(proc: &Proc, request: &Request, other: &Other) -> anyhow::Result<u8> 
     let [left, right] = worlds.map(|world| world.map(|world| world.json()));
     let found = versus::differences(&left?, &right?);
     let names = [&request.words[0][..], name];
-    if request.json {
-        let schema = ("schema", Value::Number(SCHEMA));
-        print(&Value::Object(vec![schema, ("versus", versus::json(names, &found))]).document())?;
-    } else {
-        let mut page = blank(request);
-        versus::page(&mut page, names, &found);
-        print(&page.out)?;
-    }
-    Ok(0)
+    let json = || vec![("versus", versus::json(names, &found))];
+    Ok(told(request, json, |page| versus::page(page, names, &found)))
 }
 
 /// Who started the process, or who adopted it.
@@ -92,31 +133,4 @@ fn parent(proc: &Proc, subject: &Subject<'_>) -> common::Result<Task> {
         0 => Err(Error::refused(format!("process {} has no parent in this pid namespace", task.pid))),
         ppid => proc.task(ppid),
     }
-}
-
-/// A page with nothing on it.
-fn blank(request: &Request) -> Page {
-    let stdout = std::io::stdout();
-    let colour = request.color.is_wanted(stdout.is_terminal());
-    Page::new(Charset::from_env(), terminal_columns(&stdout), colour)
-}
-
-fn document(worlds: &[World]) -> String {
-    let worlds = worlds.iter().map(World::json).collect();
-    with_schema("worlds", Value::List(worlds)).document()
-}
-
-fn with_schema(key: &'static str, value: Value) -> Value {
-    Value::Object(vec![("schema", Value::Number(SCHEMA)), (key, value)])
-}
-
-fn pages(worlds: &[World], request: &Request) -> String {
-    let mut page = blank(request);
-    for (world, reference) in worlds.iter().zip(&request.words) {
-        if worlds.len() > 1 {
-            page.title(reference);
-        }
-        world.page(&mut page);
-    }
-    page.out
 }

@@ -8,6 +8,7 @@ use common::ns::fd::NsFd;
 use common::ns::initial::initial;
 use common::ns::refer::Sight;
 use common::ns::visit;
+use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
 use common::proc::idmap::IdMap;
 use common::proc::status::Status;
 use common::proc::{HostName, Proc, Task};
@@ -23,19 +24,44 @@ pub(crate) struct How {
     pub(crate) mounts: Option<View>,
     /// As JSON, which tells all that there is.
     pub(crate) json: bool,
+    /// Count the processes that share its namespaces.
+    pub(crate) count: bool,
 }
 
 /// The thing itself, held open.
 pub(crate) enum Thing {
     Process(Box<Process>),
-    /// A namespace that no process we see is in, or whose processes do not matter.
-    Namespace(NsFd),
+    Namespace(Box<Place>),
 }
 
 /// A process or thread.
 pub(crate) struct Process {
+    /// Its number: that of the process also where it is read through one of its threads.
+    pub(crate) pid: i32,
+    /// What is read: its own directory, or, where its leader has ended and others live, that of a thread that does.
     pub(crate) task: Task,
     pub(crate) status: Status,
+    pub(crate) life: Life,
+}
+
+/// How far a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Lives,
+    /// Its first thread has ended, and this one, which lives, is shown.
+    ByThread(i32),
+    /// All of it has ended: only its entry is left, until this parent has waited for it (0 if that is out of sight).
+    Ended(i32),
+}
+
+/// A namespace that was named itself.
+pub(crate) struct Place {
+    pub(crate) ns: NsFd,
+    pub(crate) ino: u64,
+    /// A process or thread in it, by which its files are read; none where nobody is seen there.
+    pub(crate) member: Option<Process>,
+    /// All that a search for what is in it, and what keeps it, has found.
+    pub(crate) snapshot: Snapshot,
 }
 
 /// What is looked at, and from where.
@@ -87,20 +113,22 @@ impl<'a> Subject<'a> {
         let our_map = |of: fn(&Task) -> Result<IdMap>| us.as_ref().map_err(Error::clone).and_then(of);
         let (our_users, our_groups) = (our_map(IdMap::of_users), our_map(IdMap::of_groups));
         let initial = initial(proc);
-        let (thing, namespaces, users, groups) = match sight {
-            Sight::Task(task) => {
-                let status = Status::of(&task).map_err(|e| task.or_gone(e))?;
-                let namespaces = task.namespaces(KindSet::all());
-                let (users, groups) = (IdMap::of_users(&task), IdMap::of_groups(&task));
-                (Thing::Process(Box::new(Process { task, status })), namespaces, users, groups)
+        let thing = match sight {
+            Sight::Task(task) => Thing::Process(Box::new(Process::of(task)?)),
+            Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns)?)),
+        };
+        let (mut namespaces, users, groups) = match thing.process() {
+            Some(Process { task, .. }) => {
+                (task.namespaces(KindSet::all()), IdMap::of_users(task), IdMap::of_groups(task))
             }
-            Sight::Namespace(ns) => {
-                let mut inodes = KindMap::default();
-                inodes[ns.kind] = ns.id()?.ino;
-                let none = || Err(Error::refused("no process is looked at"));
-                (Thing::Namespace(ns), Ok(inodes), none(), none())
+            None => {
+                let nobody = || Err(Error::refused("no process that we see is in it"));
+                (Ok(KindMap::default()), nobody(), nobody())
             }
         };
+        if let (Thing::Namespace(place), Ok(inodes)) = (&thing, &mut namespaces) {
+            inodes[place.ns.kind] = place.ino;
+        }
         Ok(Subject {
             proc,
             thing,
@@ -117,19 +145,32 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// The process, where it is one.
+    /// The process; of a namespace one that is in it, by which that is read.
     pub(crate) fn process(&self) -> Option<&Process> {
-        match &self.thing {
-            Thing::Process(process) => Some(process),
-            Thing::Namespace(_) => None,
-        }
+        self.thing.process()
     }
 
     /// The same, for what only processes have.
     pub(crate) fn task(&self) -> Result<&Task> {
+        match (self.process(), &self.thing) {
+            (Some(process), _) => Ok(&process.task),
+            (None, Thing::Namespace(place)) => {
+                Err(Error::refused([b"no process that we see is in ", &place.ns.name[..]].concat()))
+            }
+            (None, Thing::Process(_)) => Err(Error::refused("it is no process")),
+        }
+    }
+
+    /// The namespace, where that was named itself.
+    pub(crate) fn ns(&self) -> Option<&NsFd> {
+        self.place().map(|place| &place.ns)
+    }
+
+    /// The same, with what was found of it.
+    pub(crate) fn place(&self) -> Option<&Place> {
         match &self.thing {
-            Thing::Process(process) => Ok(&process.task),
-            Thing::Namespace(ns) => Err(Error::refused([&ns.name[..], b" is no process"].concat())),
+            Thing::Namespace(place) => Some(place),
+            Thing::Process(_) => None,
         }
     }
 
@@ -163,7 +204,7 @@ impl<'a> Subject<'a> {
         let look = || Ok([host.read()?, domain.read()?].join(&0));
         let seen = match &self.thing {
             Thing::Process(process) => visit::inside_of(&process.task, Kind::Uts, "host name", look),
-            Thing::Namespace(ns) => visit::inside(ns, "host name", look),
+            Thing::Namespace(place) => visit::inside(&place.ns, "host name", look),
         }?;
         let mut names = seen.split(|&b| b == 0).map(<[u8]>::to_vec);
         let mut next = || Ok(names.next().unwrap_or_default());
@@ -180,12 +221,88 @@ impl<'a> Subject<'a> {
         Maps { theirs: &self.groups, ours: &self.our_groups, ..self.of_users() }
     }
 
+    /// Is it read through another, one of several that could be?
+    pub(crate) fn has_a_stand_in(&self) -> bool {
+        self.ns().is_some() || self.process().is_some_and(|process| matches!(process.life, Life::ByThread(_)))
+    }
+
     /// It is still the one that was looked at, so what was read is of one process. [`Error::is_gone`] if it ended.
     pub(crate) fn is_there(&self) -> Result<()> {
-        match &self.thing {
-            Thing::Process(process) => process.task.stat().map(drop).map_err(|e| process.task.or_gone(e)),
-            Thing::Namespace(_) => Ok(()),
+        match self.process() {
+            Some(Process { task, .. }) => task.stat().map(drop).map_err(|e| task.or_gone(e)),
+            None => Ok(()),
         }
+    }
+}
+
+impl Thing {
+    fn process(&self) -> Option<&Process> {
+        match self {
+            Thing::Process(process) => Some(process),
+            Thing::Namespace(place) => place.member.as_ref(),
+        }
+    }
+}
+
+impl Process {
+    /// Reads it through its own directory, or through that of a thread: one whose leader has ended looks as if all of it
+    /// had, and only what /proc says of the others tells what it is in. Source: proc_pid_task(5).
+    fn of(task: Task) -> Result<Process> {
+        let status = Status::of(&task).map_err(|e| task.or_gone(e))?;
+        let stat = task.stat().map_err(|e| task.or_gone(e))?;
+        let pid = task.pid;
+        if !stat.has_ended {
+            return Ok(Process { pid, task, status, life: Life::Lives });
+        }
+        // Its other threads: none, where it is a thread itself.
+        let threads = task.threads().unwrap_or_default();
+        for tid in threads {
+            let lives = |thread: &Task| thread.stat().is_ok_and(|stat| !stat.has_ended);
+            let Some(thread) = task.thread(tid).ok().filter(lives) else { continue };
+            let Ok(of_thread) = Status::of(&thread) else { continue };
+            // Its numbers are those of the process.
+            let status = Status { pids: status.pids, ..of_thread };
+            return Ok(Process { pid, task: thread, status, life: Life::ByThread(tid) });
+        }
+        Ok(Process { pid, task, status, life: Life::Ended(stat.ppid) })
+    }
+}
+
+impl Place {
+    /// Looks for who is in it and what keeps it, everywhere. By one thread: sections look into namespaces by helpers.
+    fn of(proc: &Proc, ns: NsFd) -> Result<Place> {
+        let id = ns.id()?;
+        let kinds = [ns.kind].into_iter().collect();
+        let want = Want { depth: Depth::Deep, alone: true, members_of: Some(id.ino), ..Want::least(kinds) };
+        let mut snapshot = scan::take(proc, &want)?;
+        if let Err(at) = snapshot.namespaces.binary_search_by_key(&id.ino, |ns| ns.id.ino) {
+            // It is there, since we have it open.
+            snapshot.namespaces.insert(at, Namespace::new(id, ns.kind));
+        }
+        let is_in = |process: &Process| {
+            let inodes = process.task.namespaces([ns.kind].into_iter().collect());
+            inodes.is_ok_and(|inodes| inodes[ns.kind] == id.ino)
+        };
+        let open = |task: Result<Task>| Process::of(task.ok()?).ok().filter(is_in);
+        let thread = |holder: &Holder| match holder {
+            Holder::Thread { pid, tid } => Some(proc.task_or_thread(*pid, *tid)),
+            _ => None,
+        };
+        let threads = snapshot.holders(id.ino).iter().filter_map(|(_, holder)| thread(holder));
+        let all = snapshot.members.iter().map(|pid| proc.task(*pid)).chain(threads);
+        // Who has ended shows next to nothing.
+        let mut ended = None;
+        let mut member = None;
+        for process in all.filter_map(open) {
+            match process.life {
+                Life::Ended(_) => drop(ended.get_or_insert(process)),
+                _ => {
+                    member = Some(process);
+                    break;
+                }
+            }
+        }
+        Ok(Place { ino: id.ino, member: member.or(ended), snapshot, ns })
     }
 }
 

@@ -5,7 +5,7 @@ use common::tool::json::Value;
 
 use super::last::Last;
 use super::page::Page;
-use super::sections::{Part, SECTIONS, Section};
+use super::sections::{Part, SECTIONS, Section, namespace};
 use super::subject::{Subject, Thing};
 
 /// Plain data: nothing in it asks the kernel.
@@ -16,11 +16,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Reads those of the sections that are asked for. An error if the process ends meanwhile.
+    /// Reads those of the sections that are asked for. An error if the process, or the one by which a namespace is
+    /// read, ends meanwhile.
     pub(crate) fn take(subject: &Subject<'_>, asked: &[&'static Section]) -> Result<World> {
         let tells = |section: &&Section| match &subject.thing {
-            Thing::Process(_) => true,
-            Thing::Namespace(ns) => section.kind == Some(ns.kind),
+            Thing::Process(_) => section.name != namespace::NAME,
+            Thing::Namespace(place) => section.name == namespace::NAME || section.kind == Some(place.ns.kind),
         };
         let chosen = SECTIONS.iter().filter(tells);
         let chosen = chosen.filter(|row| asked.is_empty() || asked.iter().any(|one| one.name == row.name));

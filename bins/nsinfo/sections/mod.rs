@@ -4,6 +4,7 @@
 pub(crate) mod cgroup;
 pub(crate) mod identity;
 pub(crate) mod mounts;
+pub(crate) mod namespace;
 pub(crate) mod namespaces;
 pub(crate) mod security;
 pub(crate) mod time;
@@ -43,6 +44,7 @@ pub(crate) trait Part {
 
 #[rustfmt::skip]
 pub(crate) const SECTIONS: &[Section] = &[
+    Section { name: namespace::NAME, help: "of a namespace: ids, owner, processes, what keeps it", kind: None, take: |subject| Box::new(namespace::Told::take(subject)) },
     Section { name: "identity", help: "command, PIDs, ids, container, pod and unit", kind: None, take: |subject| Box::new(identity::Identity::take(subject)) },
     Section { name: "namespaces", help: "which namespaces it is in, and whose they are", kind: None, take: |subject| Box::new(namespaces::Namespaces::take(subject)) },
     Section { name: "user", help: "maps of ids, setgroups", kind: Some(Kind::User), take: |subject| Box::new(user::User::take(subject)) },

@@ -88,7 +88,7 @@ fn spelled(range: &Range) -> String {
     format!("{} outside = {} inside", range.outside.map_or("none".into(), span), span(range.inside))
 }
 
-fn range_json(range: &Range) -> Value {
+pub(crate) fn range_json(range: &Range) -> Value {
     Value::Object(vec![
         ("outside", Value::number(range.outside)),
         ("inside", Value::Number(range.inside.into())),

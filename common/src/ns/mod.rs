@@ -3,6 +3,7 @@
 pub mod create;
 pub mod diagnose;
 pub mod fd;
+pub mod features;
 pub mod initial;
 pub mod inside;
 pub mod join;

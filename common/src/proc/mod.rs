@@ -22,6 +22,7 @@ pub mod net;
 pub mod oom;
 pub mod place;
 pub mod security;
+pub mod settings;
 pub mod stat;
 pub mod status;
 pub mod subids;
