@@ -1,8 +1,8 @@
 //! nsinfo: from a directory that looks like /proc, and on the live kernel.
 
-mod versus;
 mod can;
 mod last;
+mod versus;
 
 use std::fs::{create_dir_all, read, read_to_string, remove_file, write};
 use std::os::unix::fs::symlink;

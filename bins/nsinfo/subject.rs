@@ -7,8 +7,8 @@ use common::kind::{Kind, KindMap, KindSet};
 use common::ns::fd::NsFd;
 use common::ns::initial::initial;
 use common::ns::refer::Sight;
-use common::ns::visit;
 use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
+use common::ns::visit;
 use common::proc::idmap::IdMap;
 use common::proc::status::Status;
 use common::proc::{HostName, Proc, Task};
@@ -90,6 +90,12 @@ pub(crate) struct Subject<'a> {
 /// Of the host and of the domain.
 type Names = [Result<Vec<u8>>; 2];
 
+/// By what it is read: a process, of a namespace one that is in it, or a namespace without one.
+pub(crate) enum By<'s> {
+    Process(&'s Process),
+    Namespace(&'s NsFd),
+}
+
 /// An id of the process in two user namespaces; none where it has no number there, or that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id {
@@ -143,6 +149,16 @@ impl<'a> Subject<'a> {
             our_groups,
             names: OnceCell::new(),
         })
+    }
+
+    /// By what a section reads it.
+    pub(crate) fn seen(&self) -> By<'_> {
+        match (&self.thing, self.thing.process()) {
+            (_, Some(process)) => By::Process(process),
+            (Thing::Namespace(place), None) => By::Namespace(&place.ns),
+            // Who is a process has one.
+            (Thing::Process(process), None) => By::Process(process),
+        }
     }
 
     /// The process; of a namespace one that is in it, by which that is read.

@@ -24,7 +24,7 @@ impl Enter {
     pub(super) fn take(subject: &Subject<'_>, this: &Task) -> Enter {
         match &subject.thing {
             Thing::Process(process) => of_process(subject, this, &process.task),
-            Thing::Namespace(ns) => of_namespace(subject, this, ns),
+            Thing::Namespace(place) => of_namespace(subject, this, &place.ns),
         }
     }
 

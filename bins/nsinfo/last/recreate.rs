@@ -5,10 +5,10 @@ use common::cgroup::layout::Layout;
 use common::cgroup::usage::{self, InForce};
 use common::error::Result;
 use common::kind::{Kind, KindSet};
+use common::proc::clocks::{Offset, Offsets};
 use common::proc::credentials::{self, CAPABILITIES, Sets, capability_names};
 use common::proc::groups::Line;
 use common::proc::idmap::{self, IdMap};
-use common::proc::timens::Offsets;
 use common::proc::{Proc, Task, label, mounts, oom};
 
 use super::super::page::not_readable;
@@ -193,9 +193,9 @@ fn ids(subject: &Subject<'_>, task: &Task, new_user: bool, words: &mut Vec<Vec<u
 }
 
 fn clocks(task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mut Vec<Vec<u8>>) {
-    match Offsets::of(task) {
+    match Offsets::of_children(task) {
         Ok(Some(offsets)) => {
-            for (clock, (seconds, nanos)) in
+            for (clock, Offset { seconds, nanoseconds: nanos }) in
                 [("monotonic", offsets.monotonic), ("boottime", offsets.boottime)]
             {
                 if seconds != 0 {

@@ -6,9 +6,9 @@ pub(crate) mod identity;
 pub(crate) mod mounts;
 pub(crate) mod namespace;
 pub(crate) mod namespaces;
+pub(crate) mod net;
 pub(crate) mod security;
 pub(crate) mod time;
-pub(crate) mod net;
 pub(crate) mod user;
 pub(crate) mod uts;
 

@@ -10,9 +10,9 @@ use common::text::cut;
 use common::tool::json::Value;
 use common::tool::paint::Paint;
 
-use super::{Part, list, missing, text, yes};
 use super::super::page::Page;
 use super::super::subject::{Subject, of, same};
+use super::{Part, list, missing, text, yes};
 
 /// The name of this section, which only such a namespace has.
 pub(crate) const NAME: &str = "namespace";

@@ -123,9 +123,7 @@ impl Namespaces {
     /// The columns that have something to say.
     fn columns(&self) -> Vec<Column<Namespaces, Kind>> {
         let has_parent = self.parent.as_ref().is_some_and(Result::is_ok);
-        let any = |tells: &dyn Fn(Opened) -> bool| {
-            Kind::all().filter_map(|kind| self.opened(kind)).any(tells)
-        };
+        let any = |tells: fn(Opened) -> bool| Kind::all().filter_map(|kind| self.opened(kind)).any(tells);
         let shown = |name: &str| match name {
             "ID" => any(|opened| opened.id.is_some()),
             "PARENT" => has_parent,

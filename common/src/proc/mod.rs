@@ -27,7 +27,6 @@ pub mod stat;
 pub mod status;
 pub mod subids;
 pub mod target;
-pub mod timens;
 pub mod users;
 
 use std::ffi::{CStr, CString};

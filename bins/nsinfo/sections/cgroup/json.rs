@@ -7,8 +7,8 @@ use common::cgroup::usage::{InForce, Stall, Stalls, Usage};
 use common::error::{Error, Result};
 use common::tool::json::Value;
 
-use super::{Cgroup, Facts, Namespace};
 use super::super::{list, or_null, text, yes};
+use super::{Cgroup, Facts, Namespace};
 
 pub(super) fn facts(facts: &Facts) -> Value {
     Value::Object(vec![

@@ -16,9 +16,9 @@ use common::proc::mounts::tree::Tree;
 use common::proc::mounts::{Mount, Table};
 use common::tool::json::Value;
 
+use super::super::page::{Page, not_readable};
+use super::super::subject::{By, Subject};
 use super::{Part, missing, or_null};
-use super::super::super::page::{Page, not_readable};
-use super::super::super::subject::{Subject, Thing};
 
 /// How mounts are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Mounts {
     pub(crate) fn take(subject: &Subject<'_>) -> Mounts {
         let how = subject.how;
         let seen = table(subject).map(|table| {
-            let tree = Tree::of(&table, matches!(subject.thing, Thing::Namespace(_)));
+            let tree = Tree::of(&table, matches!(subject.seen(), By::Namespace(_)));
             let asked = |views: &[View]| how.mounts.is_some_and(|view| how.json || views.contains(&view));
             let task = subject.process().map(|process| &process.task);
             let groups = asked(&[View::Tree, View::Flat]).then(|| peers::of(subject.proc, &table, task));
@@ -81,9 +81,9 @@ impl Mounts {
 }
 
 fn table(subject: &Subject<'_>) -> Result<Table> {
-    match &subject.thing {
-        Thing::Process(process) => Table::of(&process.task),
-        Thing::Namespace(ns) => listed::within(number(ns)?),
+    match subject.seen() {
+        By::Process(process) => Table::of(&process.task),
+        By::Namespace(ns) => listed::within(number(ns)?),
     }
 }
 
@@ -101,9 +101,9 @@ fn behind(subject: &Subject<'_>, table: &Table) -> Result<Vec<Behind>> {
 }
 
 fn maps(subject: &Subject<'_>) -> Result<HashMap<u64, Maps>> {
-    let number = match &subject.thing {
-        Thing::Process(process) => number(&NsFd::of(&process.task, Kind::Mnt)?)?,
-        Thing::Namespace(ns) => number(ns)?,
+    let number = match subject.seen() {
+        By::Process(process) => number(&NsFd::of(&process.task, Kind::Mnt)?)?,
+        By::Namespace(ns) => number(ns)?,
     };
     // In our own namespace no right is needed to ask for what is below our root.
     let ours = subject.shares(Kind::Mnt, &subject.ours) == Some(true);

@@ -13,10 +13,10 @@ use common::proc::mounts::tree::Cover;
 use common::text::{Charset, show_into};
 use common::tool::paint::Paint;
 
+use super::super::super::page::{Page, not_readable};
 use super::json::{peers, slaves};
 use super::lines::{self, Column};
 use super::{Seen, View};
-use super::super::super::page::{Page, not_readable};
 
 /// Trees are drawn so deep; what stands deeper is not moved further.
 const DEEP: u32 = 24;

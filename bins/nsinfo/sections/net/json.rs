@@ -3,8 +3,8 @@
 use common::proc::net::{Address, Device, Link, Listener, Route, UnixListener, Usage};
 use common::tool::json::Value;
 
-use super::Net;
 use super::super::{list, or_null, text};
+use super::Net;
 
 pub(super) fn value(net: &Net) -> Value {
     let sockets = &net.sockets;
@@ -14,7 +14,10 @@ pub(super) fn value(net: &Net) -> Value {
         ("links", or_null(&net.links, |links| list(&links.rows, |link| link_json(net, link)))),
         ("unplaced_addresses", or_null(&net.addresses, |_| list(&net.addresses_on(None), none))),
         ("routes", or_null(&net.routes, |routes| list(&routes.rows, route_json))),
-        ("listeners", or_null(sockets, |sockets| list(&sockets.listeners.rows, |one| listener_json(net, one)))),
+        (
+            "listeners",
+            or_null(sockets, |sockets| list(&sockets.listeners.rows, |one| listener_json(net, one))),
+        ),
         ("unix_listeners", or_null(sockets, |sockets| list(&sockets.unix.rows, |one| unix_json(net, one)))),
         ("sockets", or_null(sockets, |sockets| usage_json(&sockets.usage))),
         ("closed_processes", or_null(&net.holders, |holders| Value::Number(holders.closed as u64))),

@@ -9,13 +9,15 @@ use common::error::{Error, Result};
 use common::kind::Kind;
 use common::ns::network::{self, Neighbour, Network, Where};
 use common::proc::net::holders::{self, Holders, Netns};
-use common::proc::net::{Address, Device, Link, Netnsid, Route, Rows, Sockets, addresses, devices, routes, sockets};
+use common::proc::net::{
+    Address, Device, Link, Netnsid, Route, Rows, Sockets, addresses, devices, routes, sockets,
+};
 use common::proc::{Proc, Task};
 use common::tool::json::Value;
 
+use super::super::page::Page;
+use super::super::subject::{By, Subject, of};
 use super::{Part, missing};
-use super::super::super::page::Page;
-use super::super::super::subject::{Subject, Thing, of};
 
 /// The facts.
 pub(crate) struct Net {
@@ -47,9 +49,9 @@ pub(crate) struct Peer<'n> {
 
 impl Net {
     pub(crate) fn take(subject: &Subject<'_>) -> Net {
-        match &subject.thing {
-            Thing::Process(process) => of_process(subject, &process.task),
-            Thing::Namespace(ns) => {
+        match subject.seen() {
+            By::Process(process) => of_process(subject, &process.task),
+            By::Namespace(ns) => {
                 let here = subject.shares(Kind::Net, &subject.ours) == Some(true);
                 let at = if here { Where::Here } else { Where::Inside(ns) };
                 let may = if here { may_ask(subject) } else { may_enter(subject) };
@@ -101,7 +103,9 @@ impl Net {
             None => links.iter().find(|link| address.index.is_some() && link.index == address.index),
         };
         let all = self.addresses.as_ref().map_or(&[][..], |addresses| &addresses.rows);
-        all.iter().filter(|address| on(address).map(|link| &link.name) == link.map(|link| &link.name)).collect()
+        all.iter()
+            .filter(|address| on(address).map(|link| &link.name) == link.map(|link| &link.name))
+            .collect()
     }
 
     /// Which tables had more than is read of them.
@@ -206,13 +210,7 @@ fn full(
 }
 
 /// What everybody may read of a process.
-fn from_files(
-    subject: &Subject<'_>,
-    task: &Task,
-    why: Error,
-    sockets: Result<Sockets>,
-    netns: Netns,
-) -> Net {
+fn from_files(subject: &Subject<'_>, task: &Task, why: Error, sockets: Result<Sockets>, netns: Netns) -> Net {
     let routes = routes::of(task);
     let addresses = addresses::v4(task, routes.as_ref().map_or(&[], |routes| &routes.rows));
     let addresses = addresses.and_then(|mut found| {

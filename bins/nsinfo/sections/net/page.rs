@@ -6,8 +6,8 @@ use common::text::size;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
-use super::Net;
 use super::super::super::page::Page;
+use super::Net;
 
 /// So many names of unix sockets are shown; all are in the JSON.
 const NAMES: usize = 8;

@@ -310,7 +310,8 @@ mod tests {
     }
 
     fn message(kind: u16, flags: u16, body: &[u8], attributes: &[(u16, &[u8])]) -> Vec<u8> {
-        let attributes: Vec<u8> = attributes.iter().flat_map(|(kind, value)| attribute(*kind, value)).collect();
+        let attributes: Vec<u8> =
+            attributes.iter().flat_map(|(kind, value)| attribute(*kind, value)).collect();
         let length = (HEADER + body.len() + attributes.len()) as u32;
         let mut out = length.to_ne_bytes().to_vec();
         out.extend(kind.to_ne_bytes());
@@ -406,7 +407,8 @@ mod tests {
 
     #[test]
     fn routes_are_those_to_others_the_default_one_first() {
-        let body = |family: i32, prefix, table, kind| [family as u8, prefix, 0, 0, table, 0, 0, kind, 0, 0, 0, 0];
+        let body =
+            |family: i32, prefix, table, kind| [family as u8, prefix, 0, 0, table, 0, 0, kind, 0, 0, 0, 0];
         let two = 2u32.to_ne_bytes();
         let hop = |gateway: &[u8]| {
             let attribute = attribute(5, gateway);
@@ -416,11 +418,26 @@ mod tests {
         let via = [&(libc::AF_INET6 as u16).to_ne_bytes()[..], &Ipv6Addr::LOCALHOST.octets()].concat();
         let (v4, v6) = (libc::AF_INET, libc::AF_INET6);
         let bytes = [
-            message(NEWROUTE, 2, &body(v4, 24, 254, 1), &[(1, &[10, 0, 0, 0]), (4, &two), (7, &[10, 0, 0, 1])]),
+            message(
+                NEWROUTE,
+                2,
+                &body(v4, 24, 254, 1),
+                &[(1, &[10, 0, 0, 0]), (4, &two), (7, &[10, 0, 0, 1])],
+            ),
             message(NEWROUTE, 2, &body(v4, 32, 255, 2), &[(1, &[10, 0, 0, 1]), (4, &two)]),
-            message(NEWROUTE, 2, &body(v4, 8, 0, 1), &[(1, &[9, 0, 0, 0]), (9, &hops), (15, &300u32.to_ne_bytes())]),
+            message(
+                NEWROUTE,
+                2,
+                &body(v4, 8, 0, 1),
+                &[(1, &[9, 0, 0, 0]), (9, &hops), (15, &300u32.to_ne_bytes())],
+            ),
             message(NEWROUTE, 2, &body(v4, 16, 254, 6), &[(1, &[9, 1, 0, 0])]),
-            message(NEWROUTE, 2, &body(v6, 0, 254, 1), &[(5, &Ipv6Addr::LOCALHOST.octets()), (4, &9u32.to_ne_bytes()), (6, &two)]),
+            message(
+                NEWROUTE,
+                2,
+                &body(v6, 0, 254, 1),
+                &[(5, &Ipv6Addr::LOCALHOST.octets()), (4, &9u32.to_ne_bytes()), (6, &two)],
+            ),
             message(NEWROUTE, 2, &body(v4, 0, 254, 1), &[(18, &via), (4, &two)]),
             message(NEWROUTE, 2, &body(v6, 8, 255, 1), &[(1, &[255; 16]), (4, &two)]),
             message(NEWROUTE, 2, &body(128, 0, 254, 1), &[]),
@@ -431,7 +448,10 @@ mod tests {
         let shown = |row: &Route| {
             let gateway = row.gateway.map_or("-".into(), |gateway| gateway.to_string());
             let device = String::from_utf8_lossy(row.device.as_deref().unwrap_or(b"-")).into_owned();
-            format!("{}/{} {gateway} {device} {} {} {:?}", row.destination, row.prefix, row.metric, row.kind, row.table)
+            format!(
+                "{}/{} {gateway} {device} {} {} {:?}",
+                row.destination, row.prefix, row.metric, row.kind, row.table
+            )
         };
         let rows: Vec<String> = found.rows.iter().map(shown).collect();
         assert_eq!(

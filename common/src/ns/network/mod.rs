@@ -86,7 +86,8 @@ pub fn ask_with_sockets(at: Where<'_>, proc: &Proc) -> Result<(Network, Result<S
     })?;
     let texts = unpack(&bytes);
     let head = texts.get(3).map_or(&[][..], |text| &text.bytes);
-    let refused = head.get(..4).and_then(|number| number.try_into().ok()).map_or(libc::EIO, i32::from_ne_bytes);
+    let refused =
+        head.get(..4).and_then(|number| number.try_into().ok()).map_or(libc::EIO, i32::from_ne_bytes);
     let mark = head.get(4..).and_then(|number| number.try_into().ok()).map_or(0, u64::from_ne_bytes);
     let sockets = match refused {
         0 => Ok((sockets::parse_all(&texts[4..]), Some(mark).filter(|mark| *mark != 0))),

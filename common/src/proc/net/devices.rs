@@ -79,8 +79,21 @@ pub fn parse(text: &Text) -> Rows<Link> {
     Rows::of_lines(text, 2, |line| {
         let (name, counts) = line.split_at(line.iter().position(|&b| b == b':')?);
         let counts: Vec<u64> = words(&counts[1..]).map(number).collect::<Option<_>>()?;
-        let &[rx_bytes, rx_packets, rx_errors, rx_dropped, _, _, _, _, tx_bytes, tx_packets, tx_errors, tx_dropped, ..] =
-            &counts[..]
+        let &[
+            rx_bytes,
+            rx_packets,
+            rx_errors,
+            rx_dropped,
+            _,
+            _,
+            _,
+            _,
+            tx_bytes,
+            tx_packets,
+            tx_errors,
+            tx_dropped,
+            ..,
+        ] = &counts[..]
         else {
             return None;
         };

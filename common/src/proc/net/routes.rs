@@ -93,7 +93,9 @@ pub fn parse_v4(text: &Text) -> Rows<Route> {
 pub fn parse_v6(text: &Text) -> Rows<Route> {
     let found = Rows::of_lines(text, 0, |line| {
         let words: Vec<&[u8]> = words(line).collect();
-        let &[destination, prefix, _, _, gateway, metric, _, _, flags, device] = &words[..] else { return None };
+        let &[destination, prefix, _, _, gateway, metric, _, _, flags, device] = &words[..] else {
+            return None;
+        };
         let (destination, gateway) = (plain(destination)?, plain(gateway)?);
         let (flags, metric): (u32, u32) = (small_hex(flags)?, small_hex(metric)?);
         let prefix = small_hex(prefix)?;
@@ -158,9 +160,11 @@ mod tests {
     #[test]
     fn routes_of_ipv6_to_others_are_read() {
         let zero = "0".repeat(32);
-        let line = |destination: &str, prefix: &str, gateway: &str, metric: &str, flags: &str, device: &str| {
-            format!("{destination} {prefix} {zero} 00 {gateway} {metric} 1 0 {flags}     {device}").into_bytes()
-        };
+        let line =
+            |destination: &str, prefix: &str, gateway: &str, metric: &str, flags: &str, device: &str| {
+                format!("{destination} {prefix} {zero} 00 {gateway} {metric} 1 0 {flags}     {device}")
+                    .into_bytes()
+            };
         let net = "fd000000000000000000000000000000";
         let gateway = "fd000000000000000000000000000001";
         let lines = [
@@ -178,11 +182,7 @@ mod tests {
         let rows: Vec<String> = found.rows.iter().map(shown).collect();
         assert_eq!(
             rows,
-            [
-                "::/0 fd00::1 eth0 1024 unicast",
-                "fd00::/64 - eth0 256 unicast",
-                "fd00::/48 - lo 1024 reject"
-            ]
+            ["::/0 fd00::1 eth0 1024 unicast", "fd00::/64 - eth0 256 unicast", "fd00::/48 - lo 1024 reject"]
         );
         assert_eq!(found.odd, 1);
     }

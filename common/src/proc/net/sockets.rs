@@ -184,7 +184,8 @@ pub fn parse_usage(text: &[u8]) -> Usage {
 mod tests {
     use super::*;
 
-    const HEAD: &[u8] = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    const HEAD: &[u8] =
+        b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
     const LISTENS: &[u8] = b"   0: 0100007F:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1605 1 0 100 0\n";
     const CONNECTED: &[u8] = b"   1: 0100007F:0016 0100007F:8000 01 00000000:00000000 00:00000000 00000000     0        0 7 1 0 100 0\n";
 
@@ -224,7 +225,10 @@ mod tests {
     fn unix_listeners_have_names_of_any_bytes() {
         let head = b"Num       RefCount Protocol Flags    Type St Inode Path\n";
         let cases: [(&[u8], Option<(&str, &[u8], u64)>); 6] = [
-            (b"0000000000000000: 00000002 00000000 00010000 0001 01 1605 /run/a  b\x1b\xff ", Some(("stream", b"/run/a  b\x1b\xff ", 1605))),
+            (
+                b"0000000000000000: 00000002 00000000 00010000 0001 01 1605 /run/a  b\x1b\xff ",
+                Some(("stream", b"/run/a  b\x1b\xff ", 1605)),
+            ),
             (b"0000000000000000: 00000002 00000000 00010000 0005 01  7 @x@", Some(("seqpacket", b"@x@", 7))),
             (b"0000000000000000: 00000002 00000000 00010000 0001 01 9", Some(("stream", b"", 9))),
             (b"0000000000000000: 00000003 00000000 00000000 0001 03 9 /run/x", None),
@@ -241,7 +245,14 @@ mod tests {
     #[test]
     fn the_usage_is_found_by_its_keys() {
         let text = b"sockets: used 35\nTCP: inuse 1 orphan 0 tw 4 alloc 1 mem 100\nUDP: inuse 2 mem 0\nUDPLITE: inuse 9\nTCP6: inuse 5\n";
-        let usage = Usage { all: Some(35), tcp: Some(1), tcp_time_wait: Some(4), udp: Some(2), tcp6: Some(5), udp6: None };
+        let usage = Usage {
+            all: Some(35),
+            tcp: Some(1),
+            tcp_time_wait: Some(4),
+            udp: Some(2),
+            tcp6: Some(5),
+            udp6: None,
+        };
         assert_eq!(parse_usage(text), usage);
         assert_eq!(parse_usage(b"TCP: inuse\n"), Usage::default());
     }
