@@ -1,7 +1,10 @@
 //! nsinfo: from a directory that looks like /proc, and on the live kernel.
 
 mod can;
+mod cgroup;
 mod last;
+mod security;
+mod time;
 mod versus;
 
 use std::fs::{create_dir_all, read, read_to_string, remove_file, write};

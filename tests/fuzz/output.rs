@@ -1,12 +1,14 @@
 //! Rules for what is shown: nothing unsafe, and all of it can be had back.
 
+use common::cgroup::effective::Effective;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, NsId};
 use common::ns::scan::{Holder, Namespace, Process, Snapshot};
 use common::proc::container::{Belongs, Named};
 use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
-use common::proc::mounts;
+use common::proc::mounts::Table;
+use common::proc::mounts::tree::Tree;
 use common::text::{Charset, base64, cut, json_string, show, show_raw, width};
 use common::tool::complete::{Offer, lines};
 use common::tool::json::Value;
@@ -15,14 +17,14 @@ use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
 
 use super::{number, pieces};
 use crate::tools::nsinfo::page::Page;
-use crate::tools::nsinfo::sections::cgroup::{Cgroup, Cgroups};
+use crate::tools::nsinfo::sections::cgroup::{self, Cgroup, Cgroups, Facts};
 use crate::tools::nsinfo::sections::identity::Identity;
-use crate::tools::nsinfo::sections::mounts::Mounts;
-use crate::tools::nsinfo::sections::namespaces::Namespaces;
+use crate::tools::nsinfo::sections::mounts::{Mounts, Seen, VIEWS};
+use crate::tools::nsinfo::sections::namespaces::{Coming, Namespaces};
 use crate::tools::nsinfo::sections::user::User;
 use crate::tools::nsinfo::sections::uts::Uts;
 use crate::tools::nsinfo::sections::{Part, SECTIONS};
-use crate::tools::nsinfo::subject::Id;
+use crate::tools::nsinfo::subject::{Id, Life};
 use crate::tools::nsinfo::world::World;
 use crate::tools::rlsns::cli::RELATIONS;
 use crate::tools::rlsns::holders::{self, Us};
@@ -430,10 +432,11 @@ pub(super) fn page(bytes: &[u8]) {
         if bit(at + 8) { Err(refused(command)) } else { Ok(inodes) }
     };
     let map = |text: &[u8]| IdMap::parse(text).ok_or_else(|| refused(text));
-    let cgroup = |line: Line| Cgroup {
+    let group = |line: Line| Cgroup {
+        root: if bit(5) { Ok(line.path.clone()) } else { Err(refused(&line.path)) },
         limits: Err(refused(&line.path)),
         hidden_above: bit(30),
-        used: Vec::new(),
+        dir: bit(6).then(|| line.path.clone()),
         line,
     };
     let named = |text: &[u8]| {
@@ -445,6 +448,7 @@ pub(super) fn page(bytes: &[u8]) {
     let identity = Identity {
         pid: how as i32 & i32::MAX,
         process: 7,
+        life: [Life::Lives, Life::ByThread(9), Life::Ended(0)][how as usize % 3],
         pidfd: if bit(27) { Ok(Some(how)) } else { Ok(None) },
         command: command.to_vec(),
         unnamed: bit(28).then(|| refused(command)),
@@ -458,7 +462,16 @@ pub(super) fn page(bytes: &[u8]) {
             Ok(Belongs { container: Some(named(part())), pod: None, unit: Some(named(part())) })
         },
     };
-    let namespaces = Namespaces { theirs: inodes(32), initial: inodes(41), ours: inodes(50) };
+    let namespaces = Namespaces {
+        theirs: inodes(32),
+        initial: inodes(41),
+        ours: inodes(50),
+        parent: bit(7).then(|| inodes(33)),
+        opened: KindMap::default(),
+        for_children: vec![(Kind::Pid, Coming::ToBeMade), (Kind::Time, Coming::Made(how))],
+        counts: bit(8).then(|| Err(refused(command))),
+        has_ended: bit(9),
+    };
     let user = User {
         users: map(part()),
         groups: map(part()),
@@ -466,11 +479,28 @@ pub(super) fn page(bytes: &[u8]) {
         our_groups: map(part()),
         setgroups: Ok(part().to_vec()),
     };
-    let uts = Uts { host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) } };
-    let mounts = Mounts { mounts: Ok(mounts::parse(part())) };
-    let cgroups = Cgroups { groups: Ok(Line::parse(part()).into_iter().map(cgroup).collect()) };
+    let uts = Uts {
+        host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) },
+        domain_name: Ok(part().to_vec()),
+    };
+    let table = Table::parse(part().to_vec());
+    let found: Vec<_> = table.iter().map(|mount| mount.owned()).collect();
+    let tree = Tree::of(&table, bit(10));
+    let view = VIEWS.get(how as usize % 8).map(|(_, view)| *view);
+    let mounts = Mounts { view, seen: Ok(Seen { table, tree, groups: None, behind: None, maps: None }) };
+    let cgroups = Cgroups {
+        facts: Ok(Facts {
+            namespace: cgroup::Namespace::Unknown(refused(command)),
+            groups: Line::parse(part()).into_iter().map(group).collect(),
+            effective: Effective::unknown(&refused(command)),
+            machine: Err(refused(command)),
+            allowed: Err(refused(command)),
+            usage: Ok(None),
+            pressure: cgroup::Pressure::default(),
+            frozen: Err(refused(command)),
+        }),
+    };
     let belongs = identity.belongs.clone().unwrap_or_default();
-    let found = mounts.mounts.clone().expect("mounts").0;
     let all: [(&str, Box<dyn Part>); 6] = [
         ("identity", Box::new(identity)),
         ("namespaces", Box::new(namespaces)),

@@ -201,7 +201,10 @@ fn cpus_are_those_of_the_cpuset_or_fewer_to_which_it_was_bound() {
     let told = ["count", "allowed", "cpuset", "quota_usec"].map(|key| cpus[key].clone());
     assert_eq!(told, [json!(1), json!("1"), json!("1"), Value::Null]);
     let text = page(&t, held.pid());
-    assert!(text.contains("CPUs 1 of ") && text.contains("only on CPU 1 (the cpuset of its group)"), "{text}");
+    assert!(
+        text.contains("CPUs 1 of ") && text.contains("only on CPU 1 (the cpuset of its group)"),
+        "{text}"
+    );
     drop(held);
 
     write(dirs[0].join("cpuset.cpus"), "0-1").unwrap();
@@ -348,7 +351,8 @@ fn what_was_used_and_killed_is_counted() {
     let swap = if is_v2("memory") { "memory.swap.max" } else { "memory.memsw.limit_in_bytes" };
     let value = if is_v2("memory") { "0" } else { "16777216" };
     let _ = write(dir(&parent.dirs, "memory").join(swap), value);
-    let script = "dd if=/dev/zero of=/dev/null bs=200M count=1 status=none 2>/dev/null; echo ready; exec sleep 1000";
+    let script =
+        "dd if=/dev/zero of=/dev/null bs=200M count=1 status=none 2>/dev/null; echo ready; exec sleep 1000";
     let held = inside(&t, &parent.dirs, script);
     let said = said(&t, held.pid());
     let usage = &said["usage"];

@@ -67,7 +67,8 @@ fn sets_of_capabilities_are_named_and_few_words_say_it() {
     drop(held);
     // Everybody may read it.
     let held = t.hold("setpriv", &["--bounding-set", "-sys_boot,-mknod"]);
-    let bounding = asked(t.tool("nsinfo").as_user().arg(held.pid().to_string()))["capabilities"]["bounding"].clone();
+    let bounding =
+        asked(t.tool("nsinfo").as_user().arg(held.pid().to_string()))["capabilities"]["bounding"].clone();
     let ours = said(&t, std::process::id() as i32)["capabilities"]["bounding"].clone();
     let left = ours.as_array().unwrap().iter().filter(|name| *name != "cap_sys_boot" && *name != "cap_mknod");
     assert_eq!(bounding, json!(left.collect::<Vec<_>>()));

@@ -55,7 +55,8 @@ fn clocks_of_a_time_namespace_are_off_and_uptime_with_them() {
     let (said, unreadable) = asked(of(&t, format!("/proc/{pid}/ns/time")), "time");
     assert_eq!((&said["offsets"], &unreadable[..]), (&offsets(-5, 180_061), &[][..]));
     // And from inside ours are others.
-    let inside = t.program("nsenter").args(["-T", "-t", &pid.to_string()]).arg(crate::harness::tool_path("nsinfo"));
+    let inside =
+        t.program("nsenter").args(["-T", "-t", &pid.to_string()]).arg(crate::harness::tool_path("nsinfo"));
     let (said, _) = asked(inside.arg(std::process::id().to_string()), "time");
     assert_eq!((&said["offsets"], &said["initial"]), (&offsets(0, 0), &json!(true)));
     let outside = said["uptime_seconds"].as_f64().unwrap();
