@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{
     Held, Ring, Run, Test, children, copy_program, find, has_kind, inode, signal, sleeps, tool_path, within,
@@ -97,16 +97,23 @@ fn made(t: &Test, root: &Path, more: &[&str]) -> Made {
     assert_eq!(chain.len(), 4, "rcgexec, runshare, its init and the program: {chain:?}");
     let program = chain[3];
     let page = t.tool("nsinfo").arg("-J").arg(program.to_string()).run().ok();
-    let world: Value = serde_json::from_str(&page).unwrap();
+    let world = crate::harness::world(&page);
     for kind in ["user", "cgroup", "ipc", "uts", "net", "pid", "mnt", "time"] {
         let own = !["user", "time"].contains(&kind);
         assert!(!has_kind(kind) || (inode(program, kind) != inode("self", kind)) == own, "{kind}: {page}");
         assert!(!has_kind(kind) || world["namespaces"][kind]["ours"] == !own, "{kind}: {page}");
     }
-    assert_eq!((&world["pids"], &world["host_name"]), (&json!([program, 2]), &json!("box")), "{page}");
+    assert_eq!(
+        (&world["identity"]["pids"], &world["uts"]["host_name"]),
+        (&json!([program, 2]), &json!("box")),
+        "{page}"
+    );
     let (mut set, mut groups) = (Vec::new(), Vec::new());
-    for limit in
-        world["cgroups"].as_array().unwrap().iter().flat_map(|group| group["limits"].as_array().unwrap())
+    for limit in world["cgroup"]["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|group| group["limits"].as_array().unwrap())
     {
         let (file, value) = (limit["file"].as_str().unwrap(), limit["value"].as_str().unwrap());
         if let Some(group) = limit["set_by"].as_str().filter(|group| group.contains("/rcgexec-")) {

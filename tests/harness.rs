@@ -654,3 +654,13 @@ fn the_virtual_machine_gives_root_all_rights_and_the_groups_that_were_asked_for(
     // Its root is no chroot: a user namespace can be made.
     t.program("unshare").args(["-U", "true"]).run().ok();
 }
+
+/// What nsinfo says of one thing, of its JSON.
+#[track_caller]
+pub(crate) fn world(text: &str) -> serde_json::Value {
+    let mut document: serde_json::Value =
+        serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    let worlds = document["worlds"].as_array_mut().unwrap();
+    assert_eq!(worlds.len(), 1, "{text}");
+    worlds.remove(0)
+}

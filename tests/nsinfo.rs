@@ -1,5 +1,12 @@
 //! nsinfo: from a directory that looks like /proc, and on the live kernel.
 
+mod can;
+mod cgroup;
+mod last;
+mod security;
+mod time;
+mod versus;
+
 use std::fs::{create_dir_all, read, read_to_string, remove_file, write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -9,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::harness::{Held, NOBODY, Ring, Run, Test, bytes, copy_program, inode, tool_path, within};
+use crate::harness::{Held, NOBODY, Ring, Run, Test, bytes, copy_program, inode, tool_path, within, world};
 use crate::rcgexec::Parent;
 use common::kind::KINDS;
 
@@ -28,7 +35,7 @@ const HOSTILE_B64: &str = "YRtdMDt4BwrCm/8=";
 fn asked(run: Run<'_>) -> Value {
     let text = run.arg("-J").run().ok();
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text}");
-    serde_json::from_str(&text).unwrap()
+    world(&text)
 }
 
 fn said(t: &Test, pid: i32) -> Value {
@@ -102,9 +109,12 @@ fn the_page_says_all_that_the_files_say() {
     write(root.path().join("7/uid_map"), "1000 5 1").unwrap();
     let expected = format!(
         "\
-process
-  command    run {HARMLESS}
-  PIDs       8 outside, 3, 1 inside
+identity
+  command     run {HARMLESS}
+  PIDs        8 outside, 3, 1 inside
+  uid         1000 outside, 0 inside
+              fs: none outside, none inside
+  gid         7 outside, 7 inside
 
 namespaces
   TYPE   NS WHOSE
@@ -117,17 +127,11 @@ namespaces
   mnt    17 ours
   time      none
 
-users and groups
-  uid        1000 outside, 0 inside
-             fs: none outside, none inside
-  gid        7 outside, 7 inside
-  uid map    1000 outside = 0 inside
-             100000-165535 outside = 1-65536 inside
-  gid map    every id is the same outside and inside
-  setgroups  deny
-
-host name
-  not readable: No such file or directory
+user
+  uid map     1000 outside = 0 inside
+              100000-165535 outside = 1-65536 inside
+  gid map     every id is the same outside and inside
+  setgroups   deny
 
 mounts
   MOUNT POINT TYPE   SOURCE      PROPAGATION                         OPTIONS
@@ -136,7 +140,10 @@ mounts
   /u          tmpfs  none        unbindable                          rw
   lines of mountinfo that make no sense and are left out: 1
 
-cgroups
+uts
+  host name   not readable: No such file or directory
+
+cgroup
   HIERARCHY CONTROLLERS   PATH
           4 memory,name=x /a:b\\x1b
           0 (v2)          /
@@ -160,24 +167,24 @@ fn without_a_pid_it_shows_itself_and_the_host_name_is_the_one_it_has() {
     // In our own user namespace the number is the one inside.
     write(root.path().join("7/uid_map"), "1000 5 1").unwrap();
     let ours = asked(of(&t, root.path()));
-    assert_eq!(ours["process"], 7);
-    assert_eq!(ours["host_name"], HOSTILE_IN_JSON);
-    assert_eq!(ours["host_name_b64"], HOSTILE_B64);
-    assert_eq!(ours["command_b64"], "cnVuIGEbXTA7eAcKwpv/");
-    assert_eq!(ours["uid"]["effective"], json!({"outside": 5, "inside": 1000}));
-    assert_eq!(ours["uid"]["fs"], json!({"outside": null, "inside": null}));
+    assert_eq!(ours["identity"]["process"], 7);
+    assert_eq!(ours["uts"]["host_name"], HOSTILE_IN_JSON);
+    assert_eq!(ours["uts"]["host_name_b64"], HOSTILE_B64);
+    assert_eq!(ours["identity"]["command_b64"], "cnVuIGEbXTA7eAcKwpv/");
+    assert_eq!(ours["identity"]["uid"]["effective"], json!({"outside": 5, "inside": 1000}));
+    assert_eq!(ours["identity"]["uid"]["fs"], json!({"outside": null, "inside": null}));
     assert_eq!(ours["namespaces"]["mnt"], json!({"ns": 17, "initial": false, "ours": true}));
-    assert_eq!(ours["mounts"][1]["source_b64"], "c/8=");
-    assert_eq!(ours["mounts"][1]["point"], "/m\n\x1b");
-    assert_eq!(ours["mounts"][1]["super_options"], "rw,k=a\\054b");
-    assert_eq!(ours["mounts_skipped"], 1);
+    assert_eq!(ours["mounts"]["list"][1]["source_b64"], "c/8=");
+    assert_eq!(ours["mounts"]["list"][1]["point"], "/m\n\x1b");
+    assert_eq!(ours["mounts"]["list"][1]["super_options"], "rw,k=a\\054b");
+    assert_eq!(ours["mounts"]["skipped"], 1);
     assert_eq!(
-        ours["cgroups"][0],
+        ours["cgroup"]["groups"][0],
         json!({"hierarchy": 4, "controllers": ["memory", "name=x"], "path": "/a:b\x1b", "limits": null, "hidden_above": false, "used": {}})
     );
     assert_eq!(ours["unreadable"], json!([]));
     let page = of(&t, root.path()).run().ok();
-    assert!(page.contains(&format!("host name\n  {HARMLESS}\n")), "{page}");
+    assert!(page.contains(&format!("uts\n  host name   {HARMLESS}\n")), "{page}");
     let ascii = of(&t, root.path()).env("LC_ALL", "C").run().ok();
     assert!(ascii.is_ascii());
 }
@@ -192,10 +199,10 @@ fn the_container_pod_and_unit_are_named_with_what_told_them() {
     let group = format!("0::/kubepods.slice/kubepods-burstable.slice/{slice}/cri-containerd-{id}.scope\n");
     write(root.path().join("8/cgroup"), group).unwrap();
     let expected = format!(
-        "  PIDs       8 outside, 3, 1 inside
-  container  0123456789ab, containerd (cgroup)
-  pod        {pod}, kubernetes (cgroup)
-  unit       cri-containerd-{id}.scope, systemd (cgroup)
+        "  gid         7 outside, 7 inside
+  container   0123456789ab, containerd (cgroup)
+  pod         {pod}, kubernetes (cgroup)
+  unit        cri-containerd-{id}.scope, systemd (cgroup)
 
 "
     );
@@ -203,9 +210,12 @@ fn the_container_pod_and_unit_are_named_with_what_told_them() {
     assert!(page.contains(&expected), "{page}");
     let said = asked(of(&t, root.path()).arg("8"));
     let container = json!({"name": "0123456789ab", "id": id, "engine": "containerd", "source": "cgroup"});
-    assert_eq!(said["container"], container);
-    assert_eq!(said["pod"], json!({"name": pod, "id": null, "engine": "kubernetes", "source": "cgroup"}));
-    assert_eq!(said["unit"]["engine"], "systemd");
+    assert_eq!(said["identity"]["container"], container);
+    assert_eq!(
+        said["identity"]["pod"],
+        json!({"name": pod, "id": null, "engine": "kubernetes", "source": "cgroup"})
+    );
+    assert_eq!(said["identity"]["unit"]["engine"], "systemd");
 
     // Any bytes; and nothing.
     let hostile: Vec<u8> = HOSTILE.iter().copied().filter(|b| *b != b'\n').collect();
@@ -213,9 +223,12 @@ fn the_container_pod_and_unit_are_named_with_what_told_them() {
     write(root.path().join("8/cgroup"), name).unwrap();
     let page = of(&t, root.path()).arg("8").run().ok();
     let shown = HARMLESS.replace("\\x0a", "");
-    assert!(page.contains(&format!("  container  {shown}, lxc (cgroup)\n")), "{page}");
+    assert!(page.contains(&format!("  container   {shown}, lxc (cgroup)\n")), "{page}");
     let said = asked(of(&t, root.path()).arg("9"));
-    assert_eq!([&said["container"], &said["pod"], &said["unit"]], [&Value::Null; 3]);
+    assert_eq!(
+        [&said["identity"]["container"], &said["identity"]["pod"], &said["identity"]["unit"]],
+        [&Value::Null; 3]
+    );
 }
 
 #[test]
@@ -224,8 +237,8 @@ fn a_map_that_is_none_is_said_and_a_self_that_is_no_process_is_an_error() {
     let root = machine();
     write(root.path().join("8/uid_map"), "odd\n").unwrap();
     let run = of(&t, root.path()).arg("8").run();
-    assert!(run.ok().contains("uid map    not readable: Invalid argument\n"));
-    assert_eq!(unreadable(&asked(of(&t, root.path()).arg("8"))), ["uid_map", "host_name"]);
+    assert!(run.ok().contains("uid map     not readable: Invalid argument\n"));
+    assert_eq!(unreadable(&asked(of(&t, root.path()).arg("8"))), ["user.uid_map", "uts.host_name"]);
     remove_file(root.path().join("self")).unwrap();
     symlink("mounts", root.path().join("self")).unwrap();
     of(&t, root.path())
@@ -238,22 +251,31 @@ fn what_is_missing_is_said_in_its_place_and_the_rest_is_shown() {
     let t = rings!(Host, User);
     let root = machine();
     for (file, words) in [
-        ("uid_map", "\n  uid map    not readable: No such file or directory\n"),
-        ("gid_map", "\n  gid map    not readable: No such file or directory\n"),
-        ("setgroups", "\n  setgroups  not readable: No such file or directory\n"),
+        ("uid_map", "\n  uid map     not readable: No such file or directory\n"),
+        ("gid_map", "\n  gid map     not readable: No such file or directory\n"),
+        ("setgroups", "\n  setgroups   not readable: No such file or directory\n"),
         ("mountinfo", "\nmounts\n  not readable: No such file or directory\n"),
-        ("cgroup", "\ncgroups\n  not readable: No such file or directory\n"),
+        ("cgroup", "\ncgroup\n  not readable: No such file or directory\n"),
     ] {
         remove_file(root.path().join("8").join(file)).unwrap();
         let page = of(&t, root.path()).arg("8").run().ok();
         assert!(page.contains(words), "{file}: {page}");
     }
     let said = asked(of(&t, root.path()).arg("8"));
-    let missing = ["uid_map", "gid_map", "setgroups", "host_name", "mounts", "cgroups"];
+    let missing = [
+        "identity.container",
+        "user.uid_map",
+        "user.gid_map",
+        "user.setgroups",
+        "mounts.list",
+        "uts.host_name",
+        "cgroup.groups",
+    ];
     assert_eq!(unreadable(&said), missing);
     assert_eq!(said["unreadable"][4]["reason"], "open mountinfo of 8: No such file or directory");
     for key in missing {
-        assert_eq!(said[key], Value::Null, "{key}");
+        let (section, key) = key.split_once('.').unwrap();
+        assert_eq!(said[section][key], Value::Null, "{key}");
     }
 
     // Nobody says who we are, nor which namespaces are the initial ones.
@@ -266,9 +288,12 @@ fn what_is_missing_is_said_in_its_place_and_the_rest_is_shown() {
         page.contains("which are our own is unknown: not readable: No such file or directory\n"),
         "{page}"
     );
-    assert!(page.contains("\n  uid        1000 outside, unknown inside\n"), "{page}");
+    assert!(page.contains("\n  uid         1000 outside, unknown inside\n"), "{page}");
     let said = asked(of(&t, root.path()).arg("9"));
-    assert_eq!(unreadable(&said), ["initial", "ours", "host_name", "limits", "limits"]);
+    assert_eq!(
+        unreadable(&said),
+        ["namespaces.initial", "namespaces.ours", "uts.host_name", "cgroup.limits", "cgroup.limits"]
+    );
     assert_eq!(said["namespaces"]["user"], json!({"ns": 11, "initial": null, "ours": null}));
     assert_eq!(said["namespaces"]["net"], json!({"ns": null, "initial": null, "ours": null}));
     let line = format!("nsinfo: read {}/self: No such file or directory", root.path().display());
@@ -305,9 +330,12 @@ fn a_thread_is_shown_and_its_process_named() {
     });
     let tid = told.recv().unwrap();
     let said = said(&t, tid);
-    assert_eq!((&said["process"], &said["thread"]), (&json!(std::process::id()), &json!(tid)));
+    assert_eq!(
+        (&said["identity"]["process"], &said["identity"]["thread"]),
+        (&json!(std::process::id()), &json!(tid))
+    );
     let page = t.tool("nsinfo").arg(tid.to_string()).run().ok();
-    assert!(page.contains(&format!("\n  thread     of process {}\n", std::process::id())), "{page}");
+    assert!(page.contains(&format!("\n  thread      of process {}\n", std::process::id())), "{page}");
     drop(end);
     thread.join().unwrap();
 }
@@ -317,8 +345,8 @@ fn who_ignores_the_end_of_children_gets_the_same_answer() {
     let t = rings!(Host, User);
     let held = t.hold("runshare", &["-ru"]);
     let script = format!("trap '' CHLD; exec {} -J {}", tool_path("nsinfo").display(), held.inner());
-    let said: Value = serde_json::from_str(&t.program("sh").args(["-c", &script]).run().ok()).unwrap();
-    assert!(said["host_name"].is_string());
+    let said = world(&t.program("sh").args(["-c", &script]).run().ok());
+    assert!(said["uts"]["host_name"].is_string());
 }
 
 // The live kernel.
@@ -354,7 +382,7 @@ fn a_file_of_an_engine_names_its_own_group_and_only_if_nobody_else_could_write_i
         let state = json!({"pid": pid, "process-start-time": 1, "cgroup-path": group}).to_string();
         let alone = ["-m", "--propagation", "private", "sh", "-c", script, "sh", &state, file, dir];
         let run = t.program("unshare").args(alone).arg(tool_path("nsinfo")).arg(pid.to_string());
-        asked(run)["container"].clone()
+        asked(run)["identity"]["container"].clone()
     };
     let web = json!({"name": "web", "id": null, "engine": "crun", "source": "/run/crun/web/status"});
     assert_eq!(said(group, "600", "755"), web);
@@ -401,25 +429,28 @@ fn agrees(t: &Test, pid: i32) -> Value {
         };
         assert_eq!(ns["initial"], initial, "{}", row.name);
     }
-    assert_eq!(said["pids"], json!(status(pid, "NSpid:")));
-    assert_eq!(said["process"], pid);
+    assert_eq!(said["identity"]["pids"], json!(status(pid, "NSpid:")));
+    assert_eq!(said["identity"]["process"], pid);
     for (key, file) in [("uid_map", "uid_map"), ("gid_map", "gid_map")] {
         let ranges = numbers(format!("/proc/{pid}/{file}"));
         let expected: Vec<_> =
             ranges.iter().map(|r| json!({"inside": r[0], "outside": r[1], "count": r[2]})).collect();
-        assert_eq!(said[key], json!(expected), "{key}");
+        assert_eq!(said["user"][key], json!(expected), "{key}");
     }
-    assert_eq!(said["setgroups"], read_to_string(format!("/proc/{pid}/setgroups")).unwrap().trim_end());
+    assert_eq!(
+        said["user"]["setgroups"],
+        read_to_string(format!("/proc/{pid}/setgroups")).unwrap().trim_end()
+    );
     for (key, line) in [("uid", "Uid:"), ("gid", "Gid:")] {
         let numbers = status(pid, line);
         for (name, number) in ["real", "effective", "saved", "fs"].iter().zip(numbers) {
             // The test is in a user namespace that knows them all.
-            assert_eq!(said[key][name]["outside"], number, "{key} {name}");
+            assert_eq!(said["identity"][key][name]["outside"], number, "{key} {name}");
         }
     }
     let text = read(format!("/proc/{pid}/mountinfo")).unwrap();
     let lines: Vec<_> = text.strip_suffix(b"\n").unwrap().split(|&b| b == b'\n').collect();
-    let mounts = said["mounts"].as_array().unwrap();
+    let mounts = said["mounts"]["list"].as_array().unwrap();
     assert_eq!(mounts.len(), lines.len());
     for (mount, line) in mounts.iter().zip(lines) {
         let fields: Vec<_> = line.split(|&b| b == b' ').collect();
@@ -449,7 +480,7 @@ fn agrees(t: &Test, pid: i32) -> Value {
             json!([f[0].parse::<u64>().unwrap(), controllers, f[2]])
         })
         .collect();
-    let groups = said["cgroups"].as_array().unwrap().iter();
+    let groups = said["cgroup"]["groups"].as_array().unwrap().iter();
     let said_of_groups: Vec<_> =
         groups.map(|g| json!([g["hierarchy"], g["controllers"], g["path"]])).collect();
     assert_eq!(said_of_groups, expected);
@@ -468,11 +499,17 @@ fn it_agrees_with_the_links_the_status_the_maps_and_mountinfo() {
     let sleeps = || read(format!("/proc/{}/cmdline", held.inner())).unwrap().starts_with(b"sleep");
     assert!(within(Duration::from_secs(5), sleeps));
     let said = agrees(&t, held.inner());
-    assert_eq!(said["pids"], json!([held.inner(), 1]));
-    assert_eq!(said["uid"]["real"], json!({"outside": nix::unistd::getuid().as_raw(), "inside": 0}));
-    assert_eq!(said["gid"]["real"], json!({"outside": nix::unistd::getgid().as_raw(), "inside": 0}));
-    assert_eq!(said["setgroups"], "deny");
-    assert_eq!(said["command"], "sleep 1000");
+    assert_eq!(said["identity"]["pids"], json!([held.inner(), 1]));
+    assert_eq!(
+        said["identity"]["uid"]["real"],
+        json!({"outside": nix::unistd::getuid().as_raw(), "inside": 0})
+    );
+    assert_eq!(
+        said["identity"]["gid"]["real"],
+        json!({"outside": nix::unistd::getgid().as_raw(), "inside": 0})
+    );
+    assert_eq!(said["user"]["setgroups"], "deny");
+    assert_eq!(said["identity"]["command"], "sleep 1000");
 }
 
 #[test]
@@ -486,14 +523,14 @@ fn pids_are_shown_at_every_level() {
         .hold();
     let sleep = held.inner();
     let said = agrees(&t, sleep);
-    let pids = said["pids"].as_array().unwrap().clone();
+    let pids = said["identity"]["pids"].as_array().unwrap().clone();
     assert_eq!((pids.len(), &pids[0], &pids[2]), (3, &json!(sleep), &json!(1)));
     let page = t.tool("nsinfo").arg(sleep.to_string()).run().ok();
-    assert!(page.contains(&format!("\n  PIDs       {sleep} outside, {}, 1 inside\n", pids[1])), "{page}");
+    assert!(page.contains(&format!("\n  PIDs        {sleep} outside, {}, 1 inside\n", pids[1])), "{page}");
     // Itself is at one level only as long as the test is.
     if status(std::process::id() as i32, "NSpid:").len() == 1 {
         let page = t.tool("nsinfo").run().ok();
-        assert!(page.contains("\n  PID        "), "{page}");
+        assert!(page.contains("\n  PID         "), "{page}");
     }
 }
 
@@ -512,30 +549,30 @@ fn ids_are_told_as_the_one_who_asks_numbers_them() {
 
     // From outside: the whole way at once.
     let said = agrees(&t, nested.inner());
-    assert_eq!(said["uid"]["effective"], id(Some(we), Some(5)));
-    assert_eq!(said["gid"]["effective"], id(Some(nix::unistd::getgid().as_raw()), Some(6)));
+    assert_eq!(said["identity"]["uid"]["effective"], id(Some(we), Some(5)));
+    assert_eq!(said["identity"]["gid"]["effective"], id(Some(nix::unistd::getgid().as_raw()), Some(6)));
     // From between.
     let said = asked(in_outer(&[nsinfo, &nested_pid]));
-    assert_eq!(said["uid"]["effective"], id(Some(0), Some(5)));
-    assert_eq!(said["uid_map"], json!([{"outside": 0, "inside": 5, "count": 1}]));
+    assert_eq!(said["identity"]["uid"]["effective"], id(Some(0), Some(5)));
+    assert_eq!(said["user"]["uid_map"], json!([{"outside": 0, "inside": 5, "count": 1}]));
     // From inside, of itself: outside is the user namespace above.
     let in_nested =
         || t.tool("rnsenter").args(["-U", "--preserve-credentials", "-t", &nested_pid]).arg(nsinfo);
     let said = asked(in_nested());
-    assert_eq!(said["uid"]["effective"], id(Some(0), Some(5)));
+    assert_eq!(said["identity"]["uid"]["effective"], id(Some(0), Some(5)));
     // From inside, of the one above: what that is inside may not be seen.
     let said = asked(in_nested().arg(outer.pid().to_string()));
-    assert_eq!(said["uid"]["effective"], id(Some(5), None));
+    assert_eq!(said["identity"]["uid"]["effective"], id(Some(5), None));
     assert_eq!(said["namespaces"], Value::Null);
     assert_eq!(unreadable(&said)[0], "namespaces");
     // And of one that has no number there.
     if Ring::here() == Ring::User {
         let said = asked(in_nested().arg("2"));
-        assert_eq!(said["uid"]["effective"], id(None, None));
-        assert_eq!(said["uid_map"][0]["outside"], Value::Null);
+        assert_eq!(said["identity"]["uid"]["effective"], id(None, None));
+        assert_eq!(said["user"]["uid_map"][0]["outside"], Value::Null);
         let page = in_nested().arg("2").run().ok();
-        assert!(page.contains("\n  uid        none outside, unknown inside\n"), "{page}");
-        assert!(page.contains("\n  uid map    none outside = 0-4294967294 inside\n"), "{page}");
+        assert!(page.contains("\n  uid         none outside, unknown inside\n"), "{page}");
+        assert!(page.contains("\n  uid map     none outside = 0-4294967294 inside\n"), "{page}");
     }
 }
 
@@ -561,7 +598,7 @@ fn the_propagation_of_each_mount_is_told_in_words() {
     let said = agrees(&t, held.pid());
     let mount = |name: &str| {
         let point = dir.path().join(name);
-        let mounts = said["mounts"].as_array().unwrap();
+        let mounts = said["mounts"]["list"].as_array().unwrap();
         mounts.iter().find(|mount| mount["point"] == point.to_str().unwrap()).unwrap().clone()
     };
     let group = mount("shared")["shared"].as_u64().unwrap();
@@ -590,7 +627,8 @@ fn a_process_in_a_chroot_has_the_mounts_below_its_root() {
         exec chroot r sh -c 'echo ready; exec sleep 1000'";
     let held = mounting(&t, dir.path(), script, &[]);
     let said = agrees(&t, held.pid());
-    let points: Vec<_> = said["mounts"].as_array().unwrap().iter().map(|mount| &mount["point"]).collect();
+    let points: Vec<_> =
+        said["mounts"]["list"].as_array().unwrap().iter().map(|mount| &mount["point"]).collect();
     assert!(points.contains(&&json!("/m")) && !points.contains(&&json!("/")), "{points:?}");
     assert!(t.tool("nsinfo").arg(held.pid().to_string()).run().ok().contains("\n  /m "));
 }
@@ -609,37 +647,37 @@ fn hostile_names_reach_no_terminal() {
     assert!(text.contains(&format!("{}/{HARMLESS} ", dir.path().display())), "{text}");
     assert!(text.lines().nth(1).unwrap().ends_with(HARMLESS), "{text}");
     let said = agrees(&t, pid);
-    let mount = said["mounts"].as_array().unwrap().last().unwrap();
+    let mount = said["mounts"]["list"].as_array().unwrap().last().unwrap();
     assert_eq!(mount["point"], format!("{}/{HOSTILE_IN_JSON}", dir.path().display()));
     assert_eq!(mount["source_b64"], HOSTILE_B64);
-    assert!(mount["point_b64"].is_string() && said["command_b64"].is_string());
+    assert!(mount["point_b64"].is_string() && said["identity"]["command_b64"].is_string());
 }
 
 #[test]
 fn the_host_name_is_read_from_inside_where_that_is_allowed() {
     let t = rings!(Host, User);
     let ours = said(&t, std::process::id() as i32);
-    assert_eq!(ours["host_name"], nix::sys::utsname::uname().unwrap().nodename().to_str().unwrap());
+    assert_eq!(ours["uts"]["host_name"], nix::sys::utsname::uname().unwrap().nodename().to_str().unwrap());
     let held =
         t.tool("runshare").args(["-ru", "sh", "-c", "hostname inside; echo ready; exec sleep 1000"]).hold();
-    assert_eq!(said(&t, held.inner())["host_name"], "inside");
+    assert_eq!(said(&t, held.inner())["uts"]["host_name"], "inside");
     // Where the user namespace is not another one, ours gives the right or it is missing.
     let script = "hostname deep; echo ready; exec sleep 1000";
     let outer = held.inner().to_string();
     let runshare = tool_path("runshare").to_str().unwrap();
     let deep = t.tool("rnsenter").args(["-U", "-t", &outer, runshare, "-u", "sh", "-c", script]).hold();
-    assert_eq!(said(&t, deep.inner())["host_name"], "deep");
+    assert_eq!(said(&t, deep.inner())["uts"]["host_name"], "deep");
     let nsinfo = tool_path("nsinfo").to_str().unwrap();
     let within = t.tool("rnsenter").args(["-U", "-t", &outer, nsinfo, &deep.inner().to_string()]);
-    assert_eq!(asked(within)["host_name"], "deep");
+    assert_eq!(asked(within)["uts"]["host_name"], "deep");
     if Ring::here() == Ring::Host {
         let script = "printf 'a\\033b\\377' >/proc/sys/kernel/hostname; echo ready; exec sleep 1000";
         let held = t.tool("runshare").args(["-u", "sh", "-c", script]).hold();
-        assert_eq!(said(&t, held.pid())["host_name_b64"], "YRti/w==");
+        assert_eq!(said(&t, held.pid())["uts"]["host_name_b64"], "YRti/w==");
         // Without the right to enter; that one may be seen is not enough.
         let run = t.program("setpriv").args(["--bounding-set", "-sys_admin", nsinfo]);
         let said = asked(run.arg(held.pid().to_string()));
-        assert_eq!(unreadable(&said), ["host_name"]);
+        assert_eq!(unreadable(&said), ["uts.host_name"]);
         let reason = format!("setns uts of {}: Operation not permitted", held.pid());
         assert_eq!(said["unreadable"][0]["reason"], reason);
     }
@@ -649,15 +687,15 @@ fn the_host_name_is_read_from_inside_where_that_is_allowed() {
 fn of_a_process_of_root_an_ordinary_user_sees_what_is_open_to_all() {
     let t = rings!(Host, User);
     let said = asked(t.tool("nsinfo").as_user().arg("2"));
-    assert_eq!(unreadable(&said), ["namespaces", "initial", "host_name"]);
+    assert_eq!(unreadable(&said), ["namespaces", "namespaces.initial", "uts.host_name"]);
     assert_eq!(said["unreadable"][0]["reason"], "open namespaces of 2: Permission denied");
     assert_eq!(said["namespaces"], Value::Null);
-    assert_eq!(said["command"], "kthreadd");
-    assert_eq!(said["uid"]["effective"], json!({"outside": 0, "inside": 0}));
-    assert!(said["mounts"].as_array().is_some_and(|mounts| !mounts.is_empty()));
+    assert_eq!(said["identity"]["command"], "kthreadd");
+    assert_eq!(said["identity"]["uid"]["effective"], json!({"outside": 0, "inside": 0}));
+    assert!(said["mounts"]["list"].as_array().is_some_and(|mounts| !mounts.is_empty()));
     let page = t.tool("nsinfo").as_user().arg("2").run().ok();
     assert!(page.contains("namespaces\n  not readable: Permission denied\n"), "{page}");
-    assert!(page.contains("host name\n  not readable: Permission denied\n"), "{page}");
+    assert!(page.contains("uts\n  host name   not readable: Permission denied\n"), "{page}");
     // Of itself it sees all, but not which namespaces are the initial ones.
     let page = t.tool("nsinfo").as_user().run().ok();
     assert!(page.contains("which are initial is unknown: not readable: Permission denied\n"), "{page}");
@@ -692,8 +730,8 @@ fn a_zombie_has_what_is_left_of_its_world() {
     let said = said(&t, pid);
     assert!(said["namespaces"]["user"]["ns"].is_u64());
     assert_eq!(said["namespaces"]["mnt"]["ns"], Value::Null);
-    assert_eq!(said["mounts"], Value::Null);
-    assert_eq!(said["command"], "sleep");
+    assert_eq!(said["mounts"]["list"], Value::Null);
+    assert_eq!(said["identity"]["command"], "sleep");
 }
 
 #[test]
@@ -725,15 +763,20 @@ fn bad_input_gets_one_line_and_a_hint() {
         (&["0"], "nsinfo: 0 is neither a PID nor the inode number of a namespace"),
         (&["\x1bx"], "nsinfo: no container that we see is called \\x1bx"),
         (&[""], "nsinfo: a process or namespace was named by an empty word"),
-        (&["net:[12]"], "nsinfo: net:[12] is a namespace, not a process"),
-        (&["self/1"], "nsinfo: self/1 is a namespace, not a process"),
+        (&["self/1"], "nsinfo: open namespace self/1: No such file or directory"),
+        (&["--section", "identity,nope"], "nsinfo: unknown section: nope"),
+        (&["--section", ""], "nsinfo: invalid value '' for '--section <LIST>': the value is empty"),
         (&["--proc=/nowhere"], "nsinfo: open /nowhere: No such file or directory"),
         (&["--nope"], "nsinfo: unexpected argument '--nope' found"),
     ] {
         let hint = t.tool("nsinfo").args(args).run().fails(1, line);
-        assert!(!hint.is_empty() || line.contains("nowhere"), "{line}");
+        assert!(!hint.is_empty() || line.contains("nowhere") || line.contains("self/1"), "{line}");
     }
-    assert_eq!(t.tool("nsinfo").args(["1", "2"]).run().code, Some(1));
+    let none = t.tool("nsinfo").arg("net:[12]").run();
+    assert!(
+        none.code == Some(1)
+            && none.errors().starts_with("nsinfo: nothing that we see keeps a namespace net:[12]")
+    );
     let root = tempfile::tempdir().unwrap();
     create_dir_all(root.path().join("5")).unwrap();
     write(root.path().join("5/status"), "odd").unwrap();

@@ -87,7 +87,7 @@ fn a_thread_with_a_namespace_of_its_own_is_named_by_its_number() {
     let listed = t.tool("rlsns").args(["-rnl", "-o", "NS", "-t", "uts", "-p", &reference]).run().ok();
     assert_eq!(listed, format!("{}\n", inode("self", "uts")));
     let world = t.tool("nsinfo").args(["-J", &reference]).run().ok();
-    let world: serde_json::Value = serde_json::from_str(&world).unwrap();
+    let world = crate::harness::world(&world);
     assert_eq!(format!("net:[{}]", world["namespaces"]["net"]["ns"]), its);
 
     let alone = t.tool("rnsenter").args(["-t", &tid.to_string(), "-n", "true"]).run();
@@ -119,19 +119,19 @@ fn we_ourselves_who_started_us_and_the_first_process_have_words() {
     assert_ne!(lines[0], link("self", "net"));
 
     let of_init = t.tool("nsinfo").args(["-J", "init"]).run().ok();
-    let of_init: serde_json::Value = serde_json::from_str(&of_init).unwrap();
-    assert_eq!(of_init["pids"][0], 1);
+    let of_init = crate::harness::world(&of_init);
+    assert_eq!(of_init["identity"]["pids"][0], 1);
     let me = t.tool("nsinfo").args(["-J", "parent"]).run().ok();
-    let me: serde_json::Value = serde_json::from_str(&me).unwrap();
-    assert_eq!(me["pids"][0], std::process::id());
+    let me = crate::harness::world(&me);
+    assert_eq!(me["identity"]["pids"][0], std::process::id());
     // In a pid namespace of its own the first process is another, and its child has left its host name.
     let script = "hostname first; \"$0\" -J init; unshare -u sh -c 'hostname other; \"$0\" -t init -u hostname' \"$1\"";
     let tools = ["nsinfo", "rnsenter"].map(|tool| tool_path(tool).to_str().unwrap().to_string());
     let run = t.tool("runshare").args(["-fpu", "--mount-proc", "sh", "-c", script]).args(tools).run().ok();
     let (first, name) = run.trim_end().rsplit_once('\n').unwrap();
     assert_eq!(name, "first");
-    let first: serde_json::Value = serde_json::from_str(first).unwrap();
-    assert!(first["command"].as_str().unwrap().starts_with("sh -c"), "{first}");
+    let first = crate::harness::world(first);
+    assert!(first["identity"]["command"].as_str().unwrap().starts_with("sh -c"), "{first}");
 }
 
 /// The number that a process's namespace keeps until the machine boots again.
@@ -376,7 +376,7 @@ pub fn asleep(t: &Test) -> Held {
 /// The process that a reference is seen as.
 pub fn seen(t: &Test, reference: &str) -> i32 {
     let world = t.tool("nsinfo").args(["-J", reference]).run().ok();
-    serde_json::from_str::<serde_json::Value>(&world).unwrap()["pids"][0].as_i64().unwrap() as i32
+    crate::harness::world(&world)["identity"]["pids"][0].as_i64().unwrap() as i32
 }
 
 #[test]

@@ -3,7 +3,10 @@
 #[path = "../bins/nsinfo"]
 pub(crate) mod nsinfo {
     pub(crate) mod cli;
-    pub(crate) mod report;
+    pub(crate) mod last;
+    pub(crate) mod page;
+    pub(crate) mod sections;
+    pub(crate) mod subject;
     pub(crate) mod world;
 }
 #[path = "../bins/rcgexec"]

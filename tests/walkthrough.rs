@@ -10,7 +10,7 @@ use crate::rcgexec::assert_has_a_fifth_of_one_cpu;
 
 /// What nsinfo says of a process.
 fn world(t: &Test, pid: i32) -> Value {
-    serde_json::from_str(&t.tool("nsinfo").arg("-J").arg(pid.to_string()).run().ok()).unwrap()
+    crate::harness::world(&t.tool("nsinfo").arg("-J").arg(pid.to_string()).run().ok())
 }
 
 /// The options by which whoever runs this may make the namespaces: an ordinary user is root in a user
@@ -66,7 +66,7 @@ fn the_first_process_inside_has_another_number_outside() {
         .run()
         .ok();
     assert!(all.lines().next().unwrap().trim() == "1 sleep", "{all}");
-    let pids = world(&t, held.inner())["pids"].clone();
+    let pids = world(&t, held.inner())["identity"]["pids"].clone();
     assert_eq!(pids, serde_json::json!([held.inner(), 1]));
 }
 
@@ -78,8 +78,11 @@ fn root_inside_is_an_ordinary_user_outside() {
     let world = world(&t, held.pid());
     let outside =
         if Ring::here() == Ring::Host { crate::harness::NOBODY } else { nix::unistd::geteuid().as_raw() };
-    assert_eq!(world["uid"]["effective"], serde_json::json!({ "outside": outside, "inside": 0 }));
-    assert_eq!(world["uid_map"], serde_json::json!([{ "outside": outside, "inside": 0, "count": 1 }]));
+    assert_eq!(world["identity"]["uid"]["effective"], serde_json::json!({ "outside": outside, "inside": 0 }));
+    assert_eq!(
+        world["user"]["uid_map"],
+        serde_json::json!([{ "outside": outside, "inside": 0, "count": 1 }])
+    );
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn a_host_name_stays_inside() {
     let held = t.tool("runshare").args(making(&["-u"])).args(["sh", "-c", script]).hold();
     assert_eq!(t.tool("rnsenter").args(entering(&held, &["-u"])).arg("hostname").run().ok(), "inside\n");
     assert_eq!(t.program("hostname").run().ok(), before);
-    let told = world(&t, held.pid())["host_name"].clone();
+    let told = world(&t, held.pid())["uts"]["host_name"].clone();
     let hidden = Ring::here() == Ring::User && told.is_null();
     assert!(told == "inside" || hidden, "{told}");
 }
@@ -164,7 +167,7 @@ fn the_mounts_of_a_container_are_told_from_outside() {
         "mount -t tmpfs -o size=64k shm /dev/shm && mount -t tmpfs -o ro firmware /sys/firmware 2>/dev/null
         echo ready; exec sleep 1000";
     let held = t.tool("runshare").args(making(&["-m"])).args(["sh", "-c", script]).hold();
-    let mounts = world(&t, held.pid())["mounts"].clone();
+    let mounts = world(&t, held.pid())["mounts"]["list"].clone();
     let shm = mounts.as_array().unwrap().iter().rfind(|mount| mount["point"] == "/dev/shm").unwrap().clone();
     assert_eq!(
         (&shm["type"], &shm["source"], &shm["propagation"]),
@@ -194,7 +197,7 @@ fn a_loop_is_held_to_a_fifth_of_one_cpu_and_its_group_says_so() {
     assert_has_a_fifth_of_one_cpu(held.inner());
 
     let world = world(&t, held.inner());
-    let groups = world["cgroups"].as_array().unwrap();
+    let groups = world["cgroup"]["groups"].as_array().unwrap();
     let limits: Vec<&Value> = groups.iter().flat_map(|group| group["limits"].as_array().unwrap()).collect();
     let quota = limits
         .iter()

@@ -5,14 +5,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use clap::Command;
-use common::error::Result;
+use common::error::{Error, Result};
 use common::ns::refer::Ref;
 use common::tool::args::{Dialect, Matches, Opt, named, operands, optional, switch, valued};
 use common::tool::paint::{COLORS, Color};
 use common::tool::{LISTER, Tool};
 
-use crate::sections::{SECTIONS, Section};
-use crate::subject::How;
+use super::sections::mounts::{VIEWS, View};
+use super::sections::{SECTIONS, Section};
+use super::subject::How;
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
@@ -25,14 +26,39 @@ pub(crate) const TOOL: Tool = Tool {
     parts: || SECTIONS.iter().map(|section| (section.name, section.help)).collect(),
 };
 
+/// With what one is compared.
+pub(crate) enum Other {
+    /// The world that the machine started with.
+    Host,
+    /// Who started the process.
+    Parent,
+    /// Something else, and the word for it.
+    Named(Ref, Vec<u8>),
+}
+
+/// What is shown.
+pub(crate) enum Mode {
+    /// A page for each thing.
+    Worlds,
+    /// Only what differs between the thing and this one.
+    Versus(Other),
+    /// Whether the first of two may enter the second.
+    Can,
+    /// The machine.
+    System,
+    /// All namespaces, or the branches of the things that were named.
+    Tree,
+}
+
 /// What was asked.
 pub(crate) struct Request {
-    /// What is looked at, at least one thing, and the words that named it.
+    /// What is looked at, and the words that named it: for pages at least one thing.
     pub(crate) references: Vec<Ref>,
     pub(crate) words: Vec<Vec<u8>>,
     /// Only these sections; all if there are none.
     pub(crate) sections: Vec<&'static Section>,
     pub(crate) how: How,
+    pub(crate) mode: Mode,
     pub(crate) json: bool,
     pub(crate) color: Color,
     /// Where to read.
@@ -48,6 +74,27 @@ fn options() -> Vec<Opt> {
                 names(SECTIONS.iter().map(|row| row.name))
             )
         }),
+        valued(None, "vs", "REF", "Only what differs from this one, side by side: REF, host or parent"),
+        switch(None, "no-enter", "Enter no namespace, not by a helper process either"),
+        optional(None, "mounts", "VIEW", "").help_of("tree", |usual| {
+            let views = names(VIEWS.iter().map(|(name, _)| *name));
+            format!("Only mounts, and all of them, attached by '=': {views} [default: {usual}]")
+        }),
+        switch(
+            None,
+            "can",
+            "Say whether the first of two REFs may enter the namespaces of the second, and why not",
+        )
+        .conflicts(&["section", "mounts", "count", "system", "tree", "vs"]),
+        switch(None, "count", "Count the processes that share its namespaces: needs a look at all processes"),
+        switch(None, "system", "Show what this kernel and its settings offer, and what we may do")
+            .conflicts(&["section", "mounts", "count", "tree", "vs", "proc", "process"]),
+        switch(
+            None,
+            "tree",
+            "Show user and pid namespaces as a tree with processes; with REF only its branch",
+        )
+        .conflicts(&["section", "mounts", "count", "vs"]),
         switch(Some('J'), "json", "Print JSON"),
         optional(None, "color", "WHEN", "").help_of("auto", |usual| {
             let colors = names(COLORS.iter().map(|(name, _)| *name));
@@ -78,22 +125,63 @@ fn command() -> Command {
 /// Reads the options into a request.
 pub(crate) fn request(matches: &Matches) -> Result<Request> {
     let mut words: Vec<_> = matches.all("process").map(|(_, word)| word.clone()).collect();
-    if words.is_empty() {
+    let mode = mode(matches, words.len())?;
+    if words.is_empty() && !matches!(mode, Mode::Tree | Mode::System) {
         words.push("self".into());
     }
+    let mounts = match matches.maybe("mounts") {
+        None => None,
+        Some(None) => Some(View::Tree),
+        Some(Some(word)) => Some(named(VIEWS, "view of mounts", word)?),
+    };
+    let mut chosen = matches.value("section").map_or(Ok(Vec::new()), sections)?;
+    if chosen.is_empty() && mounts.is_some() {
+        chosen = sections(&"mounts".into())?;
+    }
+    let json = matches.has("json");
     let references = words.iter().map(|word| Ref::parse(word)).collect::<Result<_>>()?;
     Ok(Request {
         references,
         words: words.into_iter().map(OsString::into_vec).collect(),
-        sections: matches.value("section").map_or(Ok(Vec::new()), sections)?,
-        how: How::default(),
-        json: matches.has("json"),
+        sections: chosen,
+        how: How { mounts, json, no_enter: matches.has("no-enter"), count: matches.has("count") },
+        mode,
+        json,
         color: match matches.maybe("color") {
             None => Color::Auto,
             Some(None) => Color::Always,
             Some(Some(word)) => named(COLORS, "choice of colours", word)?,
         },
         proc: matches.value("proc").map_or("/proc".into(), PathBuf::from),
+    })
+}
+
+/// What is shown of so many things that were named.
+fn mode(matches: &Matches, named: usize) -> Result<Mode> {
+    if let Some(word) = matches.value("vs") {
+        let one = Error::refused("--vs compares one thing with another, and several were named");
+        return if named > 1 { Err(one) } else { Ok(Mode::Versus(other(word)?)) };
+    }
+    if matches.has("can") {
+        return match named {
+            2 => Ok(Mode::Can),
+            _ => Err(Error::refused("--can asks about two things: who would enter, and what")
+                .with_hint("nsinfo --can PID REF; `self` is nsinfo itself, with what you may do")),
+        };
+    }
+    Ok(match (matches.has("system"), matches.has("tree")) {
+        (true, _) => Mode::System,
+        (_, true) => Mode::Tree,
+        _ => Mode::Worlds,
+    })
+}
+
+/// What --vs names. A container can be called host as well: `ctr:host`.
+fn other(word: &OsString) -> Result<Other> {
+    Ok(match word.as_bytes() {
+        b"host" => Other::Host,
+        b"parent" => Other::Parent,
+        bytes => Other::Named(Ref::parse(word)?, bytes.to_vec()),
     })
 }
 

@@ -26,6 +26,11 @@ impl Page {
         Page { out: String::new(), charset, width, colour }
     }
 
+    /// How much fits beside a label on a terminal.
+    pub(crate) fn room(&self) -> Option<usize> {
+        self.width.map(|width| width.saturating_sub(INDENT + LABEL))
+    }
+
     /// Bytes of anybody's choice as they may be shown.
     pub(crate) fn show(&self, bytes: impl AsRef<[u8]>) -> String {
         show(bytes.as_ref(), self.charset)

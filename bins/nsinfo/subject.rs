@@ -1,32 +1,67 @@
 //! What is looked at: a process or thread, or a namespace, with what several sections ask of it.
 
+use std::cell::OnceCell;
+
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::fd::NsFd;
 use common::ns::initial::initial;
 use common::ns::refer::Sight;
+use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
+use common::ns::visit;
 use common::proc::idmap::IdMap;
 use common::proc::status::Status;
-use common::proc::{Proc, Task};
+use common::proc::{HostName, Proc, Task};
+
+use super::sections::mounts::View;
 
 /// How it is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct How {
     /// Not from inside: no helper process enters a namespace.
     pub(crate) no_enter: bool,
+    /// Mounts in this way; none where nothing was said of it.
+    pub(crate) mounts: Option<View>,
+    /// As JSON, which tells all that there is.
+    pub(crate) json: bool,
+    /// Count the processes that share its namespaces.
+    pub(crate) count: bool,
 }
 
 /// The thing itself, held open.
 pub(crate) enum Thing {
     Process(Box<Process>),
-    /// A namespace that no process we see is in, or whose processes do not matter.
-    Namespace(NsFd),
+    Namespace(Box<Place>),
 }
 
 /// A process or thread.
 pub(crate) struct Process {
+    /// Its number: that of the process also where it is read through one of its threads.
+    pub(crate) pid: i32,
+    /// What is read: its own directory, or, where its leader has ended and others live, that of a thread that does.
     pub(crate) task: Task,
     pub(crate) status: Status,
+    pub(crate) life: Life,
+}
+
+/// How far a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Lives,
+    /// Its first thread has ended, and this one, which lives, is shown.
+    ByThread(i32),
+    /// All of it has ended: only its entry is left, until this parent has waited for it (0 if that is out of sight).
+    Ended(i32),
+}
+
+/// A namespace that was named itself.
+pub(crate) struct Place {
+    pub(crate) ns: NsFd,
+    pub(crate) ino: u64,
+    /// A process or thread in it, by which its files are read; none where nobody is seen there.
+    pub(crate) member: Option<Process>,
+    /// All that a search for what is in it, and what keeps it, has found.
+    pub(crate) snapshot: Snapshot,
 }
 
 /// What is looked at, and from where.
@@ -48,6 +83,17 @@ pub(crate) struct Subject<'a> {
     /// The maps of our own user namespace.
     pub(crate) our_users: Result<IdMap>,
     pub(crate) our_groups: Result<IdMap>,
+    /// See [`Subject::names`].
+    names: OnceCell<Result<Names>>,
+}
+
+/// Of the host and of the domain.
+type Names = [Result<Vec<u8>>; 2];
+
+/// By what it is read: a process, of a namespace one that is in it, or a namespace without one.
+pub(crate) enum By<'s> {
+    Process(&'s Process),
+    Namespace(&'s NsFd),
 }
 
 /// An id of the process in two user namespaces; none where it has no number there, or that is not known.
@@ -73,36 +119,74 @@ impl<'a> Subject<'a> {
         let our_map = |of: fn(&Task) -> Result<IdMap>| us.as_ref().map_err(Error::clone).and_then(of);
         let (our_users, our_groups) = (our_map(IdMap::of_users), our_map(IdMap::of_groups));
         let initial = initial(proc);
-        let (thing, namespaces, users, groups) = match sight {
-            Sight::Task(task) => {
-                let status = Status::of(&task).map_err(|e| task.or_gone(e))?;
-                let namespaces = task.namespaces(KindSet::all());
-                let (users, groups) = (IdMap::of_users(&task), IdMap::of_groups(&task));
-                (Thing::Process(Box::new(Process { task, status })), namespaces, users, groups)
+        let thing = match sight {
+            Sight::Task(task) => Thing::Process(Box::new(Process::of(task)?)),
+            Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns)?)),
+        };
+        let (mut namespaces, users, groups) = match thing.process() {
+            Some(Process { task, .. }) => {
+                (task.namespaces(KindSet::all()), IdMap::of_users(task), IdMap::of_groups(task))
             }
-            Sight::Namespace(ns) => {
-                let mut inodes = KindMap::default();
-                inodes[ns.kind] = ns.id()?.ino;
-                let none = || Err(Error::refused("no process is looked at"));
-                (Thing::Namespace(ns), Ok(inodes), none(), none())
+            None => {
+                let nobody = || Err(Error::refused("no process that we see is in it"));
+                (Ok(KindMap::default()), nobody(), nobody())
             }
         };
-        Ok(Subject { proc, thing, how, us, namespaces, initial, ours, users, groups, our_users, our_groups })
+        if let (Thing::Namespace(place), Ok(inodes)) = (&thing, &mut namespaces) {
+            inodes[place.ns.kind] = place.ino;
+        }
+        Ok(Subject {
+            proc,
+            thing,
+            how,
+            us,
+            namespaces,
+            initial,
+            ours,
+            users,
+            groups,
+            our_users,
+            our_groups,
+            names: OnceCell::new(),
+        })
     }
 
-    /// The process, where it is one.
-    pub(crate) fn process(&self) -> Option<&Process> {
-        match &self.thing {
-            Thing::Process(process) => Some(process),
-            Thing::Namespace(_) => None,
+    /// By what a section reads it.
+    pub(crate) fn seen(&self) -> By<'_> {
+        match (&self.thing, self.thing.process()) {
+            (_, Some(process)) => By::Process(process),
+            (Thing::Namespace(place), None) => By::Namespace(&place.ns),
+            // Who is a process has one.
+            (Thing::Process(process), None) => By::Process(process),
         }
+    }
+
+    /// The process; of a namespace one that is in it, by which that is read.
+    pub(crate) fn process(&self) -> Option<&Process> {
+        self.thing.process()
     }
 
     /// The same, for what only processes have.
     pub(crate) fn task(&self) -> Result<&Task> {
+        match (self.process(), &self.thing) {
+            (Some(process), _) => Ok(&process.task),
+            (None, Thing::Namespace(place)) => {
+                Err(Error::refused([b"no process that we see is in ", &place.ns.name[..]].concat()))
+            }
+            (None, Thing::Process(_)) => Err(Error::refused("it is no process")),
+        }
+    }
+
+    /// The namespace, where that was named itself.
+    pub(crate) fn ns(&self) -> Option<&NsFd> {
+        self.place().map(|place| &place.ns)
+    }
+
+    /// The same, with what was found of it.
+    pub(crate) fn place(&self) -> Option<&Place> {
         match &self.thing {
-            Thing::Process(process) => Ok(&process.task),
-            Thing::Namespace(ns) => Err(Error::refused([&ns.name[..], b" is no process"].concat())),
+            Thing::Namespace(place) => Some(place),
+            Thing::Process(_) => None,
         }
     }
 
@@ -116,6 +200,33 @@ impl<'a> Subject<'a> {
         same(of(&self.namespaces, kind), of(others, kind))
     }
 
+    /// Our own names of the host and the domain if it has them too, else those inside its uts namespace; asked once.
+    pub(crate) fn names(&self) -> Result<Names> {
+        self.names.get_or_init(|| self.ask_names()).clone()
+    }
+
+    fn ask_names(&self) -> Result<Names> {
+        self.namespaces.as_ref().map_err(Error::clone)?;
+        let files = || [self.proc.host_name(), self.proc.domain_name()];
+        if self.shares(Kind::Uts, &self.ours) == Some(true) {
+            return Ok(files().map(|file| file.and_then(HostName::read)));
+        }
+        if self.how.no_enter {
+            return Err(Error::refused("not entered, as --no-enter says"));
+        }
+        let [host, domain] = files();
+        let (host, domain) = (host?, domain?);
+        // No name holds a zero byte.
+        let look = || Ok([host.read()?, domain.read()?].join(&0));
+        let seen = match &self.thing {
+            Thing::Process(process) => visit::inside_of(&process.task, Kind::Uts, "host name", look),
+            Thing::Namespace(place) => visit::inside(&place.ns, "host name", look),
+        }?;
+        let mut names = seen.split(|&b| b == 0).map(<[u8]>::to_vec);
+        let mut next = || Ok(names.next().unwrap_or_default());
+        Ok([next(), next()])
+    }
+
     /// By which its user ids are told.
     pub(crate) fn of_users(&self) -> Maps<'_> {
         Maps { same: self.shares(Kind::User, &self.ours), theirs: &self.users, ours: &self.our_users }
@@ -126,12 +237,88 @@ impl<'a> Subject<'a> {
         Maps { theirs: &self.groups, ours: &self.our_groups, ..self.of_users() }
     }
 
+    /// Is it read through another, one of several that could be?
+    pub(crate) fn has_a_stand_in(&self) -> bool {
+        self.ns().is_some() || self.process().is_some_and(|process| matches!(process.life, Life::ByThread(_)))
+    }
+
     /// It is still the one that was looked at, so what was read is of one process. [`Error::is_gone`] if it ended.
     pub(crate) fn is_there(&self) -> Result<()> {
-        match &self.thing {
-            Thing::Process(process) => process.task.stat().map(drop).map_err(|e| process.task.or_gone(e)),
-            Thing::Namespace(_) => Ok(()),
+        match self.process() {
+            Some(Process { task, .. }) => task.stat().map(drop).map_err(|e| task.or_gone(e)),
+            None => Ok(()),
         }
+    }
+}
+
+impl Thing {
+    fn process(&self) -> Option<&Process> {
+        match self {
+            Thing::Process(process) => Some(process),
+            Thing::Namespace(place) => place.member.as_ref(),
+        }
+    }
+}
+
+impl Process {
+    /// Reads it through its own directory, or through that of a thread: one whose leader has ended looks as if all of it
+    /// had, and only what /proc says of the others tells what it is in. Source: proc_pid_task(5).
+    fn of(task: Task) -> Result<Process> {
+        let status = Status::of(&task).map_err(|e| task.or_gone(e))?;
+        let stat = task.stat().map_err(|e| task.or_gone(e))?;
+        let pid = task.pid;
+        if !stat.has_ended {
+            return Ok(Process { pid, task, status, life: Life::Lives });
+        }
+        // Its other threads: none, where it is a thread itself.
+        let threads = task.threads().unwrap_or_default();
+        for tid in threads {
+            let lives = |thread: &Task| thread.stat().is_ok_and(|stat| !stat.has_ended);
+            let Some(thread) = task.thread(tid).ok().filter(lives) else { continue };
+            let Ok(of_thread) = Status::of(&thread) else { continue };
+            // Its numbers are those of the process.
+            let status = Status { pids: status.pids, ..of_thread };
+            return Ok(Process { pid, task: thread, status, life: Life::ByThread(tid) });
+        }
+        Ok(Process { pid, task, status, life: Life::Ended(stat.ppid) })
+    }
+}
+
+impl Place {
+    /// Looks for who is in it and what keeps it, everywhere. By one thread: sections look into namespaces by helpers.
+    fn of(proc: &Proc, ns: NsFd) -> Result<Place> {
+        let id = ns.id()?;
+        let kinds = [ns.kind].into_iter().collect();
+        let want = Want { depth: Depth::Deep, alone: true, members_of: Some(id.ino), ..Want::least(kinds) };
+        let mut snapshot = scan::take(proc, &want)?;
+        if let Err(at) = snapshot.namespaces.binary_search_by_key(&id.ino, |ns| ns.id.ino) {
+            // It is there, since we have it open.
+            snapshot.namespaces.insert(at, Namespace::new(id, ns.kind));
+        }
+        let is_in = |process: &Process| {
+            let inodes = process.task.namespaces([ns.kind].into_iter().collect());
+            inodes.is_ok_and(|inodes| inodes[ns.kind] == id.ino)
+        };
+        let open = |task: Result<Task>| Process::of(task.ok()?).ok().filter(is_in);
+        let thread = |holder: &Holder| match holder {
+            Holder::Thread { pid, tid } => Some(proc.task_or_thread(*pid, *tid)),
+            _ => None,
+        };
+        let threads = snapshot.holders(id.ino).iter().filter_map(|(_, holder)| thread(holder));
+        let all = snapshot.members.iter().map(|pid| proc.task(*pid)).chain(threads);
+        // Who has ended shows next to nothing.
+        let mut ended = None;
+        let mut member = None;
+        for process in all.filter_map(open) {
+            match process.life {
+                Life::Ended(_) => drop(ended.get_or_insert(process)),
+                _ => {
+                    member = Some(process);
+                    break;
+                }
+            }
+        }
+        Ok(Place { ino: id.ino, member: member.or(ended), snapshot, ns })
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod mount;
 mod namespaces;
+mod probes;
 mod processes;
 mod start;
 pub mod terminal;
@@ -17,6 +18,7 @@ use nix::errno::Errno;
 
 pub use mount::{LSMT_ROOT, list_mounts, mount_id, mount_id_of, stat_mount};
 pub use namespaces::*;
+pub use probes::*;
 pub use processes::*;
 pub use start::*;
 

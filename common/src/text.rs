@@ -53,6 +53,35 @@ pub fn show(bytes: &[u8], charset: Charset) -> String {
     escape(bytes, charset, |c, next| c == '\\' && matches!(next, Some('x' | 'u')))
 }
 
+/// Adds what [`show`] makes of bytes to a text, and answers how many columns of a terminal it takes.
+pub fn show_into(out: &mut String, bytes: &[u8], charset: Charset) -> usize {
+    let plain = |b: &u8| matches!(b, b' '..=b'~' if *b != b'\\');
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.iter().all(plain) => {
+            out.push_str(text);
+            text.len()
+        }
+        _ => {
+            let shown = show(bytes, charset);
+            out.push_str(&shown);
+            shown.width()
+        }
+    }
+}
+
+/// The beginning of a text that takes no more columns of a terminal than this, and how many it takes.
+pub fn beginning(text: &str, columns: usize) -> (&str, usize) {
+    let mut taken = 0;
+    for (at, c) in text.char_indices() {
+        let width = c.width().unwrap_or(0);
+        if taken + width > columns {
+            return (&text[..at], taken);
+        }
+        taken += width;
+    }
+    (text, taken)
+}
+
 /// Like [`show`], and in one field without white space: every space and backslash is escaped, so the field can
 /// be turned back.
 pub fn show_raw(bytes: &[u8], charset: Charset) -> String {

@@ -1,13 +1,14 @@
 //! Rules for what is shown: nothing unsafe, and all of it can be had back.
 
+use common::cgroup::effective::Effective;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, NsId};
 use common::ns::scan::{Holder, Namespace, Process, Snapshot};
 use common::proc::container::{Belongs, Named};
 use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
-use common::proc::mounts;
-use common::proc::status::{Ids, Status};
+use common::proc::mounts::Table;
+use common::proc::mounts::tree::Tree;
 use common::text::{Charset, base64, cut, json_string, show, show_raw, width};
 use common::tool::complete::{Offer, lines};
 use common::tool::json::Value;
@@ -15,8 +16,16 @@ use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
 
 use super::{number, pieces};
-use crate::tools::nsinfo::report;
-use crate::tools::nsinfo::world::{Cgroup, World};
+use crate::tools::nsinfo::page::Page;
+use crate::tools::nsinfo::sections::cgroup::{self, Cgroup, Cgroups, Facts};
+use crate::tools::nsinfo::sections::identity::Identity;
+use crate::tools::nsinfo::sections::mounts::{Mounts, Seen, VIEWS};
+use crate::tools::nsinfo::sections::namespaces::{Coming, Namespaces};
+use crate::tools::nsinfo::sections::user::User;
+use crate::tools::nsinfo::sections::uts::Uts;
+use crate::tools::nsinfo::sections::{Part, SECTIONS};
+use crate::tools::nsinfo::subject::{Id, Life};
+use crate::tools::nsinfo::world::World;
 use crate::tools::rlsns::cli::RELATIONS;
 use crate::tools::rlsns::holders::{self, Us};
 use crate::tools::rlsns::picture::{Picture, Row};
@@ -423,56 +432,104 @@ pub(super) fn page(bytes: &[u8]) {
         if bit(at + 8) { Err(refused(command)) } else { Ok(inodes) }
     };
     let map = |text: &[u8]| IdMap::parse(text).ok_or_else(|| refused(text));
-    let ids = Ids { real: how as u32, effective: (how >> 8) as u32, saved: 0, fs: u32::MAX };
-    let status =
-        Status { process: how as i32 & i32::MAX, uids: ids, gids: ids, pids: vec![7; how as usize % 4] };
-    let cgroup = |line: Line| Cgroup {
+    let group = |line: Line| Cgroup {
+        root: if bit(5) { Ok(line.path.clone()) } else { Err(refused(&line.path)) },
         limits: Err(refused(&line.path)),
         hidden_above: bit(30),
-        used: Vec::new(),
+        dir: bit(6).then(|| line.path.clone()),
         line,
     };
     let named = |text: &[u8]| {
         let text = text.to_vec();
         Named { name: text.clone(), id: Some(text.clone()), engine: "docker", source: text }
     };
-    let world = World {
+    let id = Id { outside: bit(0).then_some(how as u32), inside: bit(1).then_some(u32::MAX) };
+    let ids = [("real", id), ("effective", id), ("saved", Id { outside: None, ..id }), ("fs", id)];
+    let identity = Identity {
         pid: how as i32 & i32::MAX,
+        process: 7,
+        life: [Life::Lives, Life::ByThread(9), Life::Ended(0)][how as usize % 3],
         pidfd: if bit(27) { Ok(Some(how)) } else { Ok(None) },
         command: command.to_vec(),
         unnamed: bit(28).then(|| refused(command)),
-        status,
-        namespaces: inodes(32),
-        initial: inodes(41),
-        ours: inodes(50),
-        users: map(part()),
-        groups: map(part()),
-        our_users: map(part()),
-        our_groups: map(part()),
-        setgroups: Ok(part().to_vec()),
-        host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) },
-        mounts: Ok(mounts::parse(part())),
-        cgroups: Ok(Line::parse(part()).into_iter().map(cgroup).collect()),
+        pids: vec![7; how as usize % 4],
+        uids: ids,
+        gids: ids,
+        inside_unknown: bit(2),
         belongs: if bit(31) {
             Err(refused(part()))
         } else {
             Ok(Belongs { container: Some(named(part())), pod: None, unit: Some(named(part())) })
         },
     };
+    let namespaces = Namespaces {
+        theirs: inodes(32),
+        initial: inodes(41),
+        ours: inodes(50),
+        parent: bit(7).then(|| inodes(33)),
+        opened: KindMap::default(),
+        for_children: vec![(Kind::Pid, Coming::ToBeMade), (Kind::Time, Coming::Made(how))],
+        counts: bit(8).then(|| Err(refused(command))),
+        has_ended: bit(9),
+    };
+    let user = User {
+        users: map(part()),
+        groups: map(part()),
+        our_users: map(part()),
+        our_groups: map(part()),
+        setgroups: Ok(part().to_vec()),
+    };
+    let uts = Uts {
+        host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) },
+        domain_name: Ok(part().to_vec()),
+    };
+    let table = Table::parse(part().to_vec());
+    let found: Vec<_> = table.iter().map(|mount| mount.owned()).collect();
+    let tree = Tree::of(&table, bit(10));
+    let view = VIEWS.get(how as usize % 8).map(|(_, view)| *view);
+    let mounts = Mounts { view, seen: Ok(Seen { table, tree, groups: None, behind: None, maps: None }) };
+    let cgroups = Cgroups {
+        facts: Ok(Facts {
+            namespace: cgroup::Namespace::Unknown(refused(command)),
+            groups: Line::parse(part()).into_iter().map(group).collect(),
+            effective: Effective::unknown(&refused(command)),
+            machine: Err(refused(command)),
+            allowed: Err(refused(command)),
+            usage: Ok(None),
+            pressure: cgroup::Pressure::default(),
+            frozen: Err(refused(command)),
+        }),
+    };
+    let belongs = identity.belongs.clone().unwrap_or_default();
+    let all: [(&str, Box<dyn Part>); 6] = [
+        ("identity", Box::new(identity)),
+        ("namespaces", Box::new(namespaces)),
+        ("user", Box::new(user)),
+        ("mounts", Box::new(mounts)),
+        ("uts", Box::new(uts)),
+        ("cgroup", Box::new(cgroups)),
+    ];
+    let parts = all
+        .into_iter()
+        .map(|(name, part)| (SECTIONS.iter().find(|section| section.name == name).expect("a section"), part));
+    let world = World { parts: parts.collect(), last: None };
     for charset in CHARSETS {
-        assert!(report::page(&world, charset).lines().all(is_line));
+        let mut page = Page::new(charset, bit(3).then_some(80), false);
+        page.title(command);
+        world.page(&mut page);
+        assert!(page.out.lines().all(is_line));
     }
-    let json = report::json(&world).document();
+    let json = world.json().document();
     assert!(json.lines().all(is_line));
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(member(&json, "command"), Some(world.command));
+    let its = &json["identity"];
+    assert_eq!(member(its, "command").as_deref(), Some(command));
     let name = |named: Option<Named>| named.map(|named| named.name);
-    let belongs = world.belongs.unwrap_or_default();
-    assert_eq!(member(&json["container"], "name"), name(belongs.container));
-    assert_eq!(member(&json["unit"], "source"), name(belongs.unit));
-    let (found, _) = world.mounts.expect("mounts");
-    assert_eq!(json["mounts"].as_array().map(Vec::len), Some(found.len()));
-    for (mount, object) in found.iter().zip(json["mounts"].as_array().into_iter().flatten()) {
+    assert_eq!(member(&its["container"], "name"), name(belongs.container));
+    assert_eq!(member(&its["unit"], "source"), name(belongs.unit));
+    let list = &json["mounts"]["list"];
+    assert_eq!(list.as_array().map(Vec::len), Some(found.len()));
+    for (mount, object) in found.iter().zip(list.as_array().into_iter().flatten()) {
         assert_eq!(member(object, "point").as_ref(), Some(&mount.point));
         assert_eq!(member(object, "source").as_ref(), Some(&mount.source));
     }

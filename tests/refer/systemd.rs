@@ -60,9 +60,9 @@ fn run_unit(t: &Test, options: &[&str]) {
 /// What is shown of a process: its container and its unit, with what said so.
 fn shown(t: &Test, reference: &str) -> [String; 2] {
     let world = t.tool("nsinfo").args(["-J", reference]).run().ok();
-    let world: serde_json::Value = serde_json::from_str(&world).unwrap();
+    let world = crate::harness::world(&world);
     ["container", "unit"].map(|key| {
-        let named = &world[key];
+        let named = &world["identity"][key];
         let text = |key: &str| named[key].as_str().unwrap_or_default().to_string();
         format!("{} {} {}", text("name"), text("engine"), text("source")).trim().into()
     })

@@ -8,14 +8,15 @@ use common::proc::status::{Ids, Status};
 use common::proc::{Proc, Target, Task};
 use common::tool::json::Value;
 
+use super::super::page::Page;
+use super::super::subject::{Id, Life, Subject};
 use super::{Part, list, missing, or_null, text};
-use crate::page::Page;
-use crate::subject::{Id, Subject};
 
 /// The facts.
 pub(crate) struct Identity {
     pub(crate) pid: i32,
     pub(crate) process: i32,
+    pub(crate) life: Life,
     /// The inode number of its pidfd; none where the kernel has none, and of threads.
     pub(crate) pidfd: Result<Option<u64>>,
     /// The command line, or the name where that is empty.
@@ -45,13 +46,16 @@ impl Identity {
         let command = command.unwrap_or_default();
         let (users, groups) = (subject.of_users(), subject.of_groups());
         let four = |ids: &Ids, told: &dyn Fn(u32) -> Id| ids.named().map(|(name, id)| (name, told(id)));
+        // Read through a thread, it has no pidfd that lasts.
+        let is_whole = status.process == task.pid;
         Identity {
-            pid: task.pid,
+            pid: process.pid,
             process: status.process,
-            pidfd: if status.process == task.pid { pidfd(subject.proc, task) } else { Ok(None) },
+            life: process.life,
+            pidfd: if is_whole { pidfd(subject.proc, task) } else { Ok(None) },
             command: if command.is_empty() { name(task) } else { command },
             unnamed,
-            pids: pids(task.pid, status),
+            pids: pids(process.pid, status),
             uids: four(&status.uids, &|id| users.id(id)),
             gids: four(&status.gids, &|id| groups.id(id)),
             inside_unknown: users.inside_unknown() || groups.inside_unknown(),
@@ -97,7 +101,7 @@ impl Part for Identity {
     fn page(&self, page: &mut Page) {
         page.line("command", &page.show(&self.command));
         if let Some(e) = &self.unnamed {
-            page.line("", &format!("its arguments are {}", crate::page::not_readable(e)));
+            page.line("", &format!("its arguments are {}", super::super::page::not_readable(e)));
         }
         let pids: Vec<_> = self.pids.iter().map(i32::to_string).collect();
         match &pids[..] {
@@ -117,6 +121,14 @@ impl Part for Identity {
         if self.process != self.pid {
             page.line("thread", &format!("of process {}", self.process));
         }
+        match self.life {
+            Life::Lives => {}
+            Life::ByThread(tid) => page.line("state", &format!("leader has ended; thread {tid} is shown")),
+            Life::Ended(parent) => {
+                let who = if parent == 0 { "its parent".into() } else { format!("its parent, {parent},") };
+                page.line("state", &format!("has ended, and is there until {who} has waited for it"));
+            }
+        }
         self.ids(page, "uid", &self.uids);
         self.ids(page, "gid", &self.gids);
         if let Err(e) = &self.belongs {
@@ -135,6 +147,8 @@ impl Part for Identity {
         let mut members = vec![
             ("process", Value::Number(self.process.unsigned_abs().into())),
             ("thread", Value::number(thread.then(|| self.pid.unsigned_abs()))),
+            ("state", text(self.state())),
+            ("shown_by_thread", Value::number(self.shown_by().map(i32::unsigned_abs))),
             ("command", text(self.command.as_slice())),
             ("pids", list(&self.pids, |pid| Value::Number(pid.unsigned_abs().into()))),
             ("pidfd_inode", or_null(&self.pidfd, |inode| inode.map_or(Value::Null, Value::Number))),
@@ -155,6 +169,23 @@ impl Part for Identity {
 }
 
 impl Identity {
+    /// How far it has ended, in a word.
+    fn state(&self) -> &'static str {
+        match self.life {
+            Life::Lives => "alive",
+            Life::ByThread(_) => "leader ended",
+            Life::Ended(_) => "ended",
+        }
+    }
+
+    /// The thread that is shown for a leader that has ended.
+    fn shown_by(&self) -> Option<i32> {
+        match self.life {
+            Life::ByThread(tid) => Some(tid),
+            _ => None,
+        }
+    }
+
     /// The effective id, and others only where they differ from it.
     fn ids(&self, page: &mut Page, label: &str, ids: &[(&'static str, Id); 4]) {
         let number = |id: Option<u32>| id.map_or("none".to_string(), |id| id.to_string());

@@ -7,9 +7,9 @@ use common::proc::security::{Confinement, Label, Owners, Seccomp, labels, module
 use common::tool::json::Value;
 use common::tool::paint::Paint;
 
+use super::super::page::{Page, not_readable};
+use super::super::subject::{Process, Subject};
 use super::{Part, list, missing, or_null, text, yes};
-use crate::page::{Page, not_readable};
-use crate::subject::{Process, Subject};
 
 /// The facts.
 pub(crate) struct Security {

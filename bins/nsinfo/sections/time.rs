@@ -8,9 +8,9 @@ use common::proc::{Proc, Task};
 use common::tool::json::Value;
 use common::tool::paint::Paint;
 
+use super::super::page::{Page, not_readable};
+use super::super::subject::{By, Subject, of, same};
 use super::{Part, missing, or_null, yes};
-use crate::page::{Page, not_readable};
-use crate::subject::{Subject, Thing, of, same};
 
 /// The facts.
 pub(crate) struct Time {
@@ -26,12 +26,12 @@ pub(crate) struct Time {
 
 impl Time {
     pub(crate) fn take(subject: &Subject<'_>) -> Time {
-        let (offsets, for_children) = match &subject.thing {
-            Thing::Process(process) => of_process(subject, &process.task),
-            Thing::Namespace(ns) if subject.how.no_enter => {
+        let (offsets, for_children) = match subject.seen() {
+            By::Process(process) => of_process(subject, &process.task),
+            By::Namespace(ns) if subject.how.no_enter => {
                 (Err(Error::refused([&ns.name[..], b" is not entered, as --no-enter says"].concat())), None)
             }
-            Thing::Namespace(ns) => (inside(subject.proc, |look| visit::inside(ns, "clocks", look)), None),
+            By::Namespace(ns) => (inside(subject.proc, |look| visit::inside(ns, "clocks", look)), None),
         };
         let uptime = offsets.clone().and_then(|offsets| uptime(subject, offsets));
         Time { offsets, for_children, initial: subject.shares(Kind::Time, &subject.initial), uptime }

@@ -4,9 +4,9 @@ use common::error::{Error, Result};
 use common::proc::idmap::{self, IdMap, Range};
 use common::tool::json::Value;
 
+use super::super::page::{Page, not_readable};
+use super::super::subject::Subject;
 use super::{Part, list, missing, or_null, text};
-use crate::page::{Page, not_readable};
-use crate::subject::Subject;
 
 /// The facts.
 pub(crate) struct User {
@@ -88,7 +88,7 @@ fn spelled(range: &Range) -> String {
     format!("{} outside = {} inside", range.outside.map_or("none".into(), span), span(range.inside))
 }
 
-fn range_json(range: &Range) -> Value {
+pub(crate) fn range_json(range: &Range) -> Value {
     Value::Object(vec![
         ("outside", Value::number(range.outside)),
         ("inside", Value::Number(range.inside.into())),

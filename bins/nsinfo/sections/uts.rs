@@ -1,14 +1,11 @@
 //! Its uts namespace: names of the host.
 
 use common::error::{Error, Result};
-use common::kind::Kind;
-use common::ns::visit;
-use common::proc::HostName;
 use common::tool::json::Value;
 
+use super::super::page::Page;
+use super::super::subject::Subject;
 use super::{Part, missing, or_null, text};
-use crate::page::Page;
-use crate::subject::{Subject, Thing};
 
 /// The facts.
 pub(crate) struct Uts {
@@ -19,34 +16,11 @@ pub(crate) struct Uts {
 
 impl Uts {
     pub(crate) fn take(subject: &Subject<'_>) -> Uts {
-        match names(subject) {
+        match subject.names() {
             Ok([host_name, domain_name]) => Uts { host_name, domain_name },
             Err(e) => Uts { host_name: Err(e.clone()), domain_name: Err(e) },
         }
     }
-}
-
-/// Our own names if it has them too, else those inside its uts namespace.
-fn names(subject: &Subject<'_>) -> Result<[Result<Vec<u8>>; 2]> {
-    subject.namespaces.as_ref().map_err(Error::clone)?;
-    let files = || [subject.proc.host_name(), subject.proc.domain_name()];
-    if subject.shares(Kind::Uts, &subject.ours) == Some(true) {
-        return Ok(files().map(|file| file.and_then(HostName::read)));
-    }
-    if subject.how.no_enter {
-        return Err(Error::refused("not entered, as --no-enter says"));
-    }
-    let [host, domain] = files();
-    let (host, domain) = (host?, domain?);
-    // No name holds a zero byte.
-    let look = || Ok([host.read()?, domain.read()?].join(&0));
-    let seen = match &subject.thing {
-        Thing::Process(process) => visit::inside_of(&process.task, Kind::Uts, "host name", look),
-        Thing::Namespace(ns) => visit::inside(ns, "host name", look),
-    }?;
-    let mut names = seen.split(|&b| b == 0).map(<[u8]>::to_vec);
-    let mut next = || Ok(names.next().unwrap_or_default());
-    Ok([next(), next()])
 }
 
 impl Part for Uts {

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
-use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
+use nix::unistd::{AccessFlags, Uid, UnlinkatFlags, faccessat, unlinkat};
 
 use crate::error::{Error, Result};
 use crate::sys;
@@ -103,6 +103,17 @@ impl Group {
             };
         }
         Ok(all)
+    }
+
+    /// May we make groups below it, and move processes there, as far as its files say so? Source: "Delegation",
+    /// cgroup-v2.rst.
+    pub fn is_delegated(&self) -> Result<bool> {
+        let may = |file: &str| match faccessat(&self.dir, file, AccessFlags::W_OK, AtFlags::AT_EACCESS) {
+            Ok(()) => Ok(true),
+            Err(Errno::EACCES | Errno::EROFS | Errno::EPERM) => Ok(false),
+            Err(e) => Err(Error::sys("access", self.file(file), e)),
+        };
+        Ok(may(".")? && may("cgroup.procs")?)
     }
 
     /// Makes a transient group below this one; it must not exist. It bears our mark from its first moment, the

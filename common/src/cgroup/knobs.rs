@@ -1,5 +1,6 @@
 //! The limits that can be set: one row each, with its spelling in both versions.
 
+mod again;
 mod device;
 mod limits;
 mod values;
@@ -7,6 +8,7 @@ mod weight;
 
 use super::group::Version;
 use crate::error::Result;
+pub use again::options;
 pub use limits::{Limits, Setting, Shape};
 pub use values::Value;
 use values::{list, of_device, percent, range, signed, size, unlimited};

@@ -163,6 +163,18 @@ impl Layout {
         self.hierarchies.iter().any(has)
     }
 
+    /// Can all processes of a group of version 2 be killed at once? None where there is no group to be asked: the root has no
+    /// such file. Source: cgroup.kill, cgroup-v2.rst, Linux 5.14.
+    pub fn has_kill(&self) -> Result<Option<bool>> {
+        let Some(v2) = self.v2() else { return Ok(None) };
+        let own = self.own_group(v2).ok().filter(|own| own.is_real_root().is_ok_and(|is_root| !is_root));
+        let group = match own {
+            Some(own) => Some(own),
+            None => v2.top.children()?.next().transpose()?,
+        };
+        group.map(|group| group.has("cgroup.kill")).transpose()
+    }
+
     /// An error if it may well be there and only we could not open it.
     pub fn check_v2(&self) -> Result<()> {
         let ours = |closed: &&Closed| closed.controllers.is_empty() && closed.why.is_our_own();

@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 use crate::kind::{Kind, KindMap, KindSet};
-use crate::proc::Proc;
+use crate::proc::{Proc, Task};
 
 /// Who is in the initial namespaces: kthreadd, which even root may look at where PID 1 is closed, and PID 1.
 const FIRST: &[i32] = &[2, 1];
@@ -25,15 +25,21 @@ pub fn is_fixed(ino: u64) -> bool {
 /// namespaces are closed to us, or this /proc is that of another pid namespace, in which other processes have
 /// these PIDs.
 pub fn initial(proc: &Proc) -> Result<KindMap<u64>> {
+    inhabitant(proc).map(|(_, inodes)| inodes)
+}
+
+/// A process that is in all of them, and their inode numbers. Errors as of [`initial`].
+pub fn inhabitant(proc: &Proc) -> Result<(Task, KindMap<u64>)> {
     let mut refusal = None;
     for &pid in FIRST {
         let found = proc.task(pid).and_then(|task| {
             let inodes = task.namespaces(KindSet::all())?;
-            Ok((inodes, inodes[Kind::Pid] == INITIAL_PID || task.stat()?.of_kernel))
+            let is_initial = inodes[Kind::Pid] == INITIAL_PID || task.stat()?.of_kernel;
+            Ok((task, inodes, is_initial))
         });
         match found {
-            Ok((inodes, true)) => return Ok(inodes),
-            Ok((_, false)) => {}
+            Ok((task, inodes, true)) => return Ok((task, inodes)),
+            Ok((.., false)) => {}
             Err(e) if e.is_gone() => {}
             Err(e) => drop(refusal.get_or_insert(e)),
         }

@@ -3,10 +3,13 @@
 pub mod create;
 pub mod diagnose;
 pub mod fd;
+pub mod features;
 pub mod initial;
 pub mod inside;
 pub mod join;
+pub mod may;
 mod netnsid;
+pub mod network;
 pub mod outside;
 pub mod pins;
 pub mod refer;

@@ -3,10 +3,11 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::unistd::{read, write};
+use nix::unistd::write;
 
 use crate::error::{Error, Result, or_none};
 use crate::ns::fd::NsFd;
+use crate::ns::network::receive;
 use crate::sys;
 
 /// Asks the kernel, through one socket that is made when it is first needed.
@@ -44,7 +45,7 @@ impl Netnsids {
         // The kernel has answered when it has taken the question. What is left of an earlier one is passed over.
         let mut buffer = [0; 512];
         loop {
-            let length = read(socket, &mut buffer).map_err(|e| ("read", e))?;
+            let length = receive(socket, &mut buffer).map_err(|e| ("read", e))?;
             let answer = &buffer[..length];
             match number(answer, 8) {
                 Some(asked) if asked == self.asked => return Ok(told(answer)),

@@ -79,7 +79,7 @@ pub fn within(number: u64, ours: bool) -> Result<Vec<Bind>> {
 
 /// The mount that all others are below. What the kernel takes for the root, Linux 6.12 at least, is any one of those
 /// that stand on the first mount, as there are several where a machine has left its first file system by chroot(2).
-fn uppermost(number: u64) -> Result<u64> {
+pub(super) fn uppermost(number: u64) -> Result<u64> {
     let mut one = [0];
     let count = sys::list_mounts(number, sys::LSMT_ROOT, 0, &mut one)
         .map_err(|e| Error::sys("listmount", on(number), e))?;

@@ -1,5 +1,6 @@
 //! Our own user and group ids.
 
+use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 
 use super::idmap::IdMap;
@@ -107,6 +108,12 @@ pub struct Sets {
 }
 
 impl Sets {
+    /// Those of a process.
+    pub fn of(task: &Task) -> Result<Sets> {
+        Sets::parse(&task.read(c"status")?)
+            .ok_or_else(|| Error::sys("parse", format!("status of {}", task.pid), Errno::EINVAL))
+    }
+
     /// Reads a status file.
     pub fn parse(status: &[u8]) -> Option<Sets> {
         Some(Sets {

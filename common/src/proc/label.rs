@@ -74,3 +74,11 @@ pub(super) fn is_active(proc: &Proc) -> Result<bool> {
         .map_err(|e| Error::io("read", "filesystems", &e))?;
     Ok(text.split(|&b| b == b'\n').any(|line| line.ends_with(b"\tselinuxfs")))
 }
+
+/// What the security module that answers there calls a process, whichever it is. Source: proc_pid_attr(5), `current`.
+pub fn current(task: &Task) -> Result<Vec<u8>> {
+    let mut label = task.read(c"attr/current")?;
+    let end = label.iter().position(|b| b"\0\n".contains(b)).unwrap_or(label.len());
+    label.truncate(end);
+    Ok(label)
+}

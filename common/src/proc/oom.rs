@@ -81,7 +81,8 @@ pub fn adjust(proc: &Proc, score: i32) -> Result<()> {
     written.map(drop).map_err(|e| Error::sys("write", format!("{score} to oom_score_adj"), e))
 }
 
-fn score(task: &Task) -> Result<i32> {
+/// The score of a process, from -1000, never, to 1000, first. Source: proc_pid_oom_score_adj(5).
+pub fn score(task: &Task) -> Result<i32> {
     parse(&task.read(FILE)?)
         .ok_or_else(|| Error::sys("parse", format!("oom_score_adj of {}", task.pid), Errno::EINVAL))
 }

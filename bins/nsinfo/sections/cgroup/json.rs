@@ -7,8 +7,8 @@ use common::cgroup::usage::{InForce, Stall, Stalls, Usage};
 use common::error::{Error, Result};
 use common::tool::json::Value;
 
+use super::super::{list, or_null, text, yes};
 use super::{Cgroup, Facts, Namespace};
-use crate::sections::{list, or_null, text, yes};
 
 pub(super) fn facts(facts: &Facts) -> Value {
     Value::Object(vec![
@@ -55,7 +55,7 @@ pub(super) fn missing(facts: &Facts) -> Vec<(&'static str, &Error)> {
     ];
     let limits =
         facts.groups.iter().filter_map(|cgroup| Some(("groups.limits", cgroup.limits.as_ref().err()?)));
-    crate::sections::missing(parts).into_iter().chain(limits).collect()
+    super::super::missing(parts).into_iter().chain(limits).collect()
 }
 
 fn namespace(facts: &Facts) -> Value {

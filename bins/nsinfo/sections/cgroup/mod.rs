@@ -17,9 +17,9 @@ use common::proc::machine::Machine;
 use common::proc::{Task, status};
 use common::tool::json::Value;
 
+use super::super::page::Page;
+use super::super::subject::Subject;
 use super::Part;
-use crate::page::Page;
-use crate::subject::Subject;
 
 /// The facts; an error where its groups cannot be told.
 pub(crate) struct Cgroups {
@@ -188,7 +188,7 @@ impl Part for Cgroups {
     fn page(&self, page: &mut Page) {
         match &self.facts {
             Ok(facts) => show::page(facts, page),
-            Err(e) => page.remark(&crate::page::not_readable(e)),
+            Err(e) => page.remark(&super::super::page::not_readable(e)),
         }
     }
 

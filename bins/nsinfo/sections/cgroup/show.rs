@@ -12,8 +12,8 @@ use common::text::{digits, size};
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
+use super::super::super::page::{Page, not_readable};
 use super::{Cgroup, Facts, Namespace};
-use crate::page::{Page, not_readable};
 
 pub(super) fn page(facts: &Facts, page: &mut Page) {
     cpus(facts, page);

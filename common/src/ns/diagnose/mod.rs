@@ -24,6 +24,7 @@ use crate::proc::{Proc, Task, mounts};
 use crate::text::{Charset, show};
 
 pub use enter::{Rehearsal, Row, closed, enter, ids, rehearse};
+pub(in crate::ns) use enter::{first_thread_ended, name};
 pub use maps::{Helper, IdTable, helper, maps, owner, set_id, setgroups};
 pub use mount::new_proc;
 

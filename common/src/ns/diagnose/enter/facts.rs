@@ -262,7 +262,7 @@ fn ended(target: &Target) -> Option<String> {
 }
 
 /// A process whose first thread has ended has no namespaces by its own number. Source: setns(2), pthread_exit(3).
-pub(super) fn first_thread_ended(task: &Task) -> Option<String> {
+pub(in crate::ns) fn first_thread_ended(task: &Task) -> Option<String> {
     let stat = task.stat().ok()?;
     let runs =
         |tid: &i32| task.thread(*tid).and_then(|thread| thread.stat()).is_ok_and(|stat| !stat.has_ended);

@@ -21,6 +21,7 @@ use facts::{Add, Asked, Facts, Gate, Remedy};
 use ids::ids_of;
 
 pub use closed::closed;
+pub(in crate::ns) use facts::first_thread_ended;
 pub use ids::ids;
 
 /// Why [`Join::enter`] was refused, and what would work: each kind is tried by a helper, and each advice was carried out by
@@ -359,7 +360,7 @@ impl Gate {
 }
 
 /// `net:[4026532213]`
-fn name(kind: Kind, ino: u64) -> String {
+pub(in crate::ns) fn name(kind: Kind, ino: u64) -> String {
     format!("{kind}:[{ino}]")
 }
 

@@ -1,12 +1,20 @@
 //! The mounts that a process sees: `/proc/PID/mountinfo` over bytes.
 
+pub mod behind;
+pub mod layers;
+pub mod listed;
+pub mod peers;
+mod table;
+pub mod tree;
+
 use super::Task;
 use crate::error::Result;
-use crate::text::digits;
 
-/// One mount. Source: proc_pid_mountinfo(5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
+pub use table::Table;
+
+/// One mount, with bytes of its own or of a [`Table`]. Source: proc_pid_mountinfo(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mount<B = Vec<u8>> {
     /// Its number, which another mount may get after it is gone.
     pub id: u64,
     /// The number of the mount it is mounted on; it need not be in the list: what lies above the process's
@@ -16,11 +24,11 @@ pub struct Mount {
     pub dev: (u32, u32),
     /// The directory or file of the file system that is the root of this mount; `//deleted` stands at its end
     /// where it was removed.
-    pub root: Vec<u8>,
+    pub root: B,
     /// The mount point, below the process's root. A process in a chroot that is no mount has no `/`.
-    pub point: Vec<u8>,
+    pub point: B,
     /// Options of this mount, with commas between, as the kernel writes them: see [`words`].
-    pub options: Vec<u8>,
+    pub options: B,
     /// The peer group in which it shares mount events; none where it is not shared.
     pub peer_group: Option<u64>,
     /// The peer group from which it receives mount events; none where it is no slave.
@@ -28,14 +36,34 @@ pub struct Mount {
     /// Can it not be bind mounted?
     pub unbindable: bool,
     /// The type of the file system, with its subtype: `fuse.sshfs`.
-    pub fs_type: Vec<u8>,
+    pub fs_type: B,
     /// What is mounted: a device, or any word; may be empty.
-    pub source: Vec<u8>,
+    pub source: B,
     /// Options of the file system, as [`Mount::options`].
-    pub super_options: Vec<u8>,
+    pub super_options: B,
 }
 
-impl Mount {
+impl Mount<&[u8]> {
+    /// The same with bytes of its own.
+    pub fn owned(&self) -> Mount {
+        Mount {
+            id: self.id,
+            parent: self.parent,
+            dev: self.dev,
+            root: self.root.to_vec(),
+            point: self.point.to_vec(),
+            options: self.options.to_vec(),
+            peer_group: self.peer_group,
+            master: self.master,
+            unbindable: self.unbindable,
+            fs_type: self.fs_type.to_vec(),
+            source: self.source.to_vec(),
+            super_options: self.super_options.to_vec(),
+        }
+    }
+}
+
+impl<B> Mount<B> {
     /// What its propagation is, in words: `private`, `shared (peer group 3)`, `slave (of 2)`, the last two
     /// together, or `unbindable`. Source: mount_namespaces(7).
     pub fn propagation(&self) -> String {
@@ -53,20 +81,13 @@ impl Mount {
 
 /// The mounts that this process sees, in the kernel's order. Lines that cannot be read are left out.
 pub fn of(task: &Task) -> Result<Vec<Mount>> {
-    counted(task).map(|(mounts, _)| mounts)
-}
-
-/// The same, and how many lines were left out.
-pub fn counted(task: &Task) -> Result<(Vec<Mount>, usize)> {
-    Ok(parse(&task.read(c"mountinfo")?))
+    Ok(parse(&task.read(c"mountinfo")?).0)
 }
 
 /// Reads a mountinfo file: the mounts, and how many lines were skipped since they make no sense.
 pub fn parse(text: &[u8]) -> (Vec<Mount>, usize) {
-    let lines = || text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
-    let mounts: Vec<_> = lines().filter_map(mount).collect();
-    let skipped = lines().count() - mounts.len();
-    (mounts, skipped)
+    let table = Table::parse(text.to_vec());
+    (table.iter().map(|mount| mount.owned()).collect(), table.skipped)
 }
 
 /// Options one by one. A comma that belongs to a value is escaped, so they are split before the escapes are
@@ -75,67 +96,12 @@ pub fn words(options: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     options.split(|&b| b == b',').filter(|word| !word.is_empty()).map(unescape)
 }
 
-fn mount(line: &[u8]) -> Option<Mount> {
-    // One space between two fields: an empty source has one on either side.
-    let mut fields = line.splitn(7, |&b| b == b' ');
-    let id = digits(fields.next()?)?;
-    let parent = digits(fields.next()?)?;
-    let dev = fields.next()?;
-    let colon = dev.iter().position(|&b| b == b':')?;
-    let mut mount = Mount {
-        id,
-        parent,
-        dev: (digits(&dev[..colon])?, digits(&dev[colon + 1..])?),
-        root: unescape(fields.next()?),
-        point: unescape(fields.next()?),
-        options: fields.next()?.to_vec(),
-        peer_group: None,
-        master: None,
-        unbindable: false,
-        fs_type: Vec::new(),
-        source: Vec::new(),
-        super_options: Vec::new(),
-    };
-    let mut rest = fields.next()?;
-    // The optional fields end at a hyphen. Unknown ones are to be passed over.
-    loop {
-        let end = rest.iter().position(|&b| b == b' ')?;
-        let (field, after) = (&rest[..end], &rest[end + 1..]);
-        rest = after;
-        if field == b"-" {
-            break;
-        } else if let Some(group) = field.strip_prefix(b"shared:") {
-            mount.peer_group = Some(digits(group)?);
-        } else if let Some(group) = field.strip_prefix(b"master:") {
-            mount.master = Some(digits(group)?);
-        } else if field == b"unbindable" {
-            mount.unbindable = true;
-        }
-    }
-    let mut fields = rest.splitn(3, |&b| b == b' ');
-    mount.fs_type = unescape(fields.next()?);
-    mount.source = unescape(fields.next()?);
-    mount.super_options = fields.next()?.to_vec();
-    Some(mount)
-}
-
-/// Undoes `\040` and its like: a backslash and three octal digits. The kernel escapes the backslash too.
+/// Undoes the kernel's escapes.
 fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&first, after)) = rest.split_first() {
-        match rest {
-            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] => {
-                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest = after;
-            }
-            _ => {
-                out.push(first);
-                rest = after;
-            }
-        }
-    }
-    out
+    let mut plain = field.to_vec();
+    let length = table::unescape(&mut plain);
+    plain.truncate(length);
+    plain
 }
 
 #[cfg(test)]

@@ -1,0 +1,317 @@
+//! Two worlds side by side: only what differs, as their JSON says it.
+
+use common::text::{cut, width};
+use common::tool::json::Value;
+use common::tool::paint::Paint;
+
+use super::page::Page;
+
+/// What tells things of a list apart, the first that is there: else it is their place.
+const NAMES: &[&str] = &["point", "name", "local", "destination", "file", "controllers", "path"];
+
+/// What identifies a process, follows from something else, or changes by itself: that it differs says nothing about its
+/// world.
+const PASSED_OVER: &[&str] = &[
+    "process",
+    "thread",
+    "pids",
+    "pidfd_inode",
+    "command",
+    "start",
+    "used",
+    "pressure",
+    "throttling",
+    "usage",
+    "statistics",
+    "peers",
+    "unreadable",
+    "enter",
+    "recreate",
+];
+
+/// How wide two columns may be where there is no terminal.
+const UNBOUNDED: usize = 120;
+
+/// The numbers of mounts, which others get after them.
+const NUMBERS: &[&str] = &["id", "parent"];
+
+/// One thing that differs: where it stands, and the two values; none where one side has no such thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// The section first.
+    pub(crate) path: Vec<Vec<u8>>,
+    pub(crate) left: Option<Value>,
+    pub(crate) right: Option<Value>,
+}
+
+/// What differs between two worlds, in the order of the left one, and then what only the right one has.
+pub(crate) fn differences(left: &Value, right: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare(&mut Vec::new(), Some(left), Some(right), &mut found);
+    found
+}
+
+fn compare(
+    path: &mut Vec<Vec<u8>>,
+    left: Option<&Value>,
+    right: Option<&Value>,
+    found: &mut Vec<Difference>,
+) {
+    if left == right {
+        return;
+    }
+    match (members(path, left), members(path, right)) {
+        (None, None) => {
+            let (left, right) = (left.cloned(), right.cloned());
+            found.push(Difference { path: path.clone(), left, right });
+        }
+        (lefts, rights) => {
+            let (lefts, rights) = (lefts.unwrap_or_default(), rights.unwrap_or_default());
+            let of = |all: &[(Vec<u8>, &'_ Value)], name: &[u8]| all.iter().position(|(one, _)| one == name);
+            // Whole mounts, links and groups that only one has are one difference each.
+            let only = |all: &[(Vec<u8>, &Value)], other: Option<&Value>| {
+                path.len() > 1 && other.is_none() && !all.is_empty()
+            };
+            if only(&lefts, right) || only(&rights, left) {
+                let (left, right) = (left.cloned(), right.cloned());
+                found.push(Difference { path: path.clone(), left, right });
+                return;
+            }
+            for (name, value) in &lefts {
+                let other = of(&rights, name).map(|at| rights[at].1);
+                path.push(name.clone());
+                compare(path, Some(value), other, found);
+                path.pop();
+            }
+            for (name, value) in rights.iter().filter(|(name, _)| of(&lefts, name).is_none()) {
+                path.push(name.clone());
+                compare(path, None, Some(value), found);
+                path.pop();
+            }
+        }
+    }
+}
+
+/// The things in an object or a list of objects, by their names; none of what is compared as a whole.
+fn members<'v>(path: &[Vec<u8>], value: Option<&'v Value>) -> Option<Vec<(Vec<u8>, &'v Value)>> {
+    match value? {
+        Value::Object(members) => {
+            let in_list = path.len() > 2;
+            let tells = |key: &&'static str| {
+                !PASSED_OVER.contains(key) && !(in_list && NUMBERS.contains(key) && path[0] == b"mounts")
+            };
+            let members = members.iter().filter(|(key, _)| tells(key));
+            Some(members.map(|(key, value)| (key.as_bytes().to_vec(), value)).collect())
+        }
+        Value::List(values) if values.iter().any(|value| matches!(value, Value::Object(_))) => {
+            let mut named: Vec<(Vec<u8>, &Value)> = Vec::new();
+            let mut seen = std::collections::BTreeMap::new();
+            for (at, value) in values.iter().enumerate() {
+                let name = name(value).unwrap_or_else(|| format!("{}", at + 1).into());
+                let times = seen.entry(name.clone()).or_insert(0u32);
+                *times += 1;
+                let again = if *times > 1 { format!(" ({times})") } else { String::new() };
+                named.push(([&name[..], again.as_bytes()].concat(), value));
+            }
+            Some(named)
+        }
+        _ => None,
+    }
+}
+
+fn name(value: &Value) -> Option<Vec<u8>> {
+    let Value::Object(members) = value else { return None };
+    NAMES.iter().find_map(|key| match &members.iter().find(|(name, _)| name == key)?.1 {
+        Value::Text(text) => Some(text.clone()),
+        list @ Value::List(_) => Some(flat(Some(list))).filter(|text| !text.is_empty()),
+        _ => None,
+    })
+}
+
+/// A value on one line.
+fn flat(value: Option<&Value>) -> Vec<u8> {
+    match value {
+        None => b"-".to_vec(),
+        Some(Value::Null) => b"unknown".to_vec(),
+        Some(Value::Bool(yes)) => if *yes { &b"yes"[..] } else { b"no" }.to_vec(),
+        Some(Value::Text(text)) => text.clone(),
+        Some(Value::Lines { lines, .. }) => lines.join(&b", "[..]),
+        Some(Value::List(values)) => {
+            values.iter().map(|value| flat(Some(value))).collect::<Vec<_>>().join(&b", "[..])
+        }
+        Some(Value::Object(members)) => {
+            let told = members.iter().filter(|(key, value)| {
+                !NUMBERS.contains(key) && !PASSED_OVER.contains(key) && *value != Value::Null
+            });
+            let told = told.map(|(key, value)| [key.as_bytes(), b"=", &flat(Some(value))].concat());
+            told.collect::<Vec<_>>().join(&b' ')
+        }
+        Some(number) => number.document().trim_end().into(),
+    }
+}
+
+/// For people: a section each, with what differs in two columns.
+pub(crate) fn page(page: &mut Page, names: [&[u8]; 2], differences: &[Difference]) {
+    let label = |difference: &Difference| {
+        let words: Vec<_> = difference.path.iter().skip(1).map(|word| page.show(word)).collect();
+        // What a list of a section is called says nothing.
+        let words = match &words[..] {
+            [list, rest @ ..] if !rest.is_empty() && ["list", "groups"].contains(&&list[..]) => rest.to_vec(),
+            words => words.to_vec(),
+        };
+        words.join(" ")
+    };
+    let told: Vec<[String; 3]> = differences
+        .iter()
+        .map(|one| {
+            let [left, right] = [&one.left, &one.right].map(|side| page.show(flat(side.as_ref())));
+            [label(one), left, right]
+        })
+        .collect();
+    let names = names.map(|name| page.show(name));
+    let widest = |column: usize| told.iter().map(|row| width(&row[column])).max().unwrap_or(0);
+    let [mut first, mut second] = [widest(0), widest(1).max(width(&names[0]))];
+    let mut third = widest(2).max(width(&names[1]));
+    // The label, two values, a gap between each, and the indent.
+    let room = page.width.unwrap_or(UNBOUNDED).saturating_sub(6).max(30);
+    first = first.min(room * 2 / 5);
+    let rest = room - first;
+    if second + third > rest {
+        second = second.min((rest / 2).max(rest.saturating_sub(third)));
+        third = rest - second;
+    }
+    let widths = [first, second, third];
+    let mut section: &[u8] = b"";
+    if differences.is_empty() {
+        page.remark(&format!("nothing differs between {} and {}", names[0], names[1]));
+        return;
+    }
+    row(page, widths, &[String::new(), names[0].clone(), names[1].clone()], Paint::Bold);
+    for (one, told) in differences.iter().zip(&told) {
+        let its = one.path.first().map_or(&b""[..], |name| name);
+        if section != its {
+            section = its;
+            let title = page.show(its);
+            page.heading(&title);
+        }
+        row(page, widths, told, Paint::Plain);
+    }
+}
+
+/// A row whose cells go on in further lines where they are too long.
+fn row(page: &mut Page, widths: [usize; 3], cells: &[String; 3], paint: Paint) {
+    let mut rest: [&str; 3] = [&cells[0], &cells[1], &cells[2]];
+    loop {
+        let mut line = String::new();
+        for (column, text) in rest.iter_mut().enumerate() {
+            let mut piece = cut(text, widths[column].max(1));
+            // A character that is wider than the column would never come.
+            if piece.is_empty() && !text.is_empty() {
+                piece = &text[..text.chars().next().map_or(0, char::len_utf8)];
+            }
+            line.push_str(piece);
+            line.push_str(&" ".repeat((widths[column] + 2).saturating_sub(width(piece))));
+            *text = &text[piece.len()..];
+        }
+        let line = page.paint(line.trim_end(), paint);
+        page.remark(&line);
+        if rest.iter().all(|text| text.is_empty()) {
+            return;
+        }
+    }
+}
+
+/// As JSON: the values as they are in the two worlds; null where one has no such thing.
+pub(crate) fn json(names: [&[u8]; 2], differences: &[Difference]) -> Value {
+    let text = |bytes: &[u8]| Value::Text(bytes.to_vec());
+    let one = |one: &Difference| {
+        Value::Object(vec![
+            ("what", Value::Text(one.path.join(&b'.'))),
+            ("left", one.left.clone().unwrap_or(Value::Null)),
+            ("right", one.right.clone().unwrap_or(Value::Null)),
+        ])
+    };
+    Value::Object(vec![
+        ("left", text(names[0])),
+        ("right", text(names[1])),
+        ("differences", Value::List(differences.iter().map(one).collect())),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(word: &str) -> Value {
+        Value::Text(word.into())
+    }
+
+    fn mount(id: u64, point: &str, options: &str) -> Value {
+        let members = vec![("id", Value::Number(id)), ("point", text(point)), ("options", text(options))];
+        Value::Object(members)
+    }
+
+    fn world(host: &str, mounts: Vec<Value>, container: Value) -> Value {
+        Value::Object(vec![
+            (
+                "identity",
+                Value::Object(vec![("pids", Value::Number(mounts.len() as u64)), ("container", container)]),
+            ),
+            ("uts", Value::Object(vec![("host_name", text(host))])),
+            ("mounts", Value::Object(vec![("list", Value::List(mounts))])),
+        ])
+    }
+
+    #[test]
+    fn only_what_differs_is_told_by_the_name_that_it_has_in_both() {
+        let container = Value::Object(vec![("name", text("web")), ("id", Value::Null)]);
+        let left = world(
+            "a",
+            vec![mount(1, "/", "rw"), mount(2, "/x", "rw"), mount(3, "/x", "ro"), mount(4, "/y", "rw")],
+            container,
+        );
+        let right = world(
+            "b",
+            vec![mount(9, "/z", "rw"), mount(11, "/", "rw"), mount(12, "/x", "rw"), mount(13, "/x", "rw")],
+            Value::Null,
+        );
+        let told: Vec<_> = differences(&left, &right)
+            .iter()
+            .map(|one| {
+                let sides = [&one.left, &one.right].map(|side| flat(side.as_ref()));
+                let all = [one.path.join(&b' '), sides[0].clone(), sides[1].clone()];
+                all.map(|part| String::from_utf8(part).expect("text")).join("|")
+            })
+            .collect();
+        let expected = [
+            "identity container name|web|-",
+            "identity container id|unknown|-",
+            "uts host_name|a|b",
+            "mounts list /x (2) options|ro|rw",
+            "mounts list /y|point=/y options=rw|-",
+            "mounts list /z|-|point=/z options=rw",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(differences(&left, &left), []);
+    }
+
+    #[test]
+    fn long_values_go_on_below_each_other_in_their_columns() {
+        let value = |letter: &str| Some(text(&letter.repeat(30)));
+        let one = Difference {
+            path: vec![b"uts".to_vec(), b"host_name".to_vec()],
+            left: value("a"),
+            right: value("b"),
+        };
+        let mut made = Page::new(common::text::Charset::Ascii, Some(50), false);
+        page(&mut made, [b"1", b"2"], &[one]);
+        let expected = "\
+             1                  2
+
+uts
+  host_name  aaaaaaaaaaaaaaaaa  bbbbbbbbbbbbbbbbbb
+             aaaaaaaaaaaaa      bbbbbbbbbbbb
+";
+        assert_eq!(made.out, expected);
+    }
+}

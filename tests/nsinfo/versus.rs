@@ -1,0 +1,90 @@
+//! nsinfo --vs: two worlds, and only what differs.
+
+use serde_json::{Value, json};
+
+use super::rights;
+use crate::harness::{Test, inode, tool_path};
+
+fn compared(t: &Test, args: &[&str]) -> Value {
+    serde_json::from_str(&t.tool("nsinfo").arg("-J").args(args).run().ok()).unwrap()
+}
+
+/// What differs, and the two values.
+fn differences(said: &Value) -> Vec<(String, Value, Value)> {
+    let one =
+        |one: &Value| (one["what"].as_str().unwrap().to_string(), one["left"].clone(), one["right"].clone());
+    said["versus"]["differences"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn only_what_is_its_own_differs_from_its_parent_and_from_us() {
+    let t = rings!(Host, User);
+    let script = "hostname other; mount -t tmpfs -o size=64k none /mnt; echo ready; exec sleep 1000";
+    let held = t.tool("runshare").args(rights()).args(["-mu", "-f", "sh", "-c", script]).hold();
+    let pid = held.inner().to_string();
+    let own: Vec<_> = match rights() {
+        [] => vec!["namespaces.uts.ns", "namespaces.mnt.ns"],
+        _ => vec!["namespaces.user.ns", "namespaces.uts.ns", "namespaces.mnt.ns"],
+    };
+    for (other, from) in [(std::process::id().to_string(), true), ("parent".into(), false)] {
+        let said = compared(&t, &["--vs", &other, &pid, "--section", "namespaces,uts,mounts"]);
+        assert_eq!((&said["versus"]["left"], &said["versus"]["right"]), (&json!(pid), &json!(other)));
+        let told = differences(&said);
+        let names: Vec<_> = told.iter().map(|(what, ..)| what.as_str()).collect();
+        if from {
+            assert!(own.iter().all(|name| names.contains(name)), "{names:?}");
+            let (_, left, right) = told.iter().find(|(what, ..)| what == "uts.host_name").unwrap();
+            assert_eq!(left, "other");
+            assert_eq!(*right, nix::sys::utsname::uname().unwrap().nodename().to_str().unwrap());
+            let (_, left, right) = told.iter().find(|(what, ..)| what == "mounts.list./mnt").unwrap();
+            assert_eq!((&left["type"], right), (&json!("tmpfs"), &Value::Null));
+            let (_, left, right) = told.iter().find(|(what, ..)| what == "namespaces.mnt.ns").unwrap();
+            assert_eq!((left, right), (&json!(inode(held.inner(), "mnt")), &json!(inode("self", "mnt"))));
+            assert!(!names.iter().any(|name| name.starts_with("namespaces.net")), "{names:?}");
+        } else {
+            // runshare itself is in the new namespaces too.
+            assert_eq!(names, Vec::<&str>::new());
+        }
+    }
+    let page = t.tool("nsinfo").args(["--vs", "parent", &pid, "--section", "uts"]).run().ok();
+    assert_eq!(page, format!("  nothing differs between {pid} and parent\n"));
+}
+
+#[test]
+fn from_the_host_differs_what_a_container_has_alone() {
+    let t = rings!(Host);
+    let held = t.hold("runshare", &["-n"]);
+    let pid = held.pid().to_string();
+    let told = differences(&compared(&t, &[&pid, "--vs", "host", "--section=namespaces"]));
+    assert_eq!(
+        told,
+        [("namespaces.net.ns".to_string(), json!(inode(held.pid(), "net")), json!(inode(2, "net")))]
+    );
+    // In two columns, with the words that were typed.
+    let page = t.tool("nsinfo").args([&pid, "--vs=host", "--section=namespaces"]).run().ok();
+    let mut lines = page.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(lines.next().unwrap(), [&pid, "host"]);
+    assert_eq!(lines.nth(1).unwrap(), ["namespaces"]);
+    let [ours, theirs] = [inode(held.pid(), "net"), inode(2, "net")].map(|ino| ino.to_string());
+    assert_eq!(lines.next().unwrap(), ["net", "ns", &ours, &theirs]);
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let t = rings!(Host, User);
+    t.tool("nsinfo")
+        .args(["--vs", "self", "1", "2"])
+        .run()
+        .fails(1, "nsinfo: --vs compares one thing with another, and several were named");
+    t.tool("nsinfo")
+        .args(["--vs", "4194304"])
+        .run()
+        .fails(1, "nsinfo: open process 4194304: No such process");
+    t.tool("nsinfo")
+        .args(["--vs", "parent", "2"])
+        .run()
+        .fails(1, "nsinfo: process 2 has no parent in this pid namespace");
+    let hint = t.program("unshare").args(["-Ur"]).arg(tool_path("nsinfo")).args(["--vs", "host"]).run();
+    assert_eq!(hint.code, Some(1));
+    assert!(hint.errors().starts_with("nsinfo: open namespaces of "), "{}", hint.errors());
+}
