@@ -59,12 +59,12 @@ pub(super) fn missing(facts: &Facts) -> Vec<(&'static str, &Error)> {
 }
 
 fn namespace(facts: &Facts) -> Value {
-    let ours = match &facts.namespace {
-        Namespace::Ours => Some(true),
-        Namespace::Other(_) => Some(false),
-        Namespace::Unknown(_) => None,
+    let (ours, initial) = match &facts.namespace {
+        Namespace::Ours(initial) => (Some(true), *initial),
+        Namespace::Other(initial, _) => (Some(false), *initial),
+        Namespace::Unknown(_) => (None, None),
     };
-    Value::Object(vec![("ours", yes(ours)), ("initial", yes(facts.initial))])
+    Value::Object(vec![("ours", yes(ours)), ("initial", yes(initial))])
 }
 
 fn may_use(facts: &Facts) -> Value {

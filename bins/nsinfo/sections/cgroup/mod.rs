@@ -28,8 +28,6 @@ pub(crate) struct Cgroups {
 
 pub(crate) struct Facts {
     pub(crate) namespace: Namespace,
-    /// Is that the initial one?
-    pub(crate) initial: Option<bool>,
     pub(crate) groups: Vec<Cgroup>,
     /// What its groups allow it together.
     pub(crate) effective: Effective,
@@ -44,12 +42,12 @@ pub(crate) struct Facts {
     pub(crate) frozen: Result<Frozen>,
 }
 
-/// Its cgroup namespace.
+/// Its cgroup namespace, and whether it is the initial one.
 pub(crate) enum Namespace {
     /// Ours, and so its roots are those that we see.
-    Ours,
+    Ours(Option<bool>),
     /// Another: the paths of its groups as it sees them itself, or why they are not known.
-    Other(Result<Vec<Line>>),
+    Other(Option<bool>, Result<Vec<Line>>),
     Unknown(Error),
 }
 
@@ -113,7 +111,6 @@ impl Facts {
             ),
             frozen: layout.and_then(|layout| Frozen::take(layout, &lines)),
             namespace,
-            initial: subject.shares(Kind::Cgroup, &subject.initial),
         })
     }
 }
@@ -138,15 +135,16 @@ fn allowed(task: &Task) -> Result<Cpus> {
 
 impl Namespace {
     fn of(subject: &Subject<'_>, task: &Task) -> Namespace {
+        let initial = subject.shares(Kind::Cgroup, &subject.initial);
         match subject.shares(Kind::Cgroup, &subject.ours) {
-            Some(true) => Namespace::Ours,
+            Some(true) => Namespace::Ours(initial),
             Some(false) if subject.how.no_enter => {
-                Namespace::Other(Err(Error::refused("not entered, as --no-enter says")))
+                Namespace::Other(initial, Err(Error::refused("not entered, as --no-enter says")))
             }
             Some(false) => {
                 let look = || task.read(c"cgroup");
                 let seen = visit::inside_of(task, Kind::Cgroup, "groups", look);
-                Namespace::Other(seen.map(|text| Line::parse(&text)))
+                Namespace::Other(initial, seen.map(|text| Line::parse(&text)))
             }
             None => {
                 let errors = [&subject.namespaces, &subject.ours].map(|inodes| inodes.as_ref().err());
@@ -159,8 +157,8 @@ impl Namespace {
     /// The root in the hierarchy of a line.
     fn root(&self, line: &Line) -> Result<Vec<u8>> {
         match self {
-            Namespace::Ours => Ok(b"/".to_vec()),
-            Namespace::Other(lines) => {
+            Namespace::Ours(_) => Ok(b"/".to_vec()),
+            Namespace::Other(_, lines) => {
                 let lines = lines.as_ref().map_err(Error::clone)?;
                 let inside = lines.iter().find(|inside| inside.controllers == line.controllers);
                 let root = inside.and_then(|inside| line.root_by(inside));

@@ -262,10 +262,10 @@ const ROOTED: &[Column<(), Cgroup>] = &[
 fn groups(facts: &Facts, page: &mut Page) {
     part(page, "groups");
     let (columns, text) = match &facts.namespace {
-        Namespace::Ours if facts.initial == Some(true) => (GROUPS, "ours, the initial one".to_string()),
-        Namespace::Ours => (GROUPS, "ours".into()),
-        Namespace::Other(Ok(_)) => (ROOTED, "not ours: what it takes for / is told as its root".into()),
-        Namespace::Other(Err(e)) => {
+        Namespace::Ours(Some(true)) => (GROUPS, "ours, the initial one".to_string()),
+        Namespace::Ours(_) => (GROUPS, "ours".into()),
+        Namespace::Other(_, Ok(_)) => (ROOTED, "not ours: what it takes for / is told as its root".into()),
+        Namespace::Other(_, Err(e)) => {
             (GROUPS, format!("not ours, and where its root is is {}", not_readable(e)))
         }
         Namespace::Unknown(e) => (GROUPS, not_readable(e)),
