@@ -5,7 +5,7 @@
 //! (`Uml`, `Qemu`), beside real containers (`Containers`). A test begins with `let t = rings!(Host, User);`. In a ring that it does not name it ends at once,
 //! which is said on stderr.
 //! With `NSKIT_TESTS=all`, a test that misses something in a ring of its own fails instead of skipping.
-//! `NSKIT_RING_LOG=FILE` gathers a line for each test: ring, name, what happened.
+//! `NSKIT_RING_LOG=FILE` gathers lines for each test: ring, name, what happened, how long it took.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -108,19 +108,21 @@ pub struct Test {
     name: String,
     marker: String,
     turn: Option<Turn>,
+    begun: Instant,
 }
 
 impl Test {
     pub fn begin(rings: &[Ring]) -> Option<Test> {
         let name = std::thread::current().name().unwrap_or("main").to_string();
         let marker = format!("NSKIT_TEST_MARK={name}.{}", std::process::id());
-        let mut test = Test { name, marker, turn: None };
+        let mut test = Test { name, marker, turn: None, begun: Instant::now() };
         if rings.contains(&Ring::here()) {
             test.turn = Some(Turn::take(false));
             // Whoever runs the tests in the background may have these ignored, and so would all that we start.
             for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
                 common::sys::ignore(signal, false).unwrap();
             }
+            test.begun = Instant::now();
             test.log("ran");
             return Some(test);
         }
@@ -248,6 +250,9 @@ impl Drop for Test {
         match std::thread::panicking() {
             false => self.assert_nothing_left(),
             true => self.end_what_is_left(),
+        }
+        if self.turn.is_some() {
+            self.log(&format!("took {} ms", self.begun.elapsed().as_millis()));
         }
     }
 }
