@@ -79,6 +79,7 @@ static CHANGED: Condvar = Condvar::new();
 /// A test's place among those that run.
 struct Turn {
     alone: bool,
+    begun: Instant,
 }
 
 impl Turn {
@@ -90,7 +91,7 @@ impl Turn {
             running = CHANGED.wait_while(running, |(count, _)| *count > 0).unwrap();
         }
         running.0 += 1;
-        Turn { alone }
+        Turn { alone, begun: Instant::now() }
     }
 }
 
@@ -108,21 +109,19 @@ pub struct Test {
     name: String,
     marker: String,
     turn: Option<Turn>,
-    begun: Instant,
 }
 
 impl Test {
     pub fn begin(rings: &[Ring]) -> Option<Test> {
         let name = std::thread::current().name().unwrap_or("main").to_string();
         let marker = format!("NSKIT_TEST_MARK={name}.{}", std::process::id());
-        let mut test = Test { name, marker, turn: None, begun: Instant::now() };
+        let mut test = Test { name, marker, turn: None };
         if rings.contains(&Ring::here()) {
             test.turn = Some(Turn::take(false));
             // Whoever runs the tests in the background may have these ignored, and so would all that we start.
             for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
                 common::sys::ignore(signal, false).unwrap();
             }
-            test.begun = Instant::now();
             test.log("ran");
             return Some(test);
         }
@@ -251,8 +250,8 @@ impl Drop for Test {
             false => self.assert_nothing_left(),
             true => self.end_what_is_left(),
         }
-        if self.turn.is_some() {
-            self.log(&format!("took {} ms", self.begun.elapsed().as_millis()));
+        if let Some(turn) = &self.turn {
+            self.log(&format!("took {} ms", turn.begun.elapsed().as_millis()));
         }
     }
 }
