@@ -5,7 +5,7 @@
 //! (`Uml`, `Qemu`), beside real containers (`Containers`). A test begins with `let t = rings!(Host, User);`. In a ring that it does not name it ends at once,
 //! which is said on stderr.
 //! With `NSKIT_TESTS=all`, a test that misses something in a ring of its own fails instead of skipping.
-//! `NSKIT_RING_LOG=FILE` gathers a line for each test: ring, name, what happened.
+//! `NSKIT_RING_LOG=FILE` gathers lines for each test: ring, name, what happened, how long it took.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -79,6 +79,7 @@ static CHANGED: Condvar = Condvar::new();
 /// A test's place among those that run.
 struct Turn {
     alone: bool,
+    begun: Instant,
 }
 
 impl Turn {
@@ -90,7 +91,7 @@ impl Turn {
             running = CHANGED.wait_while(running, |(count, _)| *count > 0).unwrap();
         }
         running.0 += 1;
-        Turn { alone }
+        Turn { alone, begun: Instant::now() }
     }
 }
 
@@ -248,6 +249,9 @@ impl Drop for Test {
         match std::thread::panicking() {
             false => self.assert_nothing_left(),
             true => self.end_what_is_left(),
+        }
+        if let Some(turn) = &self.turn {
+            self.log(&format!("took {} ms", turn.begun.elapsed().as_millis()));
         }
     }
 }

@@ -21,7 +21,7 @@ fn a_program_is_ended_when_its_time_is_over_and_the_status_says_so() {
     assert!((300..20_000).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
     // Whatever it says of it itself, and by whatever signal.
     let script = "trap 'echo heard; exit 7' INT; echo ready; while :; do sleep .05; done";
-    let run = timed(&t, &parent, "500ms").args(["--signal", "INT", "sh", "-c", script]).run();
+    let run = timed(&t, &parent, "2000ms").args(["--signal", "INT", "sh", "-c", script]).run();
     assert_eq!((run.code, &*run.text()), (Some(124), "ready\nheard\n"));
     // One that is ready in time has its own status.
     assert_eq!(timed(&t, &parent, "1m").args(["sh", "-c", "exit 7"]).run().code, Some(7));
@@ -34,7 +34,7 @@ fn everything_in_the_groups_is_told_that_the_time_is_over() {
     let Some(parent) = Parent::new(&t, &["pids"]) else { return };
     let daemon = "trap 'echo daemon; exit' TERM; echo ready; while :; do sleep .05; done";
     let script = format!("setsid sh -c '{}' & wait; wait", daemon.replace('\'', "'\\''"));
-    let run = timed(&t, &parent, "0.7").args(["sh", "-c", &format!("trap 'wait' TERM; {script}")]).run();
+    let run = timed(&t, &parent, "2").args(["sh", "-c", &format!("trap 'wait' TERM; {script}")]).run();
     assert_eq!((run.code, &*run.text()), (Some(124), "ready\ndaemon\n"), "{}", run.errors());
     parent.assert_bare();
 }
@@ -47,7 +47,7 @@ fn what_does_not_heed_the_signal_is_killed_after_more_time() {
     let run = timed(&t, &parent, "0.2").args(["-k", "0.3", "sh", "-c", deaf]).run();
     assert_eq!(run.code, Some(124));
     // Without, it has the time that it wants.
-    let run = timed(&t, &parent, "0.1").args(["sh", "-c", "trap '' TERM; sleep .5; echo done"]).run();
+    let run = timed(&t, &parent, "1").args(["sh", "-c", "trap '' TERM; sleep 3; echo done"]).run();
     assert_eq!((run.code, &*run.text()), (Some(124), "done\n"));
     parent.assert_bare();
 }
