@@ -129,9 +129,10 @@ mod tests {
         let proc = Proc::system().expect("/proc");
         let highest = proc.setting("kernel/pid_max").expect("readable").expect("always there");
         assert!(highest.iter().all(u8::is_ascii_digit) && !highest.is_empty());
-        assert_eq!(proc.setting("kernel/no_such_thing"), Ok(None));
-        assert_eq!(of_sys("kernel/no_such_thing"), Ok(None));
-        assert_eq!(kernel().map(|kernel| Some(kernel.release)), proc.setting("kernel/osrelease"));
+        assert_eq!(proc.setting("kernel/no_such_thing").expect("a normal answer"), None);
+        assert_eq!(of_sys("kernel/no_such_thing").expect("a normal answer"), None);
+        let release = kernel().expect("uname").release;
+        assert_eq!(proc.setting("kernel/osrelease").expect("readable"), Some(release));
         assert_eq!(program("no_such_program"), None);
         assert!(program("sh").is_some_and(|sh| !sh.as_root));
     }

@@ -61,7 +61,7 @@ impl Answer {
     fn short(&self, at: usize) -> u32 {
         let bytes = self.long(at).to_ne_bytes();
         let [a, b, c, d, e, f, g, h] = bytes;
-        u32::from_ne_bytes(if at % 8 == 0 { [a, b, c, d] } else { [e, f, g, h] })
+        u32::from_ne_bytes(if at.is_multiple_of(8) { [a, b, c, d] } else { [e, f, g, h] })
     }
 
     /// Texts, each ended by a zero byte, from where the number at this byte says.

@@ -202,7 +202,7 @@ impl<'t> Points<'t> {
 }
 
 /// The mounts that stand on a mount, by their mount points.
-pub(super) fn children<'t>(table: &'t Table) -> std::collections::HashMap<(usize, &'t [u8]), usize> {
+pub(super) fn children(table: &Table) -> std::collections::HashMap<(usize, &[u8]), usize> {
     (0..table.len()).map(|row| ((table.parent(row).unwrap_or(NOWHERE), table.point(row)), row)).collect()
 }
 
