@@ -7,6 +7,7 @@ pub(crate) mod nsinfo {
     pub(crate) mod page;
     pub(crate) mod sections;
     pub(crate) mod subject;
+    pub(crate) mod versus;
     pub(crate) mod world;
 }
 #[path = "../bins/rcgexec"]

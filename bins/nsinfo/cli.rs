@@ -68,7 +68,7 @@ pub(crate) struct Request {
 /// The options.
 fn options() -> Vec<Opt> {
     vec![
-        valued(None, "section", "LIST", "").help_of("", |_| {
+        valued(None, "section", "SECTIONS", "").help_of("", |_| {
             format!(
                 "Only these sections, with commas between: {}",
                 names(SECTIONS.iter().map(|row| row.name))

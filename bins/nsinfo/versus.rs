@@ -131,8 +131,8 @@ fn name(value: &Value) -> Option<Vec<u8>> {
     })
 }
 
-/// A value on one line.
-fn flat(value: Option<&Value>) -> Vec<u8> {
+/// A value in one line.
+pub(crate) fn flat(value: Option<&Value>) -> Vec<u8> {
     match value {
         None => b"-".to_vec(),
         Some(Value::Null) => b"unknown".to_vec(),
@@ -239,82 +239,4 @@ pub(crate) fn json(names: [&[u8]; 2], differences: &[Difference]) -> Value {
         ("right", text(names[1])),
         ("differences", Value::List(differences.iter().map(one).collect())),
     ])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(word: &str) -> Value {
-        Value::Text(word.into())
-    }
-
-    fn mount(id: u64, point: &str, options: &str) -> Value {
-        let members = vec![("id", Value::Number(id)), ("point", text(point)), ("options", text(options))];
-        Value::Object(members)
-    }
-
-    fn world(host: &str, mounts: Vec<Value>, container: Value) -> Value {
-        Value::Object(vec![
-            (
-                "identity",
-                Value::Object(vec![("pids", Value::Number(mounts.len() as u64)), ("container", container)]),
-            ),
-            ("uts", Value::Object(vec![("host_name", text(host))])),
-            ("mounts", Value::Object(vec![("list", Value::List(mounts))])),
-        ])
-    }
-
-    #[test]
-    fn only_what_differs_is_told_by_the_name_that_it_has_in_both() {
-        let container = Value::Object(vec![("name", text("web")), ("id", Value::Null)]);
-        let left = world(
-            "a",
-            vec![mount(1, "/", "rw"), mount(2, "/x", "rw"), mount(3, "/x", "ro"), mount(4, "/y", "rw")],
-            container,
-        );
-        let right = world(
-            "b",
-            vec![mount(9, "/z", "rw"), mount(11, "/", "rw"), mount(12, "/x", "rw"), mount(13, "/x", "rw")],
-            Value::Null,
-        );
-        let told: Vec<_> = differences(&left, &right)
-            .iter()
-            .map(|one| {
-                let sides = [&one.left, &one.right].map(|side| flat(side.as_ref()));
-                let all = [one.path.join(&b' '), sides[0].clone(), sides[1].clone()];
-                all.map(|part| String::from_utf8(part).expect("text")).join("|")
-            })
-            .collect();
-        let expected = [
-            "identity container name|web|-",
-            "identity container id|unknown|-",
-            "uts host_name|a|b",
-            "mounts list /x (2) options|ro|rw",
-            "mounts list /y|point=/y options=rw|-",
-            "mounts list /z|-|point=/z options=rw",
-        ];
-        assert_eq!(told, expected);
-        assert_eq!(differences(&left, &left), []);
-    }
-
-    #[test]
-    fn long_values_go_on_below_each_other_in_their_columns() {
-        let value = |letter: &str| Some(text(&letter.repeat(30)));
-        let one = Difference {
-            path: vec![b"uts".to_vec(), b"host_name".to_vec()],
-            left: value("a"),
-            right: value("b"),
-        };
-        let mut made = Page::new(common::text::Charset::Ascii, Some(50), false);
-        page(&mut made, [b"1", b"2"], &[one]);
-        let expected = "\
-             1                  2
-
-uts
-  host_name  aaaaaaaaaaaaaaaaa  bbbbbbbbbbbbbbbbbb
-             aaaaaaaaaaaaa      bbbbbbbbbbbb
-";
-        assert_eq!(made.out, expected);
-    }
 }

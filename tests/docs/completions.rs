@@ -14,6 +14,7 @@ use common::tool::paint::COLORS;
 use nix::sys::signal::Signal;
 
 use super::rlsns::{DEPTHS, RELATIONS};
+use crate::tools::nsinfo::sections::mounts::VIEWS;
 
 /// A word that an option's value can be, and what it means.
 type Word = (String, String);
@@ -47,7 +48,7 @@ pub fn values(name: &str) -> Values {
         "NAMESPACE" => Values::Asked("namespace"),
         "TYPE" => Values::List("kind"),
         "LIST" => Values::List("column"),
-        "PARTS" => Values::List("part"),
+        "PARTS" | "SECTIONS" => Values::List("part"),
         "UID|follow" => Values::Words(vec![word("follow", "the user of the target")]),
         "GID|follow" => Values::Words(vec![word("follow", "the group of the target")]),
         "UID" | "GID" | "US" | "SIZE" | "N" | "GROUP" | "EXPR" | "CONTROLLERS:PATH" => Values::Unknown,
@@ -66,6 +67,7 @@ pub fn values(name: &str) -> Values {
         "allow|deny" => Values::Words(SETGROUPS.iter().map(|(name, _)| word(name, "")).collect()),
         "N|all" => Values::Words(vec![word("all", "every descriptor")]),
         "DEPTH" => Values::Words(DEPTHS.iter().map(|(name, _)| word(name, "")).collect()),
+        "VIEW" => Values::Words(VIEWS.iter().map(|(name, _)| word(name, "")).collect()),
         "WHEN" => Values::Words(COLORS.iter().map(|(name, _)| word(name, "")).collect()),
         "RELATION" => Values::Words(RELATIONS.iter().map(|(name, _)| word(name, "")).collect()),
         "MODE" => Values::Words(PROPAGATIONS.iter().map(|(name, _, help)| word(name, help)).collect()),

@@ -4,6 +4,10 @@ use serde_json::{Value, json};
 
 use super::rights;
 use crate::harness::{Test, inode, tool_path};
+use crate::tools::nsinfo::page::Page;
+use crate::tools::nsinfo::versus;
+use common::text::Charset;
+use common::tool::json::Value as Told;
 
 fn compared(t: &Test, args: &[&str]) -> Value {
     serde_json::from_str(&t.tool("nsinfo").arg("-J").args(args).run().ok()).unwrap()
@@ -87,4 +91,81 @@ fn what_cannot_be_compared_is_refused() {
     let hint = t.program("unshare").args(["-Ur"]).arg(tool_path("nsinfo")).args(["--vs", "host"]).run();
     assert_eq!(hint.code, Some(1));
     assert!(hint.errors().starts_with("nsinfo: open namespaces of "), "{}", hint.errors());
+}
+
+// What is never printed, from values made here.
+
+fn told(word: &str) -> Told {
+    Told::Text(word.into())
+}
+
+fn mount(id: u64, point: &str, options: &str) -> Told {
+    let members = vec![("id", Told::Number(id)), ("point", told(point)), ("options", told(options))];
+    Told::Object(members)
+}
+
+fn world(host: &str, mounts: Vec<Told>, container: Told) -> Told {
+    Told::Object(vec![
+        (
+            "identity",
+            Told::Object(vec![("pids", Told::Number(mounts.len() as u64)), ("container", container)]),
+        ),
+        ("uts", Told::Object(vec![("host_name", told(host))])),
+        ("mounts", Told::Object(vec![("list", Told::List(mounts))])),
+    ])
+}
+
+#[test]
+fn only_what_differs_is_told_by_the_name_that_it_has_in_both() {
+    let _t = rings!(Host, User);
+    let container = Told::Object(vec![("name", told("web")), ("id", Told::Null)]);
+    let left = world(
+        "a",
+        vec![mount(1, "/", "rw"), mount(2, "/x", "rw"), mount(3, "/x", "ro"), mount(4, "/y", "rw")],
+        container,
+    );
+    let right = world(
+        "b",
+        vec![mount(9, "/z", "rw"), mount(11, "/", "rw"), mount(12, "/x", "rw"), mount(13, "/x", "rw")],
+        Told::Null,
+    );
+    let told: Vec<_> = versus::differences(&left, &right)
+        .iter()
+        .map(|one| {
+            let sides = [&one.left, &one.right].map(|side| versus::flat(side.as_ref()));
+            let all = [one.path.join(&b' '), sides[0].clone(), sides[1].clone()];
+            all.map(|part| String::from_utf8(part).unwrap()).join("|")
+        })
+        .collect();
+    let expected = [
+        "identity container name|web|-",
+        "identity container id|unknown|-",
+        "uts host_name|a|b",
+        "mounts list /x (2) options|ro|rw",
+        "mounts list /y|point=/y options=rw|-",
+        "mounts list /z|-|point=/z options=rw",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(versus::differences(&left, &left), []);
+}
+
+#[test]
+fn long_values_go_on_below_each_other_in_their_columns() {
+    let _t = rings!(Host, User);
+    let value = |letter: &str| Some(told(&letter.repeat(30)));
+    let one = versus::Difference {
+        path: vec![b"uts".to_vec(), b"host_name".to_vec()],
+        left: value("a"),
+        right: value("b"),
+    };
+    let mut made = Page::new(Charset::Ascii, Some(50), false);
+    versus::page(&mut made, [b"1", b"2"], &[one]);
+    let expected = "\
+             1                  2
+
+uts
+  host_name  aaaaaaaaaaaaaaaaa  bbbbbbbbbbbbbbbbbb
+             aaaaaaaaaaaaa      bbbbbbbbbbbb
+";
+    assert_eq!(made.out, expected);
 }
