@@ -63,7 +63,8 @@ impl Page {
     /// The same with a look.
     pub(crate) fn painted(&mut self, label: &str, text: &str, paint: Paint) {
         let text = self.paint(text, paint);
-        self.out.push_str(format!("{:INDENT$}{label:<LABEL$}{text}", "").trim_end());
+        let apart = if label.len() < LABEL { "" } else { " " };
+        self.out.push_str(format!("{:INDENT$}{label:<LABEL$}{apart}{text}", "").trim_end());
         self.out.push('\n');
     }
 

@@ -104,9 +104,12 @@ fn label(task: &Task, file: &CStr) -> Result<Option<Vec<u8>>> {
 pub fn modules() -> Result<Vec<u8>> {
     const FILE: &str = "/sys/kernel/security/lsm";
     let mut text = Vec::new();
-    std::fs::File::open(Path::new(FILE))
-        .and_then(|file| file.take(4096).read_to_end(&mut text))
-        .map_err(|e| Error::io("read", FILE, &e))?;
+    std::fs::File::open(Path::new(FILE)).and_then(|file| file.take(4096).read_to_end(&mut text)).map_err(
+        |e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::refused("securityfs is not mounted here"),
+            _ => Error::io("read", FILE, &e),
+        },
+    )?;
     text.truncate(text.trim_ascii_end().len());
     Ok(text)
 }
