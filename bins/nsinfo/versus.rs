@@ -101,7 +101,8 @@ fn members<'v>(path: &[Vec<u8>], value: Option<&'v Value>) -> Option<Vec<(Vec<u8
         Value::Object(members) => {
             let in_list = path.len() > 2;
             let tells = |key: &&'static str| {
-                !PASSED_OVER.contains(key) && !(in_list && NUMBERS.contains(key) && path[0] == b"mounts")
+                let number = in_list && NUMBERS.contains(key) && path[0] == b"mounts";
+                !number && !PASSED_OVER.contains(key)
             };
             let members = members.iter().filter(|(key, _)| tells(key));
             Some(members.map(|(key, value)| (key.as_bytes().to_vec(), value)).collect())
