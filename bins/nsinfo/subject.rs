@@ -10,7 +10,7 @@ use common::ns::refer::Sight;
 use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
 use common::ns::visit;
 use common::proc::idmap::IdMap;
-use common::proc::status::Status;
+use common::proc::status::{Status, mask};
 use common::proc::{HostName, Proc, Task};
 
 use super::sections::mounts::View;
@@ -125,7 +125,8 @@ impl<'a> Subject<'a> {
         };
         let (mut namespaces, users, groups) = match thing.process() {
             Some(Process { task, .. }) => {
-                (task.namespaces(KindSet::all()), IdMap::of_users(task), IdMap::of_groups(task))
+                let namespaces = task.namespaces(KindSet::all()).map_err(|e| or_not_permitted(e, &us));
+                (namespaces, IdMap::of_users(task), IdMap::of_groups(task))
             }
             None => {
                 let nobody = || Err(Error::refused("no process that we see is in it"));
@@ -319,6 +320,17 @@ impl Place {
             }
         }
         Ok(Place { ino: id.ino, member: member.or(ended), snapshot, ns })
+    }
+}
+
+/// What a process has is shown to who may trace it. Names the capability that is missing: who has it is refused by something
+/// else. Source: ptrace(2).
+fn or_not_permitted(error: Error, us: &Result<Task>) -> Error {
+    const CAP_SYS_PTRACE: u32 = 19;
+    let effective = || mask(&us.as_ref().ok()?.read(c"status").ok()?, b"CapEff:");
+    match error.is_denied() && effective().is_some_and(|all| all >> CAP_SYS_PTRACE & 1 == 0) {
+        true => Error::refused("not permitted (needs CAP_SYS_PTRACE)"),
+        false => error,
     }
 }
 
