@@ -213,12 +213,16 @@ impl Seen {
                     (2, None) => self.source(out, &mount, charset),
                     // All namespaces are in one file system.
                     (_, Some(_)) => 0,
+                    // Another part of the same file system leads nowhere.
                     (_, None) => first(rows[line]).map_or(0, |first| {
                         let first = self.table.get(first);
-                        let width = show_into(out, first.point, charset);
-                        match first.root {
-                            b"/" => width,
-                            root => width + bracketed(out, root, charset),
+                        match (first.root, mount.root.strip_prefix(first.root)) {
+                            (b"/", _) => show_into(out, first.point, charset),
+                            (_, Some(b"")) => show_into(out, first.point, charset),
+                            (_, Some(rest @ [b'/', ..])) => {
+                                show_into(out, &[first.point, rest].concat(), charset)
+                            }
+                            _ => 0,
                         }
                     }),
                 }
