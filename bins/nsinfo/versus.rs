@@ -281,15 +281,16 @@ fn row(page: &mut Page, widths: [usize; 3], cells: &[String; 3], paint: Paint) {
             if piece.is_empty() && !text.is_empty() {
                 piece = &text[..text.chars().next().map_or(0, char::len_utf8)];
             }
-            // Between words, where there are such.
-            if piece.len() < text.len()
-                && let Some(at) = piece.rfind(' ').filter(|at| *at > piece.len() / 2)
-            {
+            // Between words, where that leaves no large gap.
+            let rest = &text[piece.len()..];
+            let word = piece.rfind(' ').filter(|at| *at > piece.len() / 3);
+            if let Some(at) = word.filter(|_| !rest.is_empty() && !rest.starts_with(' ')) {
                 piece = &piece[..=at];
             }
             line.push_str(piece);
             line.push_str(&" ".repeat((widths[column] + 2).saturating_sub(width(piece))));
             *text = &text[piece.len()..];
+            *text = text.strip_prefix(' ').unwrap_or(text);
         }
         let line = page.paint(line.trim_end(), paint);
         page.remark(&line);
