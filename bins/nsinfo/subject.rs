@@ -6,10 +6,11 @@ use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::fd::NsFd;
 use common::ns::initial::initial;
+use common::ns::nested::{Nested, between};
 use common::ns::refer::Sight;
 use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
 use common::ns::visit;
-use common::proc::idmap::IdMap;
+use common::proc::idmap::{self, IdMap};
 use common::proc::status::Status;
 use common::proc::{HostName, Proc, Task};
 
@@ -80,6 +81,10 @@ pub(crate) struct Subject<'a> {
     /// The maps of its user namespace.
     pub(crate) users: Result<IdMap>,
     pub(crate) groups: Result<IdMap>,
+    /// May groups be given up there: `allow` or `deny`.
+    pub(crate) setgroups: Result<Vec<u8>>,
+    /// Why the maps can be wrong but for the first id of each range; none where they are right.
+    pub(crate) unsure: Option<Error>,
     /// The maps of our own user namespace.
     pub(crate) our_users: Result<IdMap>,
     pub(crate) our_groups: Result<IdMap>,
@@ -123,18 +128,18 @@ impl<'a> Subject<'a> {
             Sight::Task(task) => Thing::Process(Box::new(Process::of(task)?)),
             Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns)?)),
         };
-        let (mut namespaces, users, groups) = match thing.process() {
-            Some(Process { task, .. }) => {
-                (task.namespaces(KindSet::all()), IdMap::of_users(task), IdMap::of_groups(task))
-            }
-            None => {
-                let nobody = || Err(Error::refused("no process that we see is in it"));
-                (Ok(KindMap::default()), nobody(), nobody())
-            }
+        let mut namespaces = match thing.process() {
+            Some(Process { task, .. }) => task.namespaces(KindSet::all()),
+            None => Ok(KindMap::default()),
         };
         if let (Thing::Namespace(place), Ok(inodes)) = (&thing, &mut namespaces) {
             inodes[place.ns.kind] = place.ino;
         }
+        let view = of(&ours, Kind::User).filter(|_| proc.is_the_kernels());
+        let Ids { users, groups, setgroups, unsure } = match thing.process() {
+            Some(process) => Ids::of(proc, &process.task, of(&namespaces, Kind::User), view, how),
+            None => Ids::of_nobody(proc, &thing, view, how),
+        };
         Ok(Subject {
             proc,
             thing,
@@ -145,6 +150,8 @@ impl<'a> Subject<'a> {
             ours,
             users,
             groups,
+            setgroups,
+            unsure,
             our_users,
             our_groups,
             names: OnceCell::new(),
@@ -247,6 +254,69 @@ impl<'a> Subject<'a> {
         match self.process() {
             Some(Process { task, .. }) => task.stat().map(drop).map_err(|e| task.or_gone(e)),
             None => Ok(()),
+        }
+    }
+}
+
+/// What is known of the ids of a user namespace: see [`Subject`].
+struct Ids {
+    users: Result<IdMap>,
+    groups: Result<IdMap>,
+    setgroups: Result<Vec<u8>>,
+    unsure: Option<Error>,
+}
+
+impl Ids {
+    /// Those of a process in this user namespace, seen from that one.
+    fn of(proc: &Proc, task: &Task, ns: Option<u64>, view: Option<u64>, how: How) -> Ids {
+        let (users, groups) = (IdMap::of_users(task), IdMap::of_groups(task));
+        // Of a range the kernel numbers only the first id for us.
+        let is_long = |map: &Result<IdMap>| map.as_ref().is_ok_and(|map| map.ranges.iter().any(|r| r.count > 1));
+        let is_long = is_long(&users) || is_long(&groups);
+        let mut ids = Ids { users, groups, setgroups: idmap::setgroups(task), unsure: None };
+        let (Some(ns), Some(view)) = (ns, view) else { return ids };
+        if !is_long || ns == view {
+            return ids;
+        }
+        let whole = || {
+            let ns = NsFd::of(task, Kind::User)?;
+            let Some(between) = between(&ns, view)? else {
+                return Err(Error::refused("it is not below our own user namespace"));
+            };
+            match between.is_empty() {
+                true => Ok(None),
+                false if how.no_enter => Err(Error::refused("not entered, as --no-enter says")),
+                false => Nested::of(proc, &ns, &between).map(Some),
+            }
+        };
+        match whole() {
+            Ok(Some(nested)) => (ids.users, ids.groups) = (Ok(nested.users), Ok(nested.groups)),
+            Ok(None) => {}
+            Err(e) => ids.unsure = Some(e),
+        }
+        ids
+    }
+
+    /// Those of a user namespace that nobody is in.
+    fn of_nobody(proc: &Proc, thing: &Thing, view: Option<u64>, how: How) -> Ids {
+        let nobody = || Error::refused("no process that we see is in it");
+        let whole = || match (thing, view) {
+            (Thing::Namespace(place), Some(view)) if place.ns.kind == Kind::User => {
+                if how.no_enter {
+                    return Err(Error::refused("not entered, as --no-enter says"));
+                }
+                let between = between(&place.ns, view)?.ok_or_else(nobody)?;
+                Nested::of(proc, &place.ns, &between)
+            }
+            _ => Err(nobody()),
+        };
+        let nested = whole();
+        let part = |of: fn(&Nested) -> &IdMap| nested.as_ref().map(|nested| of(nested).clone()).map_err(Error::clone);
+        Ids {
+            users: part(|nested| &nested.users),
+            groups: part(|nested| &nested.groups),
+            setgroups: nested.as_ref().map(|nested| nested.setgroups.clone()).map_err(Error::clone),
+            unsure: None,
         }
     }
 }
@@ -354,6 +424,19 @@ impl Maps<'_> {
 
     /// Can it not be told what ids are inside?
     pub(crate) fn inside_unknown(&self) -> bool {
-        self.same.is_none() && !self.theirs.as_ref().is_ok_and(IdMap::is_identity)
+        match self.same {
+            Some(same) => !same && self.theirs.is_err(),
+            None => !self.theirs.as_ref().is_ok_and(IdMap::is_identity),
+        }
+    }
+
+    /// The same of outside, where that is the user namespace above our own.
+    pub(crate) fn outside_unknown(&self) -> bool {
+        self.same == Some(true) && self.theirs.is_err()
+    }
+
+    /// Is the number of an id that we see the one inside? Else it is that outside.
+    pub(crate) fn seen_inside(&self) -> bool {
+        self.same == Some(true) && !self.are_identities()
     }
 }

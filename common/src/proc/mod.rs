@@ -281,6 +281,15 @@ impl Clock {
     pub fn seconds(&self, start: u64) -> Option<u64> {
         self.boot.checked_add(start / self.ticks)
     }
+
+    /// How long ago a start is, in seconds, where the machine has been up for so many nanoseconds: both as our time
+    /// namespace counts, so that its offset does not matter. None where it is still to come.
+    pub fn age(&self, start: u64, uptime: i128) -> Option<u64> {
+        let start = i128::from(start) * 1_000_000_000 / i128::from(self.ticks);
+        // The uptime is told in hundredths, and the start was rounded as well.
+        let age = uptime - start + 20_000_000;
+        u64::try_from(age).ok().map(|nanos| nanos / 1_000_000_000)
+    }
 }
 
 /// The host name, or the domain name, of the uts namespace in which it is read.
