@@ -142,3 +142,12 @@ impl Page {
 pub(crate) fn not_readable(error: &Error) -> String {
     format!("not readable: {}", error.reason())
 }
+
+/// Seconds as days, hours, minutes and seconds.
+pub(crate) fn span(seconds: i128) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.abs();
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let days = if days > 0 { format!("{days} d ") } else { String::new() };
+    format!("{sign}{days}{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}

@@ -271,7 +271,8 @@ impl Ids {
     fn of(proc: &Proc, task: &Task, ns: Option<u64>, view: Option<u64>, how: How) -> Ids {
         let (users, groups) = (IdMap::of_users(task), IdMap::of_groups(task));
         // Of a range the kernel numbers only the first id for us.
-        let is_long = |map: &Result<IdMap>| map.as_ref().is_ok_and(|map| map.ranges.iter().any(|r| r.count > 1));
+        let is_long =
+            |map: &Result<IdMap>| map.as_ref().is_ok_and(|map| map.ranges.iter().any(|r| r.count > 1));
         let is_long = is_long(&users) || is_long(&groups);
         let mut ids = Ids { users, groups, setgroups: idmap::setgroups(task), unsure: None };
         let (Some(ns), Some(view)) = (ns, view) else { return ids };
@@ -311,7 +312,9 @@ impl Ids {
             _ => Err(nobody()),
         };
         let nested = whole();
-        let part = |of: fn(&Nested) -> &IdMap| nested.as_ref().map(|nested| of(nested).clone()).map_err(Error::clone);
+        let part = |of: fn(&Nested) -> &IdMap| {
+            nested.as_ref().map(|nested| of(nested).clone()).map_err(Error::clone)
+        };
         Ids {
             users: part(|nested| &nested.users),
             groups: part(|nested| &nested.groups),

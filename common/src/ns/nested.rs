@@ -82,7 +82,10 @@ mod tests {
     #[test]
     fn three_texts_are_two_maps_and_a_word() {
         let found = Nested::parse(b" 0 5 1\n\x00\x00deny\n").expect("maps");
-        assert_eq!((found.users.outside(0), found.groups, &found.setgroups[..]), (Some(5), IdMap::default(), &b"deny"[..]));
+        assert_eq!(
+            (found.users.outside(0), found.groups, &found.setgroups[..]),
+            (Some(5), IdMap::default(), &b"deny"[..])
+        );
         for text in [&b""[..], b"\x00deny", b"x\x00\x00deny", b"\x00\x00\x00"] {
             assert_eq!(Nested::parse(text), None);
         }

@@ -199,6 +199,17 @@ impl Proc {
         Ok(line.and_then(digits).zip(ticks).map(|(boot, ticks)| Clock { boot, ticks }))
     }
 
+    /// When the process or thread with this [`Stat::start`] started. The offset of a time namespace that we are in does not
+    /// matter. None where this /proc does not tell when the machine started. Source: proc_pid_stat(5), proc_uptime(5).
+    pub fn start(&self, start: u64) -> Result<Option<Start>> {
+        let Some(ago) = self.clock()?.and_then(|clock| Some(clock.age(start, self.uptime().ok()?))) else {
+            return Ok(None);
+        };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok());
+        Ok(ago.zip(now).and_then(|(ago, now)| Some(Start { at: now.checked_sub_unsigned(ago)?, ago })))
+    }
+
     /// The number in a file of `/proc/sys`, as the user namespace we are in has it.
     pub fn sysctl(&self, name: &str) -> Option<u64> {
         let path = CString::new(format!("sys/{name}")).ok()?;
@@ -265,6 +276,15 @@ pub struct Whereabouts {
     pub inside: i32,
     /// The inode numbers of namespaces; 0 of kinds that this kernel lacks.
     pub namespaces: KindMap<u64>,
+}
+
+/// When a process started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// In seconds since 1970, by the wall clock as it is now.
+    pub at: i64,
+    /// So many seconds ago.
+    pub ago: u64,
 }
 
 /// When the machine started, and how its ticks are counted. Source: proc_stat(5), sysconf(3).
