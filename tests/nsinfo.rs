@@ -3,9 +3,13 @@
 mod can;
 mod cgroup;
 mod files;
+mod identity;
 mod last;
+mod namespaces;
 mod security;
+mod strange;
 mod time;
+mod user;
 mod versus;
 
 use std::fs::{read, read_to_string};
@@ -435,11 +439,11 @@ fn of_a_process_of_root_an_ordinary_user_sees_what_is_open_to_all() {
     assert_eq!(ids(&said["identity"]["uid"]["effective"]), json!({"outside": 0, "inside": 0}));
     assert!(said["mounts"]["list"].as_array().is_some_and(|mounts| !mounts.is_empty()));
     let page = t.tool("nsinfo").as_user().arg("2").run().ok();
-    assert!(page.contains("namespaces\n  not readable: Permission denied\n"), "{page}");
-    assert!(page.contains("uts\n  host name   not readable: Permission denied\n"), "{page}");
+    assert!(page.contains("namespaces\n  not permitted (needs CAP_SYS_PTRACE)\n"), "{page}");
+    assert!(page.contains("uts\n  host name   not permitted (needs CAP_SYS_PTRACE)\n"), "{page}");
     // Of itself it sees all, but not which namespaces are the initial ones.
     let page = t.tool("nsinfo").as_user().run().ok();
-    assert!(page.contains("which are initial is unknown: not readable: Permission denied\n"), "{page}");
+    assert!(page.contains("which are initial is unknown: not permitted (needs CAP_SYS_PTRACE)\n"), "{page}");
     assert!(page.contains(" ours\n"), "{page}");
 }
 

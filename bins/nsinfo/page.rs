@@ -140,7 +140,13 @@ impl Page {
 
 /// What is said where something could not be read, and what would help if that is known.
 pub(crate) fn not_readable(error: &Error) -> String {
-    format!("not readable: {}", error.reason())
+    match error {
+        Error::Sys { call: "setns", .. } if error.is_denied() => {
+            "not permitted (needs CAP_SYS_ADMIN there)".into()
+        }
+        Error::Sys { .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
+        _ => format!("not readable: {}", error.reason()),
+    }
 }
 
 /// Seconds as days, hours, minutes and seconds.

@@ -10,6 +10,7 @@ use common::ns::nested::{Nested, between};
 use common::ns::refer::Sight;
 use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
 use common::ns::visit;
+use common::proc::credentials::{Tracing, tracing};
 use common::proc::idmap::{self, IdMap};
 use common::proc::status::Status;
 use common::proc::{HostName, Proc, Task};
@@ -129,7 +130,7 @@ impl<'a> Subject<'a> {
             Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns)?)),
         };
         let mut namespaces = match thing.process() {
-            Some(Process { task, .. }) => task.namespaces(KindSet::all()),
+            Some(Process { task, .. }) => task.namespaces(KindSet::all()).map_err(closed),
             None => Ok(KindMap::default()),
         };
         if let (Thing::Namespace(place), Ok(inodes)) = (&thing, &mut namespaces) {
@@ -137,7 +138,11 @@ impl<'a> Subject<'a> {
         }
         let view = of(&ours, Kind::User).filter(|_| proc.is_the_kernels());
         let Ids { users, groups, setgroups, unsure } = match thing.process() {
-            Some(process) => Ids::of(proc, &process.task, of(&namespaces, Kind::User), view, how),
+            Some(process) => {
+                let knows_all =
+                    [&our_users, &our_groups].iter().all(|map| map.as_ref().is_ok_and(IdMap::is_identity));
+                Ids::of(&process.task, of(&namespaces, Kind::User), view, knows_all)
+            }
             None => Ids::of_nobody(proc, &thing, view, how),
         };
         Ok(Subject {
@@ -267,33 +272,21 @@ struct Ids {
 }
 
 impl Ids {
-    /// Those of a process in this user namespace, seen from that one.
-    fn of(proc: &Proc, task: &Task, ns: Option<u64>, view: Option<u64>, how: How) -> Ids {
+    /// Those of a process in this user namespace, seen from that one, which may know all ids there are.
+    fn of(task: &Task, ns: Option<u64>, view: Option<u64>, knows_all: bool) -> Ids {
         let (users, groups) = (IdMap::of_users(task), IdMap::of_groups(task));
-        // Of a range the kernel numbers only the first id for us.
         let is_long =
             |map: &Result<IdMap>| map.as_ref().is_ok_and(|map| map.ranges.iter().any(|r| r.count > 1));
         let is_long = is_long(&users) || is_long(&groups);
         let mut ids = Ids { users, groups, setgroups: idmap::setgroups(task), unsure: None };
-        let (Some(ns), Some(view)) = (ns, view) else { return ids };
-        if !is_long || ns == view {
-            return ids;
-        }
-        let whole = || {
-            let ns = NsFd::of(task, Kind::User)?;
-            let Some(between) = between(&ns, view)? else {
-                return Err(Error::refused("it is not below our own user namespace"));
+        // A range lies in one range of each namespace above, and the initial one knows all ids. Elsewhere the kernel numbers
+        // only its first id for us.
+        if let Some(view) = view.filter(|view| is_long && !knows_all && ns != Some(*view)) {
+            ids.unsure = match NsFd::of(task, Kind::User).and_then(|ns| between(&ns, view)) {
+                Ok(Some(_)) => None,
+                Ok(None) => Some(Error::refused("it is not below our own user namespace")),
+                Err(e) => Some(e),
             };
-            match between.is_empty() {
-                true => Ok(None),
-                false if how.no_enter => Err(Error::refused("not entered, as --no-enter says")),
-                false => Nested::of(proc, &ns, &between).map(Some),
-            }
-        };
-        match whole() {
-            Ok(Some(nested)) => (ids.users, ids.groups) = (Ok(nested.users), Ok(nested.groups)),
-            Ok(None) => {}
-            Err(e) => ids.unsure = Some(e),
         }
         ids
     }
@@ -354,6 +347,14 @@ impl Process {
             return Ok(Process { pid, task: thread, status, life: Life::ByThread(tid) });
         }
         Ok(Process { pid, task, status, life: Life::Ended(stat.ppid) })
+    }
+}
+
+/// Why it is closed to us although we have the right that would open others.
+fn closed(error: Error) -> Error {
+    match error.is_denied() && tracing() == Tracing::Allowed {
+        true => Error::refused("closed to us, though we have CAP_SYS_PTRACE (security module?)"),
+        false => error,
     }
 }
 

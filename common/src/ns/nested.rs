@@ -1,8 +1,7 @@
-//! Maps of ids of user namespaces that stand in others, or that nobody is in.
+//! Maps of ids of user namespaces that nobody is in.
 //!
-//! What /proc says of a map is numbered for who reads it, and of a range only the first id is: where more than one user
-//! namespace stands between, the others can lead elsewhere. And it says nothing of a namespace without processes. A helper
-//! inside reads the map that was written.
+//! /proc tells only those of processes. A helper inside reads the map as it was written, to the user namespace above; joined
+//! with those of all that stand above it, it leads to ours.
 
 use super::fd::NsFd;
 use super::visit;
