@@ -5,7 +5,9 @@ mod cgroup;
 mod files;
 mod last;
 mod security;
+mod system;
 mod time;
+mod tree;
 mod versus;
 
 use std::fs::{read, read_to_string};
