@@ -4,6 +4,7 @@ mod can;
 mod cgroup;
 mod files;
 mod last;
+mod namespace;
 mod security;
 mod system;
 mod time;

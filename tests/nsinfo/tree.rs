@@ -227,7 +227,13 @@ fn namespaces_without_processes_stand_in_the_tree() {
 fn hostile_names_zombies_and_threads_of_the_kernel_are_lines_like_others() {
     let t = rings!(Host, User);
     let name = bytes(HOSTILE);
-    let held = t.program("sleep").with(|command| drop(command.arg0(&name))).arg("1000").start();
+    let held = t
+        .program("sleep")
+        .with(|command| {
+            command.arg0(&name);
+        })
+        .arg("1000")
+        .start();
     soon(|| sleeps(held.pid()));
     let tree = said(&t, &[&held.pid().to_string()]);
     let text = tree.to_string();
