@@ -5,10 +5,13 @@ mod cgroup;
 mod files;
 mod identity;
 mod last;
+mod namespace;
 mod namespaces;
 mod security;
 mod strange;
+mod system;
 mod time;
+mod tree;
 mod user;
 mod versus;
 
