@@ -8,11 +8,10 @@ use super::Net;
 
 pub(super) fn value(net: &Net) -> Value {
     let sockets = &net.sockets;
-    let none = |address: &&Address| address_json(address);
     Value::Object(vec![
         ("source", source(net)),
         ("links", or_null(&net.links, |links| list(&links.rows, |link| link_json(net, link)))),
-        ("unplaced_addresses", or_null(&net.addresses, |_| list(&net.addresses_on(None), none))),
+        ("unplaced_addresses", or_null(&net.addresses, |_| addresses_json(net, None))),
         ("routes", or_null(&net.routes, |routes| list(&routes.rows, route_json))),
         (
             "listeners",
@@ -44,7 +43,7 @@ fn link_json(net: &Net, link: &Link) -> Value {
         ("index", Value::number(link.index)),
         ("name", text(link.name.as_slice())),
         ("device", link.device.as_ref().map_or(Value::Null, |device| device_json(net, device))),
-        ("addresses", list(&net.addresses_on(Some(link)), |address| address_json(address))),
+        ("addresses", or_null(&net.addresses, |_| addresses_json(net, Some(link)))),
         ("rx_bytes", count(|traffic| traffic.rx_bytes)),
         ("rx_packets", count(|traffic| traffic.rx_packets)),
         ("rx_errors", count(|traffic| traffic.rx_errors)),
@@ -81,6 +80,10 @@ fn device_json(net: &Net, device: &Device) -> Value {
         ("peer", peer),
         ("alias", maybe(device.alias.as_deref())),
     ])
+}
+
+fn addresses_json(net: &Net, link: Option<&Link>) -> Value {
+    list(&net.addresses_on(link), |address| address_json(address))
 }
 
 fn address_json(address: &Address) -> Value {

@@ -254,14 +254,22 @@ impl Part for Net {
     }
 
     fn missing(&self) -> Vec<(&'static str, &Error)> {
+        let addresses = self.addresses.as_ref().err();
+        let sockets = self.sockets.as_ref().err();
+        let holders = self.holders.as_ref().err();
         missing([
             ("links", self.links.as_ref().err()),
-            ("links.device", self.only_proc.as_ref()),
+            ("links.device", self.only_proc.as_ref().filter(|_| self.links.is_ok())),
             ("links.device.peer", self.neighbours.as_ref().err()),
-            ("addresses", self.addresses.as_ref().err()),
+            ("links.addresses", addresses.filter(|_| self.links.is_ok())),
+            ("unplaced_addresses", addresses),
             ("routes", self.routes.as_ref().err()),
-            ("listeners", self.sockets.as_ref().err()),
-            ("listeners.process", self.holders.as_ref().err().filter(|_| self.sockets.is_ok())),
+            ("listeners", sockets),
+            ("unix_listeners", sockets),
+            ("sockets", sockets),
+            ("listeners.process", holders.filter(|_| self.sockets.is_ok())),
+            ("unix_listeners.process", holders.filter(|_| self.sockets.is_ok())),
+            ("closed_processes", holders),
         ])
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Route, Rows, Text, dotted, lies_in, plain, small_hex, whole, words};
+use super::{Route, Rows, Text, dotted, lies_in, plain, small_hex, whole, whole_if_any, words};
 use crate::error::Result;
 use crate::proc::Task;
 
@@ -31,7 +31,7 @@ pub fn v4(task: &Task, routes: &[Route]) -> Result<Rows<Address>> {
 
 /// The IPv6 addresses of its net namespace.
 pub fn v6(task: &Task) -> Result<Rows<Address>> {
-    Ok(parse_if_inet6(&whole(task, c"net/if_inet6")?))
+    Ok(parse_if_inet6(&whole_if_any(task, c"net/if_inet6")?))
 }
 
 /// Reads `net/fib_trie`, of which only what is local counts. The kernel shows the same twice where a namespace has no

@@ -1,7 +1,7 @@
 //! Network devices.
 
 use super::{Rows, Text, number, whole, words};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::proc::Task;
 
 /// A network device of a namespace.
@@ -66,12 +66,7 @@ pub type Netnsid = i32;
 
 /// The devices of its net namespace, with names and traffic only.
 pub fn of(task: &Task) -> Result<Rows<Link>> {
-    let text = whole(task, c"net/dev")?;
-    match text.bytes.is_empty() {
-        // Every kernel with a network has it: it is the process that has none any more.
-        true => Err(Error::sys("open", format!("net/dev of {}", task.pid), nix::errno::Errno::ENOENT)),
-        false => Ok(parse(&text)),
-    }
+    Ok(parse(&whole(task, c"net/dev")?))
 }
 
 /// Reads `net/dev`. Source: proc_pid_net(5).

@@ -108,9 +108,19 @@ pub fn read(task: &Task, name: &CStr, limit: usize, enough: impl Fn(&[u8]) -> bo
     Ok(Some(Text { bytes, cut: true }))
 }
 
-/// All of a file, or what of it is not too much; nothing where this kernel has no such file.
+/// All of a file that every kernel with a network has, or what of it is not too much. An error where it is not there:
+/// it is the process that has no network any more, or a directory that is no /proc.
 pub fn whole(task: &Task, name: &CStr) -> Result<Text> {
+    read(task, name, LIMIT, |_| false)?.ok_or_else(|| absent(task, name))
+}
+
+/// The same of a file that kernels without IPv6 lack; nothing there.
+pub fn whole_if_any(task: &Task, name: &CStr) -> Result<Text> {
     Ok(read(task, name, LIMIT, |_| false)?.unwrap_or_default())
+}
+
+fn absent(task: &Task, name: &CStr) -> Error {
+    Error::sys("open", format!("{} of {}", name.to_string_lossy(), task.pid), nix::errno::Errno::ENOENT)
 }
 
 /// The words of a line.

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::net::IpAddr;
 
-use super::{LIMIT, Rows, Text, number, read, small_hex, wire, words};
+use super::{LIMIT, Rows, Text, absent, number, read, small_hex, wire, words};
 use crate::error::Result;
 use crate::proc::Task;
 
@@ -78,20 +78,29 @@ const OTHERS: &[&CStr] = &[c"net/unix", c"net/sockstat", c"net/sockstat6"];
 /// How many files tell of sockets.
 pub const FILES: usize = TABLES.len() + OTHERS.len();
 
+/// May this file be absent? Kernels without IPv6 lack it.
+fn is_of_ipv6(file: &CStr) -> bool {
+    file.to_bytes().ends_with(b"6")
+}
+
 /// Reads the files that tell of sockets, so many bytes of each, for [`parse_all`]. Of TCP listeners come before all
 /// connections, so however many there are, those are not read. Source: networking/proc_net_tcp of the kernel's
 /// documentation.
 pub fn texts(task: &Task, limit: usize) -> Result<Vec<Text>> {
     let mut texts = Vec::with_capacity(FILES);
+    let there = |file: &CStr, text: Option<Text>| match text {
+        None if !is_of_ipv6(file) => Err(absent(task, file)),
+        text => Ok(text.unwrap_or_default()),
+    };
     for (_, file, state) in TABLES {
         let of_tcp = *state == b"0A";
         let over = |bytes: &[u8]| of_tcp && last_state(bytes).is_some_and(|it| it != *state);
-        let mut text = read(task, file, limit, over)?.unwrap_or_default();
+        let mut text = there(file, read(task, file, limit, over)?)?;
         text.cut &= !over(&text.bytes);
         texts.push(text);
     }
     for file in OTHERS {
-        texts.push(read(task, file, limit, |_| false)?.unwrap_or_default());
+        texts.push(there(file, read(task, file, limit, |_| false)?)?);
     }
     Ok(texts)
 }
