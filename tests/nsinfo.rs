@@ -4,6 +4,7 @@ mod can;
 mod cgroup;
 mod files;
 mod last;
+mod net;
 mod security;
 mod time;
 mod versus;

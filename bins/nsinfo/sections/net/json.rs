@@ -64,6 +64,7 @@ fn device_json(net: &Net, device: &Device) -> Value {
             ("index", Value::number(Some(peer.index))),
             ("name", maybe(peer.name)),
             ("here", Value::Bool(peer.is_here)),
+            ("netnsid", Value::number(device.peer_at.and_then(|id| u64::try_from(id).ok()))),
             ("ours", peer.at.map_or(Value::Null, |at| Value::Bool(at.is_ours))),
             ("ns", Value::number(peer.at.map(|at| at.ino))),
             ("pid", Value::number(peer.at.and_then(|at| at.pid).map(|pid| pid as u64))),

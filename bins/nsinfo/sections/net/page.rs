@@ -9,7 +9,7 @@ use common::tool::table::{Cell, Column, Shape};
 use super::super::super::page::Page;
 use super::Net;
 
-/// So many names of unix sockets are shown; all are in the JSON.
+/// So many unix sockets are shown; all are in the JSON.
 const NAMES: usize = 8;
 
 pub(super) fn show(net: &Net, page: &mut Page) {
@@ -148,6 +148,13 @@ const LISTENERS: &[Column<Net, Listener>] = &[
     Column { name: "PROCESS", help: "", shape: Shape::Text, cell: |net, one| Cell::text(Some(holder(net, one.inode))) },
 ];
 
+#[rustfmt::skip]
+const UNIX: &[Column<Net, UnixListener>] = &[
+    Column { name: "UNIX", help: "", shape: Shape::Text, cell: |_, one| Cell::text(Some(one.kind)) },
+    Column { name: "PROCESS", help: "", shape: Shape::Text, cell: |net, one| Cell::text(Some(holder(net, one.inode))) },
+    Column { name: "NAME", help: "", shape: Shape::Text, cell: |_, one| Cell::text(Some(one.name.clone())) },
+];
+
 fn state(device: &Device) -> &'static str {
     match (device.up, device.state) {
         (false, _) => "down",
@@ -275,28 +282,27 @@ fn sockets(net: &Net, page: &mut Page) {
         )),
         Ok(_) => {}
     }
-    unix(&sockets.unix.rows, page);
+    unix(net, &sockets.unix.rows, page);
     usage(&sockets.usage, page);
 }
 
 /// Was a process found for each listener?
 fn is_all_known(net: &Net) -> bool {
     let (Ok(sockets), Ok(holders)) = (&net.sockets, &net.holders) else { return false };
-    sockets.listeners.rows.iter().all(|one| holders.found.contains_key(&one.inode))
+    let unix = sockets.unix.rows.iter().map(|one| one.inode);
+    let mut inodes = sockets.listeners.rows.iter().map(|one| one.inode).chain(unix);
+    inodes.all(|inode| holders.found.contains_key(&inode))
 }
 
-fn unix(listeners: &[UnixListener], page: &mut Page) {
+fn unix(net: &Net, listeners: &[UnixListener], page: &mut Page) {
     if listeners.is_empty() {
         return;
     }
-    page.line("unix", &format!("listeners: {}", listeners.len()));
-    let named: Vec<_> = listeners.iter().filter(|one| !one.name.is_empty()).collect();
-    for one in named.iter().take(NAMES) {
-        let name = page.show(&one.name);
-        page.line("", &name);
-    }
-    if named.len() > NAMES {
-        page.line("", &format!("and {} more with names", named.len() - NAMES));
+    page.out.push('\n');
+    let shown = &listeners[..listeners.len().min(NAMES)];
+    page.table(UNIX, net, shown, |_| Paint::Plain);
+    if listeners.len() > NAMES {
+        page.remark(&format!("and {} more unix sockets that listen", listeners.len() - NAMES));
     }
 }
 
