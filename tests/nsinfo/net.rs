@@ -37,7 +37,10 @@ fn all(t: &Test, lines: &[&str]) {
 /// A program that sleeps, in the namespace of whoever calls; with a socket, if any, as its standard input.
 fn sleeper(t: &Test, socket: Option<OwnedFd>) -> Held {
     let input = socket.map_or_else(Stdio::null, Stdio::from);
-    let held = t.program("sleep").arg("1000").with(|command| drop(command.stdin(input))).start();
+    let of_it = |command: &mut std::process::Command| {
+        command.stdin(input);
+    };
+    let held = t.program("sleep").arg("1000").with(of_it).start();
     soon(|| sleeps(held.pid()));
     held
 }

@@ -224,7 +224,8 @@ mod tests {
             ("2001:db8::5", "2001:db8::4", 128, false),
         ];
         for (address, network, prefix, expected) in cases {
-            let found = lies_in(address.parse().unwrap(), network.parse().unwrap(), prefix);
+            let [address, network] = [address, network].map(|text| text.parse().expect("an address"));
+            let found = lies_in(address, network, prefix);
             assert_eq!(found, expected, "{address} {network}/{prefix}");
         }
     }

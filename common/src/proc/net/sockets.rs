@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn the_last_state_tells_whether_the_listeners_are_over() {
-        let cases: [(&[&[u8]], Option<&[u8]>); 6] = [
+        type Case<'a> = (&'a [&'a [u8]], Option<&'a [u8]>);
+        let cases: [Case<'_>; 6] = [
             (&[], None),
             (&[HEAD], None),
             (&[HEAD, LISTENS], Some(b"0A")),
@@ -233,7 +234,8 @@ mod tests {
     #[test]
     fn unix_listeners_have_names_of_any_bytes() {
         let head = b"Num       RefCount Protocol Flags    Type St Inode Path\n";
-        let cases: [(&[u8], Option<(&str, &[u8], u64)>); 6] = [
+        type Case<'a> = (&'a [u8], Option<(&'a str, &'a [u8], u64)>);
+        let cases: [Case<'_>; 6] = [
             (
                 b"0000000000000000: 00000002 00000000 00010000 0001 01 1605 /run/a  b\x1b\xff ",
                 Some(("stream", b"/run/a  b\x1b\xff ", 1605)),
