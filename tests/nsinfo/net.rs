@@ -582,3 +582,43 @@ fn a_directory_without_these_files_is_not_one_without_a_network() {
         std::fs::rename(&aside, &file).unwrap();
     }
 }
+
+#[test]
+fn many_devices_and_addresses_are_told_soon() {
+    let t = rings!(Host);
+    const COUNT: usize = 4000;
+    let root = tempfile::tempdir().unwrap();
+    super::files::process(root.path(), 8, 0x0040_0000, "net:5");
+    let net = root.path().join("8/net");
+    create_dir(&net).unwrap();
+    let many = |line: &dyn Fn(usize) -> String| (0..COUNT).map(line).collect::<String>();
+    let address = |i: usize| format!("10.{}.{}.1", i >> 8, i & 255);
+    let files = [
+        ("dev", format!("a\nb\n{}", many(&|i| format!("d{i}: {}\n", "1 ".repeat(16))))),
+        ("if_inet6", many(&|i| format!("fd{i:030x} {:x} 40 00 80 d{i}\n", i + 1))),
+        (
+            "route",
+            format!(
+                "h\n{}",
+                many(&|i| {
+                    let network = u32::from_ne_bytes([10, (i >> 8) as u8, i as u8, 0]);
+                    let mask = u32::from_ne_bytes([255, 255, 255, 0]);
+                    format!("d{i} {network:08X} 00000000 0001 0 0 0 {mask:08X} 0 0 0\n")
+                })
+            ),
+        ),
+        ("fib_trie", many(&|i| format!("|-- {}\n/32 host LOCAL\n", address(i)))),
+    ];
+    for (name, text) in files {
+        write(net.join(name), text).unwrap();
+    }
+    let world = json_of(t.tool("nsinfo").arg("--proc").arg(root.path()).arg("8"));
+    let links = world["net"]["links"].as_array().unwrap();
+    assert_eq!((links.len(), &world["net"]["unplaced_addresses"]), (COUNT, &json!([])));
+    for (i, link) in links.iter().enumerate() {
+        assert_eq!(link["index"], i + 1);
+        assert_eq!(link["addresses"][0]["address"], address(i));
+        assert_eq!(link["addresses"][0]["prefix"], 24);
+        assert_eq!(link["addresses"].as_array().unwrap().len(), 2);
+    }
+}

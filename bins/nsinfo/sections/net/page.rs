@@ -75,8 +75,8 @@ impl Row {
 
 fn links_table(net: &Net, links: &[Link], page: &mut Page) {
     let mut rows = Vec::new();
-    for link in links {
-        let mut addresses = net.addresses_on(Some(link)).into_iter().cloned();
+    for (link, addresses) in links.iter().zip(net.placed().0) {
+        let mut addresses = addresses.into_iter().cloned();
         rows.push(Row { link: Some(link.clone()), address: addresses.next() });
         rows.extend(addresses.map(|address| Row { link: None, address: Some(address) }));
     }
@@ -215,7 +215,7 @@ fn addresses(net: &Net, page: &mut Page) {
             if addresses.rows.iter().any(|address| address.by_route) {
                 page.remark("~ the device is that of the route to the network: /proc does not tell");
             }
-            for (at, address) in net.addresses_on(None).into_iter().enumerate() {
+            for (at, address) in net.placed().1.into_iter().enumerate() {
                 let label = if at == 0 { "elsewhere" } else { "" };
                 page.line(label, &format!("{}, on a device that is unknown", shown(address)));
             }
