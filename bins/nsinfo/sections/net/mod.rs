@@ -141,7 +141,7 @@ impl Net {
 
 /// May the kernel be asked? Of a directory that looks like /proc it knows nothing.
 fn may_ask(subject: &Subject<'_>) -> Result<()> {
-    match subject.proc.is_the_kernels() {
+    match subject.proc.is_the_kernels()? {
         true => Ok(()),
         false => Err(Error::refused("only the files of a directory are read")),
     }

@@ -6,7 +6,7 @@ use common::text::size;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
-use super::super::super::page::Page;
+use super::super::super::page::{Page, not_readable};
 use super::Net;
 
 /// So many unix sockets are shown; all are in the JSON.
@@ -55,8 +55,9 @@ fn why(error: &Error) -> String {
         Error::Sys { call: "setns", .. } if error.is_denied() => {
             "not permitted (needs CAP_SYS_ADMIN there)".into()
         }
-        Error::Sys { .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
-        Error::Sys { .. } => format!("not readable: {}", error.reason()),
+        // What others may not open of a process.
+        Error::Sys { call: "open", .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
+        Error::Sys { .. } => not_readable(error),
         Error::Refused { .. } => error.reason(),
     }
 }
