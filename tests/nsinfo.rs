@@ -7,6 +7,7 @@ mod identity;
 mod last;
 mod namespace;
 mod namespaces;
+mod net;
 mod security;
 mod strange;
 mod system;

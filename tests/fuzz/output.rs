@@ -118,7 +118,7 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 /// The bytes of a member of a JSON object: in base 64 where they are no text.
-fn member(object: &serde_json::Value, key: &str) -> Option<Vec<u8>> {
+pub(super) fn member(object: &serde_json::Value, key: &str) -> Option<Vec<u8>> {
     match object[format!("{key}_b64")].as_str() {
         Some(text) => Some(decoded(text)),
         None => object[key].as_str().map(|text| text.as_bytes().to_vec()),

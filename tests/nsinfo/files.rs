@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{HARMLESS, HOSTILE, HOSTILE_B64, HOSTILE_IN_JSON, asked, unreadable};
 use crate::harness::{Run, Test};
 
-fn process(root: &Path, pid: i32, flags: u64, namespaces: &str) {
+pub(super) fn process(root: &Path, pid: i32, flags: u64, namespaces: &str) {
     let dir = root.join(pid.to_string());
     create_dir_all(dir.join("ns")).unwrap();
     for namespace in namespaces.split(' ') {

@@ -93,9 +93,10 @@ impl Proc {
 
     /// Does the kernel write it, so that what it says of us is so? A directory that looks like one can be mounted on
     /// `/proc` as well, as can that of another machine. Source: PROC_SUPER_MAGIC of linux/magic.h.
-    pub fn is_the_kernels(&self) -> bool {
+    pub fn is_the_kernels(&self) -> Result<bool> {
         nix::sys::statfs::fstatfs(&self.root)
-            .is_ok_and(|stat| stat.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+            .map(|stat| stat.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+            .map_err(|e| Error::sys("statfs", &self.path, e))
     }
 
     /// The PIDs of all processes (thread groups), ascending, as this /proc numbers them. An error if there is
