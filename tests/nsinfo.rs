@@ -4,6 +4,7 @@ mod can;
 mod cgroup;
 mod files;
 mod last;
+mod mounts;
 mod security;
 mod time;
 mod versus;

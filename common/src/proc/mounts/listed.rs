@@ -86,17 +86,23 @@ impl Answer {
     fn mount(&self) -> Mount {
         let (attributes, group, master) = (self.long(64), self.long(80), self.long(88));
         let told = |number: u64| (number != 0).then_some(number);
+        let (id, parent) = (self.short(56), self.short(60));
+        let mut point = self.text(MNT_POINT, 108);
+        // What the namespace begins with is its own parent; where something is mounted over it no path is told.
+        if point.is_empty() && id == parent {
+            point.push(b'/');
+        }
         let mut fs_type = self.text(FS_TYPE, 36);
         let subtype = self.text(FS_SUBTYPE, 120);
         if !subtype.is_empty() {
             fs_type.extend([&b"."[..], &subtype].concat());
         }
         Mount {
-            id: self.short(56).into(),
-            parent: self.short(60).into(),
+            id: id.into(),
+            parent: parent.into(),
             dev: (self.short(16), self.short(20)),
             root: self.text(MNT_ROOT, 104),
-            point: self.text(MNT_POINT, 108),
+            point,
             options: options(attributes, ATTRIBUTES),
             peer_group: told(group),
             master: told(master),
