@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::{HARMLESS, HOSTILE, HOSTILE_B64, asked, mounting, plain, rights, unreadable};
-use crate::harness::{Held, Test, children, inode, signal, tool_path};
+use crate::harness::{Held, Test, children, inode, signal, soon, tool_path};
 
 /// What nsinfo says of all mounts of a process.
 fn said(t: &Test, pid: i32) -> Value {
@@ -465,7 +465,9 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
     let mut held = mounting(&t, dir.path(), script, &[]);
     let infos = read(format!("/proc/{}/mountinfo", held.pid())).unwrap();
     let kept = File::open(format!("/proc/{}/ns/mnt", held.pid())).unwrap();
-    children(held.pid()).iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
+    // The shell says that it is ready before it has a child.
+    soon(|| !children(held.pid()).is_empty());
+    children(held.pid()).into_iter().for_each(|pid| signal(pid, Signal::SIGKILL));
     held.wait();
     let path = format!("/proc/{}/fd/{}", std::process::id(), kept.as_raw_fd());
     let said = asked(t.tool("nsinfo").args(["--mounts", &path]));
@@ -521,12 +523,23 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
     let page = t.tool("nsinfo").args(["--mounts=flat", &path]).run().ok();
     let rows = page.lines().skip(2).take_while(|line| !line.starts_with("  group "));
     assert_eq!(rows.count(), told.len(), "{page}");
-    // Who may not ask is told so.
-    let run = t.program("setpriv").args(["--bounding-set", "-sys_admin"]).arg(tool_path("nsinfo"));
-    let said = asked(run.args(["--mounts", &path]));
+    // Who may not ask is told so: to them the kernel says that there is no such namespace.
+    let run = || {
+        let run = t.program("setpriv").args(["--bounding-set", "-sys_admin"]);
+        run.arg(tool_path("nsinfo")).args(["--mounts", &path])
+    };
+    let said = asked(run());
     assert_eq!((&said["mounts"]["list"], unreadable(&said)), (&Value::Null, vec!["mounts.list"]));
     let reason = said["unreadable"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("not permitted") || reason.contains("denied"), "{reason}");
+    assert!(
+        reason.starts_with("listmount mnt namespace #") && reason.ends_with(": Operation not permitted"),
+        "{reason}"
+    );
+    let page = run().run().ok();
+    assert!(
+        page.contains("\n  not permitted (needs CAP_SYS_ADMIN in the user namespace that owns it)\n"),
+        "{page}"
+    );
 }
 
 #[test]
