@@ -118,7 +118,7 @@ fn options_of_the_mount_are_told_from_those_of_the_file_system() {
     let dir = tempdir().unwrap();
     let script = "mkdir s v q; mount -t tmpfs -o size=64k,nodev s s; mount --bind s v
         mount -o remount,bind,ro,nosuid,nodev v
-        mount -t tmpfs -o size=64k q q; mount -o remount,ro q; mount -o remount,bind,rw q";
+        mount -t tmpfs -o ro,size=64k q q; mount -o remount,bind,rw q";
     let held = mounting(&t, dir.path(), script, &[]);
     let said = said(&t, held.pid());
     let options = |name: &str| {
