@@ -5,6 +5,7 @@ mod cgroup;
 mod files;
 mod identity;
 mod last;
+mod mounts;
 mod namespace;
 mod namespaces;
 mod net;
