@@ -90,8 +90,7 @@ impl Page {
 
     /// A label, and why nothing stands beside it.
     pub(crate) fn missing(&mut self, label: &str, error: &Error) {
-        let text = not_readable(error);
-        self.line(label, &text);
+        self.line(label, &instead(error));
     }
 
     /// A line without a label.
@@ -138,7 +137,7 @@ impl Page {
     }
 }
 
-/// What is said where something could not be read, and what would help if that is known.
+/// What is said in a sentence where something could not be read.
 pub(crate) fn not_readable(error: &Error) -> String {
     match error {
         Error::Sys { call: "setns", .. } if error.is_denied() => {
@@ -156,4 +155,10 @@ pub(crate) fn span(seconds: i128) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let days = if days > 0 { format!("{days} d ") } else { String::new() };
     format!("{sign}{days}{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// What stands in its place. A right that is missing says it already.
+pub(crate) fn instead(error: &Error) -> String {
+    let reason = error.reason();
+    if reason.starts_with("not permitted") { reason } else { not_readable(error) }
 }

@@ -16,7 +16,7 @@ use super::{Part, missing, or_null, yes};
 pub(crate) struct Time {
     /// Against the initial time namespace; none where this kernel has no time namespaces.
     pub(crate) offsets: Result<Option<Offsets>>,
-    /// Those that its children get, where they are born in another time namespace than its own.
+    /// Those that its children get, where they are born in another time namespace than its own, or may be.
     pub(crate) for_children: Option<Offsets>,
     /// Is it the initial one?
     pub(crate) initial: Option<bool>,
@@ -92,7 +92,10 @@ impl Part for Time {
             Err(e) => page.missing("clocks", e),
         }
         if let Some(offsets) = &self.for_children {
-            page.line("children", "are born in another time namespace:");
+            // Where its own is not known, those of its children may be the same.
+            let another =
+                if self.offsets.is_ok() { "are born in another time namespace:" } else { "are born with:" };
+            page.line("children", another);
             clocks(page, "of children", offsets, Paint::Bright);
         }
         match &self.uptime {
