@@ -10,14 +10,9 @@ use common::ns::nested::{Nested, between};
 use common::ns::refer::Sight;
 use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
 use common::ns::visit;
-<<<<<<< HEAD
 use common::proc::credentials::{Tracing, tracing};
 use common::proc::idmap::{self, IdMap};
 use common::proc::status::Status;
-=======
-use common::proc::idmap::IdMap;
-use common::proc::status::{Status, mask};
->>>>>>> g-boxes
 use common::proc::{HostName, Proc, Task};
 
 use super::sections::mounts::View;
@@ -134,26 +129,14 @@ impl<'a> Subject<'a> {
             Sight::Task(task) => Thing::Process(Box::new(Process::of(task)?)),
             Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns)?)),
         };
-<<<<<<< HEAD
         let mut namespaces = match thing.process() {
             Some(Process { task, .. }) => task.namespaces(KindSet::all()).map_err(closed),
             None => Ok(KindMap::default()),
-=======
-        let (mut namespaces, users, groups) = match thing.process() {
-            Some(Process { task, .. }) => {
-                let namespaces = task.namespaces(KindSet::all()).map_err(|e| or_not_permitted(e, &us));
-                (namespaces, IdMap::of_users(task), IdMap::of_groups(task))
-            }
-            None => {
-                let nobody = || Err(Error::refused("no process that we see is in it"));
-                (Ok(KindMap::default()), nobody(), nobody())
-            }
->>>>>>> g-boxes
         };
         if let (Thing::Namespace(place), Ok(inodes)) = (&thing, &mut namespaces) {
             inodes[place.ns.kind] = place.ino;
         }
-        let view = of(&ours, Kind::User).filter(|_| proc.is_the_kernels());
+        let view = of(&ours, Kind::User).filter(|_| proc.is_the_kernels().unwrap_or(false));
         let Ids { users, groups, setgroups, unsure } = match thing.process() {
             Some(process) => {
                 let knows_all =
@@ -410,17 +393,6 @@ impl Place {
             }
         }
         Ok(Place { ino: id.ino, member: member.or(ended), snapshot, ns })
-    }
-}
-
-/// What a process has is shown to who may trace it. Names the capability that is missing: who has it is refused by something
-/// else. Source: ptrace(2).
-fn or_not_permitted(error: Error, us: &Result<Task>) -> Error {
-    const CAP_SYS_PTRACE: u32 = 19;
-    let effective = || mask(&us.as_ref().ok()?.read(c"status").ok()?, b"CapEff:");
-    match error.is_denied() && effective().is_some_and(|all| all >> CAP_SYS_PTRACE & 1 == 0) {
-        true => Error::refused("not permitted (needs CAP_SYS_PTRACE)"),
-        false => error,
     }
 }
 

@@ -9,7 +9,7 @@ use common::tool::json::Value;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
-use super::super::page::{Page, instead, not_readable};
+use super::super::page::{Page, not_readable};
 use super::super::subject::{Life, Subject, of, same};
 use super::{Part, missing, yes};
 
@@ -191,7 +191,7 @@ const COLUMNS: &[Column<Namespaces, Kind>] = &[
 impl Part for Namespaces {
     fn page(&self, page: &mut Page) {
         if let Err(e) = &self.theirs {
-            return page.remark(&instead(e));
+            return page.remark(&not_readable(e));
         }
         let kinds: Vec<_> = Kind::all().collect();
         page.table(&self.columns(), self, &kinds, |kind| self.look(*kind));

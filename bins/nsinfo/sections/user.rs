@@ -81,8 +81,10 @@ impl User {
 
 /// Who made the user namespace.
 fn creator(subject: &Subject<'_>) -> Option<Result<Holder>> {
-    if !subject.proc.is_the_kernels() {
-        return None;
+    match subject.proc.is_the_kernels() {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(e) => return Some(Err(e)),
     }
     let ask = |ns: &NsFd| ns.owner_uid().map(Holder::of);
     match (subject.process(), subject.ns()) {
