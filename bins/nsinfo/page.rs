@@ -90,7 +90,7 @@ impl Page {
 
     /// A label, and why nothing stands beside it.
     pub(crate) fn missing(&mut self, label: &str, error: &Error) {
-        self.line(label, &instead(error));
+        self.line(label, &not_readable(error));
     }
 
     /// A line without a label.
@@ -137,13 +137,22 @@ impl Page {
     }
 }
 
-/// What is said in a sentence where something could not be read.
+/// What is said where something could not be read, and which right would help.
 pub(crate) fn not_readable(error: &Error) -> String {
-    format!("not readable: {}", error.reason())
+    match error {
+        Error::Sys { call: "setns", .. } if error.is_denied() => {
+            "not permitted (needs CAP_SYS_ADMIN there)".into()
+        }
+        Error::Sys { .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
+        _ => format!("not readable: {}", error.reason()),
+    }
 }
 
-/// What stands in its place. A right that is missing says it already.
-pub(crate) fn instead(error: &Error) -> String {
-    let reason = error.reason();
-    if reason.starts_with("not permitted") { reason } else { not_readable(error) }
+/// Seconds as days, hours, minutes and seconds.
+pub(crate) fn span(seconds: i128) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.abs();
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let days = if days > 0 { format!("{days} d ") } else { String::new() };
+    format!("{sign}{days}{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
 }

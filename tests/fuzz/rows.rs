@@ -6,6 +6,7 @@
 
 mod ids;
 mod kernel;
+mod network;
 mod output;
 mod words;
 
@@ -37,6 +38,10 @@ pub(crate) const ROWS: &[Row] = &[
     ("pids", kernel::pids),
     ("counter", kernel::counter),
     ("used", kernel::used),
+    ("net-files", network::files),
+    ("net-made", network::made),
+    ("netlink", network::netlink),
+    ("netlink-made", network::netlink_made),
     // What a user typed.
     ("limit", words::limit),
     ("signal", words::signal),
@@ -58,6 +63,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("tree", output::tree),
     ("why", output::why),
     ("page", output::page),
+    ("net-page", network::page),
     ("complete", output::complete),
 ];
 

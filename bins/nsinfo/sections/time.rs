@@ -8,7 +8,7 @@ use common::proc::{Proc, Task};
 use common::tool::json::Value;
 use common::tool::paint::Paint;
 
-use super::super::page::{Page, not_readable};
+use super::super::page::{Page, not_readable, span};
 use super::super::subject::{By, Subject, of, same};
 use super::{Part, missing, or_null, yes};
 
@@ -150,15 +150,6 @@ fn amount(nanos: i128) -> String {
         0 => span(seconds),
         rest => format!("{}.{rest:09}", span(seconds)),
     }
-}
-
-/// Seconds as days, hours, minutes and seconds.
-fn span(seconds: i128) -> String {
-    let sign = if seconds < 0 { "-" } else { "" };
-    let seconds = seconds.abs();
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let days = if days > 0 { format!("{days} d ") } else { String::new() };
-    format!("{sign}{days}{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 fn json(offsets: &Offsets) -> Value {

@@ -12,7 +12,7 @@ use common::text::{digits, size};
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
-use super::super::super::page::{Page, instead, not_readable};
+use super::super::super::page::{Page, not_readable};
 use super::{Cgroup, Facts, Namespace};
 
 pub(super) fn page(facts: &Facts, page: &mut Page) {
@@ -268,7 +268,7 @@ fn groups(facts: &Facts, page: &mut Page) {
         Namespace::Other(_, Err(e)) => {
             (GROUPS, format!("not ours, and where its root is is {}", not_readable(e)))
         }
-        Namespace::Unknown(e) => (GROUPS, instead(e)),
+        Namespace::Unknown(e) => (GROUPS, not_readable(e)),
     };
     page.flow("namespace", &words(&text), Paint::Plain);
     page.table(columns, &(), &facts.groups, |_| Paint::Plain);
