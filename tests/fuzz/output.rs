@@ -280,7 +280,7 @@ pub(super) fn table(bytes: &[u8]) {
 }
 
 /// Text without what turns colours on and off; there is nothing else that begins with ESC.
-fn uncoloured(text: &str) -> String {
+pub(super) fn uncoloured(text: &str) -> String {
     let mut parts = text.split('\x1b');
     let mut out = parts.next().unwrap_or_default().to_string();
     for part in parts {

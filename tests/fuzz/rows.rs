@@ -6,6 +6,7 @@
 
 mod ids;
 mod kernel;
+mod mounts;
 mod output;
 mod words;
 
@@ -20,6 +21,8 @@ pub(crate) const ROWS: &[Row] = &[
     // What the kernel wrote.
     ("mountinfo", kernel::mountinfo),
     ("mount-made", kernel::mount_made),
+    ("statmount", mounts::answer),
+    ("statmount-made", mounts::answer_made),
     ("stat", kernel::stat),
     ("stat-made", kernel::stat_made),
     ("status", kernel::status),
@@ -58,6 +61,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("tree", output::tree),
     ("why", output::why),
     ("page", output::page),
+    ("mounts", mounts::views),
     ("complete", output::complete),
 ];
 
