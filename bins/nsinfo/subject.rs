@@ -15,7 +15,7 @@ use common::proc::idmap::{self, IdMap};
 use common::proc::status::Status;
 use common::proc::{HostName, Proc, Task};
 
-use super::sections::mounts::View;
+use super::view::View;
 
 /// How it is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
