@@ -317,6 +317,9 @@ fn usage(usage: &Usage, page: &mut Page) {
     ];
     let parts = parts.iter().filter_map(|(count, name)| Some(format!("{} {name}", (*count)?)));
     let all = usage.all.map(|all| format!("{all} in use"));
-    let text = all.into_iter().chain(parts).collect::<Vec<_>>().join(", ");
-    page.line("sockets", if text.is_empty() { "unknown" } else { &text });
+    let mut parts: Vec<_> = all.into_iter().chain(parts).collect();
+    if parts.is_empty() {
+        parts.push("unknown".into());
+    }
+    page.flow("sockets", &parts, Paint::Plain);
 }

@@ -86,17 +86,23 @@ impl Answer {
     fn mount(&self) -> Mount {
         let (attributes, group, master) = (self.long(64), self.long(80), self.long(88));
         let told = |number: u64| (number != 0).then_some(number);
+        let (id, parent) = (self.short(56), self.short(60));
+        let mut point = self.text(MNT_POINT, 108);
+        // What the namespace begins with is its own parent; where something is mounted over it no path is told.
+        if point.is_empty() && id == parent {
+            point.push(b'/');
+        }
         let mut fs_type = self.text(FS_TYPE, 36);
         let subtype = self.text(FS_SUBTYPE, 120);
         if !subtype.is_empty() {
             fs_type.extend([&b"."[..], &subtype].concat());
         }
         Mount {
-            id: self.short(56).into(),
-            parent: self.short(60).into(),
+            id: id.into(),
+            parent: parent.into(),
             dev: (self.short(16), self.short(20)),
             root: self.text(MNT_ROOT, 104),
-            point: self.text(MNT_POINT, 108),
+            point,
             options: options(attributes, ATTRIBUTES),
             peer_group: told(group),
             master: told(master),
@@ -145,8 +151,8 @@ fn options(bits: u64, words: Words) -> Vec<u8> {
     set.collect::<Vec<_>>().join(&b',')
 }
 
-/// The mounts in the mount namespace with this number (NS_GET_ID), as who enters it sees them. Needs CAP_SYS_ADMIN in the
-/// user namespace that owns it. Source: listmount(2), statmount(2), Linux 6.11.
+/// The mounts in the mount namespace with this number (NS_GET_ID), as who enters it sees them. It is to be held open. EPERM
+/// without CAP_SYS_ADMIN in the user namespace that owns it. Source: listmount(2), statmount(2), Linux 6.11.
 pub fn within(number: u64) -> Result<Table> {
     let mut table = Table::empty();
     let mask = SB_BASIC | MNT_BASIC | MNT_ROOT | MNT_POINT | FS_TYPE | MNT_OPTS | FS_SUBTYPE | SB_SOURCE;
@@ -189,8 +195,13 @@ pub fn maps(number: u64, ours: bool) -> Result<HashMap<u64, Maps>> {
 
 /// Asks the same of every mount in a namespace.
 fn each(number: u64, ours: bool, mask: u64, mut one: impl FnMut(&Answer)) -> Result<()> {
-    let fail = |call, e| Error::sys(call, format!("{} namespace #{number}", Kind::Mnt), e);
-    let below = if ours { sys::LSMT_ROOT } else { uppermost(number)? };
+    // Whoever asks has the namespace open, so it is there: to the one who lacks the right it is not.
+    let refused = |e| if e == Errno::ENOENT { Errno::EPERM } else { e };
+    let fail = |call, e| Error::sys(call, format!("{} namespace #{number}", Kind::Mnt), refused(e));
+    let below = match ours {
+        true => sys::LSMT_ROOT,
+        false => uppermost(number).map_err(|e| e.errno().map_or(e, |errno| fail("listmount", errno)))?,
+    };
     let mut answer = Answer::new();
     let mut ask = |mount: u64| match answer.ask(number, mount, mask) {
         Ok(()) => {
