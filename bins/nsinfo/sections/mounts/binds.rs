@@ -8,7 +8,6 @@ use common::text::show_into;
 use super::super::super::page::Page;
 use super::Seen;
 use super::lines::{self, Column};
-use super::views::bracketed;
 
 const BINDS: &[Column] = &[("MOUNT POINT", 35), ("TYPE", 12), ("SHOWS", 33), ("ALSO AT", 0)];
 
