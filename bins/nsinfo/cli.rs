@@ -11,9 +11,9 @@ use common::tool::args::{Dialect, Matches, Opt, named, operands, optional, switc
 use common::tool::paint::{COLORS, Color};
 use common::tool::{LISTER, Tool};
 
-use super::sections::mounts::{VIEWS, View};
 use super::sections::{SECTIONS, Section, namespace};
 use super::subject::How;
+use super::view::{VIEWS, View};
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {

@@ -6,14 +6,16 @@ use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet, NsId};
 use common::ns::fd::NsFd;
 use common::ns::initial::initial;
+use common::ns::nested::{Nested, between};
 use common::ns::refer::Sight;
 use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
 use common::ns::visit;
-use common::proc::idmap::IdMap;
+use common::proc::credentials::{Tracing, tracing};
+use common::proc::idmap::{self, IdMap};
 use common::proc::status::Status;
 use common::proc::{HostName, Proc, Task};
 
-use super::sections::mounts::View;
+use super::view::View;
 
 /// How it is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +84,10 @@ pub(crate) struct Subject<'a> {
     /// The maps of its user namespace.
     pub(crate) users: Result<IdMap>,
     pub(crate) groups: Result<IdMap>,
+    /// May groups be given up there: `allow` or `deny`.
+    pub(crate) setgroups: Result<Vec<u8>>,
+    /// Why the maps can be wrong but for the first id of each range; none where they are right.
+    pub(crate) unsure: Option<Error>,
     /// The maps of our own user namespace.
     pub(crate) our_users: Result<IdMap>,
     pub(crate) our_groups: Result<IdMap>,
@@ -125,18 +131,22 @@ impl<'a> Subject<'a> {
             Sight::Task(task) => Thing::Process(Box::new(Process::of(task)?)),
             Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns, how.keepers)?)),
         };
-        let (mut namespaces, users, groups) = match thing.process() {
-            Some(Process { task, .. }) => {
-                (task.namespaces(KindSet::all()), IdMap::of_users(task), IdMap::of_groups(task))
-            }
-            None => {
-                let nobody = || Err(Error::refused("no process that we see is in it"));
-                (Ok(KindMap::default()), nobody(), nobody())
-            }
+        let mut namespaces = match thing.process() {
+            Some(Process { task, .. }) => task.namespaces(KindSet::all()).map_err(closed),
+            None => Ok(KindMap::default()),
         };
         if let (Thing::Namespace(place), Ok(inodes)) = (&thing, &mut namespaces) {
             inodes[place.ns.kind] = place.ino;
         }
+        let view = of(&ours, Kind::User).filter(|_| proc.is_the_kernels().unwrap_or(false));
+        let Ids { users, groups, setgroups, unsure } = match thing.process() {
+            Some(process) => {
+                let knows_all =
+                    [&our_users, &our_groups].iter().all(|map| map.as_ref().is_ok_and(IdMap::is_identity));
+                Ids::of(&process.task, of(&namespaces, Kind::User), view, knows_all)
+            }
+            None => Ids::of_nobody(proc, &thing, view, how),
+        };
         Ok(Subject {
             proc,
             thing,
@@ -147,6 +157,8 @@ impl<'a> Subject<'a> {
             ours,
             users,
             groups,
+            setgroups,
+            unsure,
             our_users,
             our_groups,
             names: OnceCell::new(),
@@ -253,6 +265,60 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// What is known of the ids of a user namespace: see [`Subject`].
+struct Ids {
+    users: Result<IdMap>,
+    groups: Result<IdMap>,
+    setgroups: Result<Vec<u8>>,
+    unsure: Option<Error>,
+}
+
+impl Ids {
+    /// Those of a process in this user namespace, seen from that one, which may know all ids there are.
+    fn of(task: &Task, ns: Option<u64>, view: Option<u64>, knows_all: bool) -> Ids {
+        let (users, groups) = (IdMap::of_users(task), IdMap::of_groups(task));
+        let is_long =
+            |map: &Result<IdMap>| map.as_ref().is_ok_and(|map| map.ranges.iter().any(|r| r.count > 1));
+        let is_long = is_long(&users) || is_long(&groups);
+        let mut ids = Ids { users, groups, setgroups: idmap::setgroups(task), unsure: None };
+        // A range lies in one range of each namespace above, and the initial one knows all ids. Elsewhere the kernel numbers
+        // only its first id for us.
+        if let Some(view) = view.filter(|view| is_long && !knows_all && ns != Some(*view)) {
+            ids.unsure = match NsFd::of(task, Kind::User).and_then(|ns| between(&ns, view)) {
+                Ok(Some(_)) => None,
+                Ok(None) => Some(Error::refused("it is not below our own user namespace")),
+                Err(e) => Some(e),
+            };
+        }
+        ids
+    }
+
+    /// Those of a user namespace that nobody is in.
+    fn of_nobody(proc: &Proc, thing: &Thing, view: Option<u64>, how: How) -> Ids {
+        let nobody = || Error::refused("no process that we see is in it");
+        let whole = || match (thing, view) {
+            (Thing::Namespace(place), Some(view)) if place.ns.kind == Kind::User => {
+                if how.no_enter {
+                    return Err(Error::refused("not entered, as --no-enter says"));
+                }
+                let between = between(&place.ns, view)?.ok_or_else(nobody)?;
+                Nested::of(proc, &place.ns, &between)
+            }
+            _ => Err(nobody()),
+        };
+        let nested = whole();
+        let part = |of: fn(&Nested) -> &IdMap| {
+            nested.as_ref().map(|nested| of(nested).clone()).map_err(Error::clone)
+        };
+        Ids {
+            users: part(|nested| &nested.users),
+            groups: part(|nested| &nested.groups),
+            setgroups: nested.as_ref().map(|nested| nested.setgroups.clone()).map_err(Error::clone),
+            unsure: None,
+        }
+    }
+}
+
 impl Thing {
     fn process(&self) -> Option<&Process> {
         match self {
@@ -283,6 +349,14 @@ impl Process {
             return Ok(Process { pid, task: thread, status, life: Life::ByThread(tid) });
         }
         Ok(Process { pid, task, status, life: Life::Ended(stat.ppid) })
+    }
+}
+
+/// Why it is closed to us although we have the right that would open others.
+fn closed(error: Error) -> Error {
+    match error.is_denied() && tracing() == Tracing::Allowed {
+        true => Error::refused("closed to us, though we have CAP_SYS_PTRACE (security module?)"),
+        false => error,
     }
 }
 
@@ -370,6 +444,19 @@ impl Maps<'_> {
 
     /// Can it not be told what ids are inside?
     pub(crate) fn inside_unknown(&self) -> bool {
-        self.same.is_none() && !self.theirs.as_ref().is_ok_and(IdMap::is_identity)
+        match self.same {
+            Some(same) => !same && self.theirs.is_err(),
+            None => !self.theirs.as_ref().is_ok_and(IdMap::is_identity),
+        }
+    }
+
+    /// The same of outside, where that is the user namespace above our own.
+    pub(crate) fn outside_unknown(&self) -> bool {
+        self.same == Some(true) && self.theirs.is_err()
+    }
+
+    /// Is the number of an id that we see the one inside? Else it is that outside.
+    pub(crate) fn seen_inside(&self) -> bool {
+        self.same == Some(true) && !self.are_identities()
     }
 }

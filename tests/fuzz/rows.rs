@@ -6,6 +6,8 @@
 
 mod ids;
 mod kernel;
+mod mounts;
+mod network;
 mod output;
 mod words;
 
@@ -20,6 +22,8 @@ pub(crate) const ROWS: &[Row] = &[
     // What the kernel wrote.
     ("mountinfo", kernel::mountinfo),
     ("mount-made", kernel::mount_made),
+    ("statmount", mounts::answer),
+    ("statmount-made", mounts::answer_made),
     ("stat", kernel::stat),
     ("stat-made", kernel::stat_made),
     ("status", kernel::status),
@@ -37,6 +41,10 @@ pub(crate) const ROWS: &[Row] = &[
     ("pids", kernel::pids),
     ("counter", kernel::counter),
     ("used", kernel::used),
+    ("net-files", network::files),
+    ("net-made", network::made),
+    ("netlink", network::netlink),
+    ("netlink-made", network::netlink_made),
     // What a user typed.
     ("limit", words::limit),
     ("signal", words::signal),
@@ -58,6 +66,8 @@ pub(crate) const ROWS: &[Row] = &[
     ("tree", output::tree),
     ("why", output::why),
     ("page", output::page),
+    ("mounts", mounts::views),
+    ("net-page", network::page),
     ("complete", output::complete),
 ];
 

@@ -29,8 +29,16 @@ const LONGEST: usize = 1 << 20;
 /// struct statmount without its texts.
 const TEXTS: usize = 512;
 
-/// What statmount(2) answered of one mount.
-struct Answer(Vec<u64>);
+/// What statmount(2) answered of one mount: struct statmount and its texts, in words of 8 bytes.
+pub struct Answer(Vec<u64>);
+
+impl From<Vec<u64>> for Answer {
+    /// Of any words, as many as the struct has at least.
+    fn from(mut words: Vec<u64>) -> Answer {
+        words.resize(words.len().max(TEXTS / 8), 0);
+        Answer(words)
+    }
+}
 
 impl Answer {
     fn new() -> Answer {
@@ -69,7 +77,8 @@ impl Answer {
         let from = TEXTS + self.short(at) as usize;
         let words = self.0.get(from / 8..).unwrap_or_default().iter();
         let mut bytes = words.flat_map(|word| word.to_ne_bytes()).skip(from % 8);
-        (0..count).map(|_| bytes.by_ref().take_while(|&b| b != 0).collect()).collect()
+        // There are no more than bytes.
+        (0..count.min(self.0.len() * 8)).map(|_| bytes.by_ref().take_while(|&b| b != 0).collect()).collect()
     }
 
     fn text(&self, mask: u64, at: usize) -> Vec<u8> {
@@ -82,21 +91,32 @@ impl Answer {
         IdMap::parse(&lines.join(&b'\n'))
     }
 
+    /// How the mount changes ids; none where that is not told. Since Linux 6.15.
+    pub fn maps(&self) -> Option<Maps> {
+        Some(Maps { users: self.map(MNT_UIDMAP, 152)?, groups: self.map(MNT_GIDMAP, 160)? })
+    }
+
     /// As mountinfo would have it.
-    fn mount(&self) -> Mount {
+    pub fn mount(&self) -> Mount {
         let (attributes, group, master) = (self.long(64), self.long(80), self.long(88));
         let told = |number: u64| (number != 0).then_some(number);
+        let (id, parent) = (self.short(56), self.short(60));
+        let mut point = self.text(MNT_POINT, 108);
+        // What the namespace begins with is its own parent; where something is mounted over it no path is told.
+        if point.is_empty() && id == parent {
+            point.push(b'/');
+        }
         let mut fs_type = self.text(FS_TYPE, 36);
         let subtype = self.text(FS_SUBTYPE, 120);
         if !subtype.is_empty() {
             fs_type.extend([&b"."[..], &subtype].concat());
         }
         Mount {
-            id: self.short(56).into(),
-            parent: self.short(60).into(),
+            id: id.into(),
+            parent: parent.into(),
             dev: (self.short(16), self.short(20)),
             root: self.text(MNT_ROOT, 104),
-            point: self.text(MNT_POINT, 108),
+            point,
             options: options(attributes, ATTRIBUTES),
             peer_group: told(group),
             master: told(master),
@@ -145,8 +165,8 @@ fn options(bits: u64, words: Words) -> Vec<u8> {
     set.collect::<Vec<_>>().join(&b',')
 }
 
-/// The mounts in the mount namespace with this number (NS_GET_ID), as who enters it sees them. Needs CAP_SYS_ADMIN in the
-/// user namespace that owns it. Source: listmount(2), statmount(2), Linux 6.11.
+/// The mounts in the mount namespace with this number (NS_GET_ID), as who enters it sees them. It is to be held open. EPERM
+/// without CAP_SYS_ADMIN in the user namespace that owns it. Source: listmount(2), statmount(2), Linux 6.11.
 pub fn within(number: u64) -> Result<Table> {
     let mut table = Table::empty();
     let mask = SB_BASIC | MNT_BASIC | MNT_ROOT | MNT_POINT | FS_TYPE | MNT_OPTS | FS_SUBTYPE | SB_SOURCE;
@@ -175,9 +195,9 @@ pub fn maps(number: u64, ours: bool) -> Result<HashMap<u64, Maps>> {
     let mut told = true;
     each(number, ours, MNT_BASIC | MNT_UIDMAP | MNT_GIDMAP, |answer| {
         if answer.long(64) & MOUNT_ATTR_IDMAP != 0 {
-            let both = answer.map(MNT_UIDMAP, 152).zip(answer.map(MNT_GIDMAP, 160));
+            let both = answer.maps();
             told &= both.is_some();
-            maps.extend(both.map(|(users, groups)| (u64::from(answer.short(56)), Maps { users, groups })));
+            maps.extend(both.map(|both| (u64::from(answer.short(56)), both)));
         }
     })?;
     if told {
@@ -189,8 +209,13 @@ pub fn maps(number: u64, ours: bool) -> Result<HashMap<u64, Maps>> {
 
 /// Asks the same of every mount in a namespace.
 fn each(number: u64, ours: bool, mask: u64, mut one: impl FnMut(&Answer)) -> Result<()> {
-    let fail = |call, e| Error::sys(call, format!("{} namespace #{number}", Kind::Mnt), e);
-    let below = if ours { sys::LSMT_ROOT } else { uppermost(number)? };
+    // Whoever asks has the namespace open, so it is there: to the one who lacks the right it is not.
+    let refused = |e| if e == Errno::ENOENT { Errno::EPERM } else { e };
+    let fail = |call, e| Error::sys(call, format!("{} namespace #{number}", Kind::Mnt), refused(e));
+    let below = match ours {
+        true => sys::LSMT_ROOT,
+        false => uppermost(number).map_err(|e| e.errno().map_or(e, |errno| fail("listmount", errno)))?,
+    };
     let mut answer = Answer::new();
     let mut ask = |mount: u64| match answer.ask(number, mount, mask) {
         Ok(()) => {
