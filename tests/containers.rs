@@ -1,6 +1,7 @@
 //! Real containers: found, listed, entered and measured, engine by engine, beside lsns and nsenter.
 
 mod engines;
+mod world;
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -26,7 +27,7 @@ fn tell(t: &Test, engine: &str) {
         it_is_entered_by_parts(t, pid);
         it_is_entered_as_a_whole(t, pid);
         it_is_entered_as_if_it_had_run_the_program(&place, &container);
-        its_world_is_told(t, engine, pid);
+        world::its_world_is_told(&place, engine, &container);
         its_limits_are_told_and_shared(t, &place, pid);
         it_is_named(&place, engine, &container);
         its_name_ends_with_it(&place, &container);
@@ -299,27 +300,6 @@ fn world(t: &Test, pid: i32) -> Value {
     crate::harness::world(&t.tool("nsinfo").args(["-J", &pid.to_string()]).run().ok())
 }
 
-fn its_world_is_told(t: &Test, engine: &Engine, pid: i32) {
-    let world = world(t, pid);
-    assert_eq!(world["unreadable"], json!([]));
-    assert_eq!(world["identity"]["pids"], json!([pid, 1]));
-    assert_eq!(world["uts"]["host_name"], "inside");
-    for kind in kinds() {
-        let own = engine.own.split(' ').any(|own| own == kind);
-        let expected = json!({ "ns": inode(pid, kind), "initial": !own, "ours": !own });
-        assert_eq!(world["namespaces"][kind], expected, "{kind}");
-    }
-    let (first, count) = engine.ids;
-    let id = json!({ "outside": first, "inside": 0 });
-    let map = json!([{ "outside": first, "inside": 0, "count": count }]);
-    for (number, ids) in [("uid", "uid_map"), ("gid", "gid_map")] {
-        assert_eq!((&world["identity"][number]["effective"], &world["user"][ids]), (&id, &map));
-    }
-    let mounts = world["mounts"]["list"].as_array().unwrap();
-    assert_eq!(mounts.iter().filter(|mount| mount["point"] == "/").count(), 1, "{mounts:?}");
-    assert!(mounts.iter().any(|mount| mount["point"] == "/proc" && mount["type"] == "proc"), "{mounts:?}");
-}
-
 /// The group of a process for a controller, by a line of /proc/PID/cgroup.
 fn group<'a>(lines: &'a str, controller: &str) -> &'a str {
     let controller = if is_pure_v2() { "" } else { controller };
@@ -490,7 +470,7 @@ fn a_container_of_docker_is_named_whatever_others_are_called() {
         leads_to(&place, name, web.pid);
     }
     let bob_is_shown_by_his_group = || {
-        let its = told(&place, "nsinfo", &["-J", &bob.pid().to_string()])["container"].clone();
+        let its = told(&place, "nsinfo", &["-J", &bob.pid().to_string()])["identity"]["container"].clone();
         assert_eq!((&its["name"], &its["source"]), (&json!(&id[..12]), &json!("cgroup")), "{its}");
     };
     bob_is_shown_by_his_group();
@@ -542,8 +522,8 @@ fn containers_of_docker_that_share_namespaces_are_told_apart() {
     assert!(shared("net") && shared("pid") && !shared("uts"));
 
     // Its processes see each other; the second has another number than 1.
-    assert_eq!(world(&t, first)["pids"], json!([first, 1]));
-    let pids = world(&t, same_pid)["pids"].clone();
+    assert_eq!(world(&t, first)["identity"]["pids"], json!([first, 1]));
+    let pids = world(&t, same_pid)["identity"]["pids"].clone();
     assert_eq!((&pids[0], pids[1].as_i64() > Some(1)), (&json!(same_pid), true), "{pids}");
     for pid in [first, same_pid] {
         let all = entered(&t, pid, &["-a"], &["ps", "-o", "args"]).run().ok();

@@ -40,7 +40,7 @@ common::entry!(|argv| tool::main(&TOOL, argv, cli::request, run));
 fn run(request: Request) -> anyhow::Result<u8> {
     let proc = Proc::open(&request.proc)?;
     print(&match &request.mode {
-        Mode::Worlds => of_worlds(&proc, &request)?,
+        Mode::Worlds => return of_worlds(&proc, &request),
         Mode::Versus(other) => compared(&proc, &request, other)?,
         Mode::Can => {
             let can = Can::take(&proc, &request.references[0], &request.references[1])?;
@@ -79,21 +79,30 @@ fn told(
     blank.out
 }
 
-fn of_worlds(proc: &Proc, request: &Request) -> anyhow::Result<String> {
-    let mut worlds = Vec::new();
-    for reference in &request.references {
-        worlds.push(world(proc, reference, request)?);
+/// The worlds of all that were named; those that are not there are told on stderr, and do not keep the others from being shown.
+fn of_worlds(proc: &Proc, request: &Request) -> anyhow::Result<u8> {
+    let (mut worlds, mut status) = (Vec::new(), 0);
+    for (reference, word) in request.references.iter().zip(&request.words) {
+        match world(proc, reference, request) {
+            Ok(world) => worlds.push((world, word)),
+            Err(e) if request.references.len() == 1 => return Err(e),
+            Err(e) => {
+                tool::report(&TOOL, &e);
+                status = TOOL.failure;
+            }
+        }
     }
     let pages = |page: &mut Page| {
-        for (world, reference) in worlds.iter().zip(&request.words) {
-            if worlds.len() > 1 {
-                page.title(reference);
+        for (world, word) in &worlds {
+            if request.references.len() > 1 {
+                page.title(word);
             }
             world.page(page);
         }
     };
-    let list = || Value::List(worlds.iter().map(World::json).collect());
-    Ok(told(request, || vec![("worlds", list())], pages))
+    let list = || Value::List(worlds.iter().map(|(world, _)| world.json()).collect());
+    print(&told(request, || vec![("worlds", list())], pages))?;
+    Ok(status)
 }
 
 /// The world of one thing. Who stands for others can end under our eyes, and the next one is asked: a process in a

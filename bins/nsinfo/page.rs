@@ -90,8 +90,7 @@ impl Page {
 
     /// A label, and why nothing stands beside it.
     pub(crate) fn missing(&mut self, label: &str, error: &Error) {
-        let text = not_readable(error);
-        self.line(label, &text);
+        self.line(label, &not_readable(error));
     }
 
     /// A line without a label.
@@ -138,7 +137,22 @@ impl Page {
     }
 }
 
-/// What is said where something could not be read, and what would help if that is known.
+/// What is said where something could not be read, and which right would help.
 pub(crate) fn not_readable(error: &Error) -> String {
-    format!("not readable: {}", error.reason())
+    match error {
+        Error::Sys { call: "setns", .. } if error.is_denied() => {
+            "not permitted (needs CAP_SYS_ADMIN there)".into()
+        }
+        Error::Sys { .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
+        _ => format!("not readable: {}", error.reason()),
+    }
+}
+
+/// Seconds as days, hours, minutes and seconds.
+pub(crate) fn span(seconds: i128) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.abs();
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let days = if days > 0 { format!("{days} d ") } else { String::new() };
+    format!("{sign}{days}{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
 }

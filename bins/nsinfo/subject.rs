@@ -3,13 +3,15 @@
 use std::cell::OnceCell;
 
 use common::error::{Error, Result};
-use common::kind::{Kind, KindMap, KindSet};
+use common::kind::{Kind, KindMap, KindSet, NsId};
 use common::ns::fd::NsFd;
 use common::ns::initial::initial;
+use common::ns::nested::{Nested, between};
 use common::ns::refer::Sight;
 use common::ns::scan::{self, Depth, Holder, Namespace, Snapshot, Want};
 use common::ns::visit;
-use common::proc::idmap::IdMap;
+use common::proc::credentials::{Tracing, tracing};
+use common::proc::idmap::{self, IdMap};
 use common::proc::status::Status;
 use common::proc::{HostName, Proc, Task};
 
@@ -26,6 +28,8 @@ pub(crate) struct How {
     pub(crate) json: bool,
     /// Count the processes that share its namespaces.
     pub(crate) count: bool,
+    /// Look for all that is in a namespace and that keeps it; else for one that is in it only.
+    pub(crate) keepers: bool,
 }
 
 /// The thing itself, held open.
@@ -60,7 +64,7 @@ pub(crate) struct Place {
     pub(crate) ino: u64,
     /// A process or thread in it, by which its files are read; none where nobody is seen there.
     pub(crate) member: Option<Process>,
-    /// All that a search for what is in it, and what keeps it, has found.
+    /// What was found of it: all that is in it and that keeps it, where that is asked for.
     pub(crate) snapshot: Snapshot,
 }
 
@@ -80,6 +84,10 @@ pub(crate) struct Subject<'a> {
     /// The maps of its user namespace.
     pub(crate) users: Result<IdMap>,
     pub(crate) groups: Result<IdMap>,
+    /// May groups be given up there: `allow` or `deny`.
+    pub(crate) setgroups: Result<Vec<u8>>,
+    /// Why the maps can be wrong but for the first id of each range; none where they are right.
+    pub(crate) unsure: Option<Error>,
     /// The maps of our own user namespace.
     pub(crate) our_users: Result<IdMap>,
     pub(crate) our_groups: Result<IdMap>,
@@ -121,20 +129,24 @@ impl<'a> Subject<'a> {
         let initial = initial(proc);
         let thing = match sight {
             Sight::Task(task) => Thing::Process(Box::new(Process::of(task)?)),
-            Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns)?)),
+            Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns, how.keepers)?)),
         };
-        let (mut namespaces, users, groups) = match thing.process() {
-            Some(Process { task, .. }) => {
-                (task.namespaces(KindSet::all()), IdMap::of_users(task), IdMap::of_groups(task))
-            }
-            None => {
-                let nobody = || Err(Error::refused("no process that we see is in it"));
-                (Ok(KindMap::default()), nobody(), nobody())
-            }
+        let mut namespaces = match thing.process() {
+            Some(Process { task, .. }) => task.namespaces(KindSet::all()).map_err(closed),
+            None => Ok(KindMap::default()),
         };
         if let (Thing::Namespace(place), Ok(inodes)) = (&thing, &mut namespaces) {
             inodes[place.ns.kind] = place.ino;
         }
+        let view = of(&ours, Kind::User).filter(|_| proc.is_the_kernels().unwrap_or(false));
+        let Ids { users, groups, setgroups, unsure } = match thing.process() {
+            Some(process) => {
+                let knows_all =
+                    [&our_users, &our_groups].iter().all(|map| map.as_ref().is_ok_and(IdMap::is_identity));
+                Ids::of(&process.task, of(&namespaces, Kind::User), view, knows_all)
+            }
+            None => Ids::of_nobody(proc, &thing, view, how),
+        };
         Ok(Subject {
             proc,
             thing,
@@ -145,6 +157,8 @@ impl<'a> Subject<'a> {
             ours,
             users,
             groups,
+            setgroups,
+            unsure,
             our_users,
             our_groups,
             names: OnceCell::new(),
@@ -251,6 +265,60 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// What is known of the ids of a user namespace: see [`Subject`].
+struct Ids {
+    users: Result<IdMap>,
+    groups: Result<IdMap>,
+    setgroups: Result<Vec<u8>>,
+    unsure: Option<Error>,
+}
+
+impl Ids {
+    /// Those of a process in this user namespace, seen from that one, which may know all ids there are.
+    fn of(task: &Task, ns: Option<u64>, view: Option<u64>, knows_all: bool) -> Ids {
+        let (users, groups) = (IdMap::of_users(task), IdMap::of_groups(task));
+        let is_long =
+            |map: &Result<IdMap>| map.as_ref().is_ok_and(|map| map.ranges.iter().any(|r| r.count > 1));
+        let is_long = is_long(&users) || is_long(&groups);
+        let mut ids = Ids { users, groups, setgroups: idmap::setgroups(task), unsure: None };
+        // A range lies in one range of each namespace above, and the initial one knows all ids. Elsewhere the kernel numbers
+        // only its first id for us.
+        if let Some(view) = view.filter(|view| is_long && !knows_all && ns != Some(*view)) {
+            ids.unsure = match NsFd::of(task, Kind::User).and_then(|ns| between(&ns, view)) {
+                Ok(Some(_)) => None,
+                Ok(None) => Some(Error::refused("it is not below our own user namespace")),
+                Err(e) => Some(e),
+            };
+        }
+        ids
+    }
+
+    /// Those of a user namespace that nobody is in.
+    fn of_nobody(proc: &Proc, thing: &Thing, view: Option<u64>, how: How) -> Ids {
+        let nobody = || Error::refused("no process that we see is in it");
+        let whole = || match (thing, view) {
+            (Thing::Namespace(place), Some(view)) if place.ns.kind == Kind::User => {
+                if how.no_enter {
+                    return Err(Error::refused("not entered, as --no-enter says"));
+                }
+                let between = between(&place.ns, view)?.ok_or_else(nobody)?;
+                Nested::of(proc, &place.ns, &between)
+            }
+            _ => Err(nobody()),
+        };
+        let nested = whole();
+        let part = |of: fn(&Nested) -> &IdMap| {
+            nested.as_ref().map(|nested| of(nested).clone()).map_err(Error::clone)
+        };
+        Ids {
+            users: part(|nested| &nested.users),
+            groups: part(|nested| &nested.groups),
+            setgroups: nested.as_ref().map(|nested| nested.setgroups.clone()).map_err(Error::clone),
+            unsure: None,
+        }
+    }
+}
+
 impl Thing {
     fn process(&self) -> Option<&Process> {
         match self {
@@ -284,42 +352,64 @@ impl Process {
     }
 }
 
-impl Place {
-    /// Looks for who is in it and what keeps it, everywhere. By one thread: sections look into namespaces by helpers.
-    fn of(proc: &Proc, ns: NsFd) -> Result<Place> {
-        let id = ns.id()?;
-        let kinds = [ns.kind].into_iter().collect();
-        let want = Want { depth: Depth::Deep, alone: true, members_of: Some(id.ino), ..Want::least(kinds) };
-        let mut snapshot = scan::take(proc, &want)?;
-        if let Err(at) = snapshot.namespaces.binary_search_by_key(&id.ino, |ns| ns.id.ino) {
-            // It is there, since we have it open.
-            snapshot.namespaces.insert(at, Namespace::new(id, ns.kind));
-        }
-        let is_in = |process: &Process| {
-            let inodes = process.task.namespaces([ns.kind].into_iter().collect());
-            inodes.is_ok_and(|inodes| inodes[ns.kind] == id.ino)
-        };
-        let open = |task: Result<Task>| Process::of(task.ok()?).ok().filter(is_in);
-        let thread = |holder: &Holder| match holder {
-            Holder::Thread { pid, tid } => Some(proc.task_or_thread(*pid, *tid)),
-            _ => None,
-        };
-        let threads = snapshot.holders(id.ino).iter().filter_map(|(_, holder)| thread(holder));
-        let all = snapshot.members.iter().map(|pid| proc.task(*pid)).chain(threads);
-        // Who has ended shows next to nothing.
-        let mut ended = None;
-        let mut member = None;
-        for process in all.filter_map(open) {
-            match process.life {
-                Life::Ended(_) => drop(ended.get_or_insert(process)),
-                _ => {
-                    member = Some(process);
-                    break;
-                }
-            }
-        }
-        Ok(Place { ino: id.ino, member: member.or(ended), snapshot, ns })
+/// Why it is closed to us although we have the right that would open others.
+fn closed(error: Error) -> Error {
+    match error.is_denied() && tracing() == Tracing::Allowed {
+        true => Error::refused("closed to us, though we have CAP_SYS_PTRACE (security module?)"),
+        false => error,
     }
+}
+
+impl Place {
+    /// Looks for who is in it, and where that is asked for for what keeps it, everywhere.
+    fn of(proc: &Proc, ns: NsFd, keepers: bool) -> Result<Place> {
+        let id = ns.id()?;
+        let member = |snapshot: &Snapshot| member(proc, snapshot, ns.kind, id.ino);
+        let mut snapshot = search(proc, &ns, id, if keepers { Depth::Deep } else { Depth::Procs })?;
+        let mut found = member(&snapshot);
+        if found.is_none() && !keepers {
+            // A thread whose process is elsewhere can stand for it as well.
+            snapshot = search(proc, &ns, id, Depth::Deep)?;
+            found = member(&snapshot);
+        }
+        Ok(Place { ino: id.ino, member: found, snapshot, ns })
+    }
+}
+
+/// By one thread: sections look into namespaces by helpers.
+fn search(proc: &Proc, ns: &NsFd, id: NsId, depth: Depth) -> Result<Snapshot> {
+    let kinds = [ns.kind].into_iter().collect();
+    let want = Want { depth, alone: true, members_of: Some(id.ino), ..Want::least(kinds) };
+    let mut snapshot = scan::take(proc, &want)?;
+    if let Err(at) = snapshot.namespaces.binary_search_by_key(&id.ino, |ns| ns.id.ino) {
+        // It is there, since we have it open.
+        snapshot.namespaces.insert(at, Namespace::new(id, ns.kind));
+    }
+    Ok(snapshot)
+}
+
+/// The process by which a namespace is read: the first that lives, or a thread.
+fn member(proc: &Proc, snapshot: &Snapshot, kind: Kind, ino: u64) -> Option<Process> {
+    let is_in = |process: &Process| {
+        let inodes = process.task.namespaces([kind].into_iter().collect());
+        inodes.is_ok_and(|inodes| inodes[kind] == ino)
+    };
+    let open = |task: Result<Task>| Process::of(task.ok()?).ok().filter(is_in);
+    let thread = |holder: &Holder| match holder {
+        Holder::Thread { pid, tid } => Some(proc.task_or_thread(*pid, *tid)),
+        _ => None,
+    };
+    let threads = snapshot.holders(ino).iter().filter_map(|(_, holder)| thread(holder));
+    let all = snapshot.members.iter().map(|pid| proc.task(*pid)).chain(threads);
+    // Who has ended shows next to nothing.
+    let mut ended = None;
+    for process in all.filter_map(open) {
+        match process.life {
+            Life::Ended(_) => drop(ended.get_or_insert(process)),
+            _ => return Some(process),
+        }
+    }
+    ended
 }
 
 /// The number of a kind, where it is known and there is one.
@@ -354,6 +444,19 @@ impl Maps<'_> {
 
     /// Can it not be told what ids are inside?
     pub(crate) fn inside_unknown(&self) -> bool {
-        self.same.is_none() && !self.theirs.as_ref().is_ok_and(IdMap::is_identity)
+        match self.same {
+            Some(same) => !same && self.theirs.is_err(),
+            None => !self.theirs.as_ref().is_ok_and(IdMap::is_identity),
+        }
+    }
+
+    /// The same of outside, where that is the user namespace above our own.
+    pub(crate) fn outside_unknown(&self) -> bool {
+        self.same == Some(true) && self.theirs.is_err()
+    }
+
+    /// Is the number of an id that we see the one inside? Else it is that outside.
+    pub(crate) fn seen_inside(&self) -> bool {
+        self.same == Some(true) && !self.are_identities()
     }
 }

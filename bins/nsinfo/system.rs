@@ -282,7 +282,7 @@ impl System {
         let absent = self.sysctls.iter().filter(|setting| !is_there(setting));
         let absent: Vec<_> = absent.map(|(sysctl, _)| short(sysctl.name)).collect();
         if !absent.is_empty() {
-            wrapped(page, "not there", &absent.join(" "));
+            page.flow("not there", &[absent.join(" ")], Paint::Plain);
         }
         self.modules_page(page);
         page.heading("control groups");
@@ -350,7 +350,7 @@ impl System {
             Ok(rights) => {
                 for (label, set) in [("effective", rights.effective), ("bounding", rights.bounding)] {
                     let spelled = set.map_or("not told".to_string(), |set| self.spelled(set));
-                    wrapped(page, label, &spelled);
+                    page.flow(label, &[spelled], Paint::Plain);
                 }
                 page.line(
                     "new rights",
@@ -539,26 +539,6 @@ impl System {
             ("no_new_privs", yes(rights.and_then(|rights| rights.no_new_privs))),
             ("seccomp_filter", yes(rights.and_then(|rights| rights.filtered))),
         ])
-    }
-}
-
-/// A long line of words below each other, as wide as fits.
-fn wrapped(page: &mut Page, label: &str, words: &str) {
-    let room = page.room().unwrap_or(68).max(20);
-    let mut lines = vec![String::new()];
-    for word in words.split(' ') {
-        let line = lines.last_mut();
-        match line {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + 1 + word.len() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    for (at, line) in lines.iter().enumerate() {
-        page.line(if at == 0 { label } else { "" }, line);
     }
 }
 

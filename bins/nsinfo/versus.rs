@@ -7,7 +7,7 @@ use common::tool::paint::Paint;
 use super::page::Page;
 
 /// What tells things of a list apart, the first that is there: else it is their place.
-const NAMES: &[&str] = &["point", "name", "local", "destination", "file", "controllers", "path"];
+const NAMES: &[&str] = &["point", "name", "local", "destination", "file", "controllers", "path", "address"];
 
 /// What identifies a process, follows from something else, or changes by itself: that it differs says nothing about its
 /// world.
@@ -25,6 +25,21 @@ const PASSED_OVER: &[&str] = &[
     "pressure",
     "throttling",
     "usage",
+    "used_bytes",
+    "rx_bytes",
+    "rx_packets",
+    "rx_errors",
+    "rx_dropped",
+    "tx_bytes",
+    "tx_packets",
+    "tx_errors",
+    "tx_dropped",
+    "sockets",
+    "inode",
+    "hidden_by",
+    "closed_processes",
+    "uptime_seconds",
+    "dir",
     "statistics",
     "peers",
     "unreadable",
@@ -51,7 +66,32 @@ pub(crate) struct Difference {
 pub(crate) fn differences(left: &Value, right: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(&mut Vec::new(), Some(left), Some(right), &mut found);
+    // What is null for no reason is not there.
+    for one in &mut found {
+        for (side, world) in [(&mut one.left, left), (&mut one.right, right)] {
+            if *side == Some(Value::Null) && !is_unreadable(world, &one.path) {
+                *side = None;
+            }
+        }
+    }
+    found.retain(|one| one.left != one.right);
     found
+}
+
+/// Does a world tell why this could not be read? Its keys do not name the things of a list.
+fn is_unreadable(world: &Value, path: &[Vec<u8>]) -> bool {
+    let member = |value: &Value, key: &str| match value {
+        Value::Object(members) => {
+            members.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
+        }
+        _ => None,
+    };
+    let Some(Value::List(entries)) = member(world, "unreadable") else { return false };
+    entries.iter().any(|entry| {
+        let Some(Value::Text(key)) = member(entry, "key") else { return false };
+        let mut words = path.iter();
+        key.split(|&b| b == b'.').all(|key| words.any(|word| word == key))
+    })
 }
 
 fn compare(
@@ -102,7 +142,9 @@ fn members<'v>(path: &[Vec<u8>], value: Option<&'v Value>) -> Option<Vec<(Vec<u8
             let in_list = path.len() > 2;
             let tells = |key: &&'static str| {
                 let number = in_list && NUMBERS.contains(key) && path[0] == b"mounts";
-                !number && !PASSED_OVER.contains(key)
+                // Each namespace has its own besides its number.
+                let id = path.first().is_some_and(|section| section == b"namespaces") && *key == "id";
+                !number && !id && !PASSED_OVER.contains(key)
             };
             let members = members.iter().filter(|(key, _)| tells(key));
             Some(members.map(|(key, value)| (key.as_bytes().to_vec(), value)).collect())
@@ -125,8 +167,16 @@ fn members<'v>(path: &[Vec<u8>], value: Option<&'v Value>) -> Option<Vec<(Vec<u8
 
 fn name(value: &Value) -> Option<Vec<u8>> {
     let Value::Object(members) = value else { return None };
-    NAMES.iter().find_map(|key| match &members.iter().find(|(name, _)| name == key)?.1 {
+    let member = |key: &str| members.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
+    if let (Some(protocol), Some(address), Some(port)) =
+        (member("protocol"), member("address"), member("port"))
+    {
+        return Some([protocol, address, port].map(|part| flat(Some(part))).join(&b' '));
+    }
+    NAMES.iter().find_map(|key| match member(key)? {
         Value::Text(text) => Some(text.clone()),
+        // Of control groups the one hierarchy that can have none is that of version 2.
+        Value::List(none) if none.is_empty() && *key == "controllers" => Some(b"v2".to_vec()),
         list @ Value::List(_) => Some(flat(Some(list))).filter(|text| !text.is_empty()),
         _ => None,
     })
@@ -145,12 +195,29 @@ pub(crate) fn flat(value: Option<&Value>) -> Vec<u8> {
         }
         Some(Value::Object(members)) => {
             let told = members.iter().filter(|(key, value)| {
-                !NUMBERS.contains(key) && !PASSED_OVER.contains(key) && *value != Value::Null
+                let says_nothing = match value {
+                    Value::Null | Value::Bool(false) => true,
+                    Value::List(values) => values.is_empty(),
+                    _ => false,
+                };
+                !NUMBERS.contains(key) && !PASSED_OVER.contains(key) && !says_nothing
             });
             let told = told.map(|(key, value)| [key.as_bytes(), b"=", &flat(Some(value))].concat());
             told.collect::<Vec<_>>().join(&b' ')
         }
         Some(number) => number.document().trim_end().into(),
+    }
+}
+
+/// Of a list of words what the other has not; anything else as it is.
+fn lacking(side: &Option<Value>, other: &Option<Value>) -> Option<Value> {
+    let is_word = |value: &Value| !matches!(value, Value::Object(_));
+    match (side, other) {
+        (Some(Value::List(side)), Some(Value::List(other))) if side.iter().chain(other).all(is_word) => {
+            let own: Vec<Value> = side.iter().filter(|word| !other.contains(word)).cloned().collect();
+            (!own.is_empty()).then_some(Value::List(own))
+        }
+        _ => side.clone(),
     }
 }
 
@@ -168,7 +235,8 @@ pub(crate) fn page(page: &mut Page, names: [&[u8]; 2], differences: &[Difference
     let told: Vec<[String; 3]> = differences
         .iter()
         .map(|one| {
-            let [left, right] = [&one.left, &one.right].map(|side| page.show(flat(side.as_ref())));
+            let sides = [(&one.left, &one.right), (&one.right, &one.left)];
+            let [left, right] = sides.map(|(side, other)| page.show(flat(lacking(side, other).as_ref())));
             [label(one), left, right]
         })
         .collect();
@@ -213,9 +281,16 @@ fn row(page: &mut Page, widths: [usize; 3], cells: &[String; 3], paint: Paint) {
             if piece.is_empty() && !text.is_empty() {
                 piece = &text[..text.chars().next().map_or(0, char::len_utf8)];
             }
+            // Between words, where that leaves no large gap.
+            let rest = &text[piece.len()..];
+            let word = piece.rfind(' ').filter(|at| *at > piece.len() / 3);
+            if let Some(at) = word.filter(|_| !rest.is_empty() && !rest.starts_with(' ')) {
+                piece = &piece[..=at];
+            }
             line.push_str(piece);
             line.push_str(&" ".repeat((widths[column] + 2).saturating_sub(width(piece))));
             *text = &text[piece.len()..];
+            *text = text.strip_prefix(' ').unwrap_or(text);
         }
         let line = page.paint(line.trim_end(), paint);
         page.remark(&line);

@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+mod clock;
 pub mod mount;
 mod namespaces;
 mod probes;
@@ -16,6 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 
+pub use clock::local_time;
 pub use mount::{LSMT_ROOT, list_mounts, mount_id, mount_id_of, stat_mount};
 pub use namespaces::*;
 pub use probes::*;

@@ -93,6 +93,7 @@ pub(crate) const CASES: &[Case] = &[
     root("rcgexec --gc",          "rcgexec",  "--parent PARENT --gc", ""),
     root("nsinfo",                "nsinfo",   "TARGET",                                        "process"),
     root("nsinfo --json",         "nsinfo",   "--json TARGET",                                 "\"process\""),
+    root("nsinfo --section net",  "nsinfo",   "TARGET --section net",                          "net\n"),
     root("rlsns --complete",      "rlsns",    "--complete reference EMPTY",                      "self\t"),
     // Not those in which it is the only process that it may look at.
     user("rlsns",                 "rlsns",    "-t uts,ipc,mnt,pid",                            "NPROCS"),

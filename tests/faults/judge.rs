@@ -215,7 +215,7 @@ fn lines(text: &str) -> usize {
 
 /// In how many places nsinfo says that it could not look.
 fn tells(ran: &Ran) -> usize {
-    ["not readable: ", "unknown of ", "\"reason\": "]
+    ["not readable: ", "not permitted", "unknown of ", "\"reason\": "]
         .map(|words| ran.stdout.matches(words).count())
         .iter()
         .sum()

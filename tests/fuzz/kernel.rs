@@ -135,7 +135,7 @@ pub(super) fn status(text: &[u8]) {
         text
     };
     let one = Ids { real: 1, effective: 2, saved: 3, fs: u32::MAX };
-    let known = Status { process: 9, uids: one, gids: one, pids: vec![9, 1] };
+    let known = Status { process: 9, uids: one, gids: one, groups: vec![], pids: vec![9, 1] };
     for status in [Some(known), Status::parse(text)].into_iter().flatten() {
         assert_eq!(Status::parse(&written(text, &status)), Some(status));
     }

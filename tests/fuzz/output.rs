@@ -4,6 +4,7 @@ use common::cgroup::effective::Effective;
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, NsId};
 use common::ns::scan::{Holder, Namespace, Process, Snapshot};
+use common::proc::Start;
 use common::proc::container::{Belongs, Named};
 use common::proc::groups::Line;
 use common::proc::idmap::IdMap;
@@ -18,10 +19,10 @@ use common::tool::table::{Cell, Column, Form, Shape, Style, forest, render};
 use super::{number, pieces};
 use crate::tools::nsinfo::page::Page;
 use crate::tools::nsinfo::sections::cgroup::{self, Cgroup, Cgroups, Facts};
-use crate::tools::nsinfo::sections::identity::Identity;
+use crate::tools::nsinfo::sections::identity::{self, Identity};
 use crate::tools::nsinfo::sections::mounts::{Mounts, Seen};
 use crate::tools::nsinfo::sections::namespaces::{Coming, Namespaces};
-use crate::tools::nsinfo::sections::user::User;
+use crate::tools::nsinfo::sections::user::{Holder as Creator, User};
 use crate::tools::nsinfo::sections::uts::Uts;
 use crate::tools::nsinfo::sections::{Part, SECTIONS};
 use crate::tools::nsinfo::subject::{Id, Life};
@@ -118,7 +119,7 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 /// The bytes of a member of a JSON object: in base 64 where they are no text.
-fn member(object: &serde_json::Value, key: &str) -> Option<Vec<u8>> {
+pub(super) fn member(object: &serde_json::Value, key: &str) -> Option<Vec<u8>> {
     match object[format!("{key}_b64")].as_str() {
         Some(text) => Some(decoded(text)),
         None => object[key].as_str().map(|text| text.as_bytes().to_vec()),
@@ -445,7 +446,9 @@ pub(super) fn page(bytes: &[u8]) {
         Named { name: text.clone(), id: Some(text.clone()), engine: "docker", source: text }
     };
     let id = Id { outside: bit(0).then_some(how as u32), inside: bit(1).then_some(u32::MAX) };
-    let ids = [("real", id), ("effective", id), ("saved", Id { outside: None, ..id }), ("fs", id)];
+    let known = |id: Id| identity::Named { id, name: bit(3).then(|| command.to_vec()), of_inside: bit(4) };
+    let none = Id { outside: None, ..id };
+    let ids = || [("real", known(id)), ("effective", known(id)), ("saved", known(none)), ("fs", known(id))];
     let identity = Identity {
         pid: how as i32 & i32::MAX,
         process: 7,
@@ -454,9 +457,12 @@ pub(super) fn page(bytes: &[u8]) {
         command: command.to_vec(),
         unnamed: bit(28).then(|| refused(command)),
         pids: vec![7; how as usize % 4],
-        uids: ids,
-        gids: ids,
+        start: if bit(2) { Ok(Some(Start { at: how as i64, ago: how })) } else { Err(refused(command)) },
+        uids: ids(),
+        gids: ids(),
+        groups: vec![known(id), known(none)],
         inside_unknown: bit(2),
+        outside_unknown: bit(3),
         belongs: if bit(31) {
             Err(refused(part()))
         } else {
@@ -473,12 +479,18 @@ pub(super) fn page(bytes: &[u8]) {
         counts: bit(8).then(|| Err(refused(command))),
         has_ended: bit(9),
     };
+    let holder = || Creator { uid: how as u32, name: bit(15).then(|| command.to_vec()) };
     let user = User {
         users: map(part()),
         groups: map(part()),
         our_users: map(part()),
         our_groups: map(part()),
         setgroups: Ok(part().to_vec()),
+        unsure: bit(11).then(|| refused(command)),
+        initial: [None, Some(true), Some(false)][how as usize % 3],
+        creator: Some(if bit(12) { Err(refused(command)) } else { Ok(holder()) }),
+        root: bit(13).then(holder),
+        effective: bit(14).then_some(how),
     };
     let uts = Uts {
         host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) },

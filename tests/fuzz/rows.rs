@@ -7,6 +7,7 @@
 mod ids;
 mod kernel;
 mod mounts;
+mod network;
 mod output;
 mod words;
 
@@ -40,6 +41,10 @@ pub(crate) const ROWS: &[Row] = &[
     ("pids", kernel::pids),
     ("counter", kernel::counter),
     ("used", kernel::used),
+    ("net-files", network::files),
+    ("net-made", network::made),
+    ("netlink", network::netlink),
+    ("netlink-made", network::netlink_made),
     // What a user typed.
     ("limit", words::limit),
     ("signal", words::signal),
@@ -62,6 +67,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("why", output::why),
     ("page", output::page),
     ("mounts", mounts::views),
+    ("net-page", network::page),
     ("complete", output::complete),
 ];
 

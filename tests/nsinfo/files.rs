@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{HARMLESS, HOSTILE, HOSTILE_B64, HOSTILE_IN_JSON, asked, unreadable};
 use crate::harness::{Run, Test};
 
-fn process(root: &Path, pid: i32, flags: u64, namespaces: &str) {
+pub(super) fn process(root: &Path, pid: i32, flags: u64, namespaces: &str) {
     let dir = root.join(pid.to_string());
     create_dir_all(dir.join("ns")).unwrap();
     for namespace in namespaces.split(' ') {
@@ -21,12 +21,12 @@ fn process(root: &Path, pid: i32, flags: u64, namespaces: &str) {
     file(
         "status",
         format!(
-            "Name:\tname\nTgid:\t{pid}\nUid:\t1000\t1000\t1000\t0\nGid:\t7\t7\t7\t7\nNSpid:\t{pid}\t3\t1\n"
+            "Name:\tname\nTgid:\t{pid}\nUid:\t345678\t345678\t345678\t0\nGid:\t345679\t345679\t345679\t345679\nNSpid:\t{pid}\t3\t1\n"
         )
         .as_bytes(),
     );
     file("cmdline", &[b"run\0", HOSTILE, b"\0"].concat());
-    file("uid_map", b"         0       1000          1\n         1     100000      65536\n");
+    file("uid_map", b"         0     345678          1\n         1     100000      65536\n");
     file("gid_map", b"         0          0 4294967295\n");
     file("setgroups", b"deny\n");
     file(
@@ -66,15 +66,16 @@ fn the_page_says_all_that_the_files_say() {
     let t = rings!(Host, User);
     let root = machine();
     // Our own user namespace does not know the id 0: what is shown is the number for ids without one.
-    write(root.path().join("7/uid_map"), "1000 5 1").unwrap();
+    write(root.path().join("7/uid_map"), "345678 5 1").unwrap();
     let expected = format!(
         "\
 identity
   command     run {HARMLESS}
   PIDs        8 outside, 3, 1 inside
-  uid         1000 outside, 0 inside
+  started     unknown: this /proc does not tell since when the machine is up
+  uid         345678 outside, 0 (root) inside
               fs: none outside, none inside
-  gid         7 outside, 7 inside
+  gid         345679 outside, 345679 inside
 
 namespaces
   TYPE   NS WHOSE
@@ -88,10 +89,11 @@ namespaces
   time      none
 
 user
-  uid map     1000 outside = 0 inside
+  uid map     345678 outside = 0 inside
               100000-165535 outside = 1-65536 inside
   gid map     every id is the same outside and inside
   setgroups   deny
+  root inside is 345678 outside
 
 mounts
   MOUNT POINT  TYPE   SOURCE      OPTIONS
@@ -132,7 +134,7 @@ cgroup
     assert_eq!(page(), expected);
     // Here it does.
     write(root.path().join("7/uid_map"), "0 0 4294967295").unwrap();
-    let known = expected.replace("fs: none outside, none inside", "fs: 0 outside, none inside");
+    let known = expected.replace("fs: none outside, none inside", "fs: 0 (root) outside, none inside");
     assert_eq!(page(), known);
 }
 
@@ -141,14 +143,14 @@ fn without_a_pid_it_shows_itself_and_the_host_name_is_the_one_it_has() {
     let t = rings!(Host, User);
     let root = machine();
     // In our own user namespace the number is the one inside.
-    write(root.path().join("7/uid_map"), "1000 5 1").unwrap();
+    write(root.path().join("7/uid_map"), "345678 5 1").unwrap();
     let ours = asked(of(&t, root.path()));
     assert_eq!(ours["identity"]["process"], 7);
     assert_eq!(ours["uts"]["host_name"], HOSTILE_IN_JSON);
     assert_eq!(ours["uts"]["host_name_b64"], HOSTILE_B64);
     assert_eq!(ours["identity"]["command_b64"], "cnVuIGEbXTA7eAcKwpv/");
-    assert_eq!(ours["identity"]["uid"]["effective"], json!({"outside": 5, "inside": 1000}));
-    assert_eq!(ours["identity"]["uid"]["fs"], json!({"outside": null, "inside": null}));
+    assert_eq!(ours["identity"]["uid"]["effective"], json!({"outside": 5, "inside": 345678, "name": null}));
+    assert_eq!(ours["identity"]["uid"]["fs"], json!({"outside": null, "inside": null, "name": null}));
     let mnt = json!({"ns": 17, "id": null, "owner": null, "parent": null, "initial": false, "ours": true});
     assert_eq!(ours["namespaces"]["mnt"], mnt);
     assert_eq!(ours["mounts"]["list"][1]["source_b64"], "c/8=");
@@ -179,7 +181,7 @@ fn the_container_pod_and_unit_are_named_with_what_told_them() {
     let group = format!("0::/kubepods.slice/kubepods-burstable.slice/{slice}/cri-containerd-{id}.scope\n");
     write(root.path().join("8/cgroup"), group).unwrap();
     let expected = format!(
-        "  gid         7 outside, 7 inside
+        "  gid         345679 outside, 345679 inside
   container   0123456789ab, containerd (cgroup)
   pod         {pod}, kubernetes (cgroup)
   unit        cri-containerd-{id}.scope, systemd (cgroup)
@@ -272,7 +274,7 @@ fn what_is_missing_is_said_in_its_place_and_the_rest_is_shown() {
         page.contains("which are our own is unknown: not readable: No such file or directory\n"),
         "{page}"
     );
-    assert!(page.contains("\n  uid         1000 outside, unknown inside\n"), "{page}");
+    assert!(page.contains("\n  uid         345678 outside, unknown inside\n"), "{page}");
     let said = asked(of(&t, root.path()).args(["9", "--section=namespaces"]));
     assert_eq!(unreadable(&said), ["namespaces.initial", "namespaces.ours"]);
     for (kind, ns) in [("user", json!(11)), ("net", Value::Null)] {

@@ -162,8 +162,8 @@ fn what_we_may_not_enter_is_said_with_the_reason() {
     let held = t.hold("runshare", &["-n"]);
     // Its namespaces are closed to others.
     let page = t.tool("nsinfo").as_user().arg(held.inner().to_string()).run().text();
-    assert!(page.contains("\nenter: # its namespaces are not readable: Permission denied\n"), "{page}");
-    assert!(page.contains("\nrecreate: # its namespaces are not readable: Permission denied\n"), "{page}");
+    assert!(page.contains("\nenter: # its namespaces: not permitted (needs CAP_SYS_PTRACE)\n"), "{page}");
+    assert!(page.contains("\nrecreate: # its namespaces: not permitted (needs CAP_SYS_PTRACE)\n"), "{page}");
     // A descriptor leads there, and no right does.
     if !t.has("setpriv") {
         return;

@@ -62,8 +62,8 @@ fn from_the_host_differs_what_a_container_has_alone() {
     let told = differences(&compared(&t, &[&pid, "--vs", "host", "--section=namespaces"]));
     let ns = ("namespaces.net.ns".to_string(), json!(inode(held.pid(), "net")), json!(inode(2, "net")));
     assert_eq!(told[0], ns);
-    // And its id, where the kernel has such (6.18).
-    assert!(told[1..].iter().all(|(what, ..)| what == "namespaces.net.id"), "{told:?}");
+    // Its id, where the kernel has such (6.18), follows from that.
+    assert_eq!(told.len(), 1, "{told:?}");
     // In two columns, with the words that were typed.
     let page = t.tool("nsinfo").args([&pid, "--vs=host", "--section=namespaces"]).run().ok();
     let mut lines = page.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -139,7 +139,6 @@ fn only_what_differs_is_told_by_the_name_that_it_has_in_both() {
         .collect();
     let expected = [
         "identity container name|web|-",
-        "identity container id|unknown|-",
         "uts host_name|a|b",
         "mounts list /x (2) options|ro|rw",
         "mounts list /y|point=/y options=rw|-",
@@ -147,6 +146,47 @@ fn only_what_differs_is_told_by_the_name_that_it_has_in_both() {
     ];
     assert_eq!(told, expected);
     assert_eq!(versus::differences(&left, &left), []);
+}
+
+#[test]
+fn what_could_not_be_read_is_unknown_and_what_is_null_for_no_reason_is_not_there() {
+    let _t = rings!(Host, User);
+    let world = |name: Told, reasons: Vec<&str>| {
+        let reasons = reasons.into_iter().map(|key| Told::Object(vec![("key", told(key))])).collect();
+        let group = Told::Object(vec![("controllers", Told::List(vec![])), ("root", name)]);
+        let groups = Told::Object(vec![("groups", Told::List(vec![group]))]);
+        Told::Object(vec![("cgroup", groups), ("unreadable", Told::List(reasons))])
+    };
+    let compared = |left: &Told, right: &Told| {
+        let all = versus::differences(left, right);
+        let one = |one: &versus::Difference| {
+            let all =
+                [one.path.join(&b' '), versus::flat(one.left.as_ref()), versus::flat(one.right.as_ref())];
+            all.map(|part| String::from_utf8(part).unwrap()).join("|")
+        };
+        all.iter().map(one).collect::<Vec<_>>()
+    };
+    let some = world(told("/a"), vec![]);
+    assert_eq!(compared(&some, &world(Told::Null, vec![])), ["cgroup groups v2 root|/a|-"]);
+    let hidden = world(Told::Null, vec!["uts.root", "cgroup.groups.root"]);
+    assert_eq!(compared(&some, &hidden), ["cgroup groups v2 root|/a|unknown"]);
+    let other = world(Told::Null, vec!["uts.root"]);
+    assert_eq!(compared(&some, &other), ["cgroup groups v2 root|/a|-"]);
+}
+
+#[test]
+fn of_a_list_of_words_each_side_shows_what_the_other_lacks() {
+    let _t = rings!(Host, User);
+    let words = |words: &str| Some(Told::List(words.split(' ').map(told).collect()));
+    let one = |left, right| {
+        let one = versus::Difference { path: vec![b"security".to_vec(), b"bounding".to_vec()], left, right };
+        let mut made = Page::new(Charset::Ascii, Some(80), false);
+        versus::page(&mut made, [b"1", b"2"], &[one]);
+        made.out.lines().next_back().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(one(words("a b"), words("b c d")), "bounding a c, d");
+    assert_eq!(one(words("b"), words("b c")), "bounding - c");
+    assert_eq!(one(words("a b"), None), "bounding a, b -");
 }
 
 #[test]

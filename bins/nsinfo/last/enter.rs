@@ -41,7 +41,7 @@ fn of_process(subject: &Subject<'_>, this: &Task, task: &Task) -> Enter {
         (Ok(theirs), Ok(ours)) => (theirs, ours),
         (Err(e), _) | (_, Err(e)) => {
             return Enter {
-                note: Some(format!("its namespaces are {}", not_readable(e))),
+                note: Some(format!("its namespaces: {}", not_readable(e))),
                 ..Enter::nothing("")
             };
         }

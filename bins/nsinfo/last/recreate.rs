@@ -42,7 +42,7 @@ impl Recreate {
                 options(subject, this, task, kinds, &mut lacks)
             }
             (Err(e), _) | (_, Err(e)) => {
-                none = format!("its namespaces are {}", not_readable(e));
+                none = format!("its namespaces: {}", not_readable(e));
                 lacks.push(format!("its namespaces, which are {}", not_readable(e)).into());
                 Vec::new()
             }

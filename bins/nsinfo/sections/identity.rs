@@ -2,14 +2,17 @@
 
 use common::error::{Error, Result};
 use common::proc::container::state::States;
-use common::proc::container::{Belongs, Named};
+use common::proc::container::{self, Belongs};
 use common::proc::groups::Line;
 use common::proc::status::{Ids, Status};
-use common::proc::{Proc, Target, Task};
+use common::proc::users::{group_name, login};
+use common::proc::{Proc, Start, Target, Task};
+use common::sys::local_time;
 use common::tool::json::Value;
+use common::tool::paint::Paint;
 
-use super::super::page::Page;
-use super::super::subject::{Id, Life, Subject};
+use super::super::page::{Page, span};
+use super::super::subject::{Id, Life, Maps, Subject};
 use super::{Part, list, missing, or_null, text};
 
 /// The facts.
@@ -25,13 +28,27 @@ pub(crate) struct Identity {
     pub(crate) unnamed: Option<Error>,
     /// Its PIDs, from the pid namespace of the /proc that was read down to its own.
     pub(crate) pids: Vec<i32>,
-    /// The four user ids, and the four group ids.
-    pub(crate) uids: [(&'static str, Id); 4],
-    pub(crate) gids: [(&'static str, Id); 4],
-    /// Can it not be told what its ids are inside?
+    /// When it started; none where its /proc does not tell.
+    pub(crate) start: Result<Option<Start>>,
+    /// The four user ids, the four group ids, and the groups beside them.
+    pub(crate) uids: [(&'static str, Named); 4],
+    pub(crate) gids: [(&'static str, Named); 4],
+    pub(crate) groups: Vec<Named>,
+    /// Can it not be told what its ids are inside, or outside?
     pub(crate) inside_unknown: bool,
+    pub(crate) outside_unknown: bool,
     /// As its groups say, where those could be read.
     pub(crate) belongs: Result<Belongs>,
+}
+
+/// An id, and the name that this machine has for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) id: Id,
+    /// Any bytes; none where it has no name, or no number that we see.
+    pub(crate) name: Option<Vec<u8>>,
+    /// Does the name go with the number inside? Else with that outside.
+    pub(crate) of_inside: bool,
 }
 
 /// The place of the effective id among the four.
@@ -45,7 +62,14 @@ impl Identity {
         let unnamed = command.as_ref().err().filter(|e| !e.is_gone()).cloned();
         let command = command.unwrap_or_default();
         let (users, groups) = (subject.of_users(), subject.of_groups());
-        let four = |ids: &Ids, told: &dyn Fn(u32) -> Id| ids.named().map(|(name, id)| (name, told(id)));
+        // A name service that fails has no name for it.
+        let user = |id: u32| Named::of(&users, id, || login(id).ok().flatten());
+        let group = |id: u32| Named::of(&groups, id, || group_name(id).ok().flatten());
+        let four = |ids: &Ids, told: &dyn Fn(u32) -> Named| {
+            let effective = (ids.effective, told(ids.effective));
+            ids.named()
+                .map(|(name, id)| (name, if id == effective.0 { effective.1.clone() } else { told(id) }))
+        };
         // Read through a thread, it has no pidfd that lasts.
         let is_whole = status.process == task.pid;
         Identity {
@@ -56,16 +80,19 @@ impl Identity {
             command: if command.is_empty() { name(task) } else { command },
             unnamed,
             pids: pids(process.pid, status),
-            uids: four(&status.uids, &|id| users.id(id)),
-            gids: four(&status.gids, &|id| groups.id(id)),
+            start: task.stat().and_then(|stat| subject.proc.start(stat.start)),
+            uids: four(&status.uids, &user),
+            gids: four(&status.gids, &group),
+            groups: status.groups.iter().map(|id| group(*id)).collect(),
             inside_unknown: users.inside_unknown() || groups.inside_unknown(),
+            outside_unknown: users.outside_unknown() || groups.outside_unknown(),
             belongs: Line::of(task).and_then(|lines| Ok(Belongs::of(&lines, &States::of(subject.proc)?))),
         }
     }
 
     /// What it belongs to, by the words for it.
-    fn belongs(&self) -> [(&'static str, Option<&Named>); 3] {
-        let of = |one: fn(&Belongs) -> Option<&Named>| self.belongs.as_ref().ok().and_then(one);
+    fn belongs(&self) -> [(&'static str, Option<&container::Named>); 3] {
+        let of = |one: fn(&Belongs) -> Option<&container::Named>| self.belongs.as_ref().ok().and_then(one);
         [
             ("container", of(|belongs| belongs.container.as_ref())),
             ("pod", of(|belongs| belongs.pod.as_ref())),
@@ -129,13 +156,27 @@ impl Part for Identity {
                 page.line("state", &format!("has ended, and is there until {who} has waited for it"));
             }
         }
+        match &self.start {
+            Ok(Some(start)) => {
+                let at = local_time(start.at).unwrap_or_else(|| format!("{} s after 1970", start.at));
+                page.line("started", &format!("{at}, {} ago", span(start.ago.into())));
+            }
+            Ok(None) => {
+                page.line("started", "unknown: this /proc does not tell since when the machine is up")
+            }
+            Err(e) => page.missing("started", e),
+        }
         self.ids(page, "uid", &self.uids);
         self.ids(page, "gid", &self.gids);
+        if !self.groups.is_empty() {
+            let spelled: Vec<_> = self.groups.iter().map(|group| self.seen(page, group)).collect();
+            page.flow("groups", &spelled, Paint::Plain);
+        }
         if let Err(e) = &self.belongs {
             page.missing("container", e);
         }
         for (label, named) in self.belongs() {
-            if let Some(Named { name, engine, source, .. }) = named {
+            if let Some(container::Named { name, engine, source, .. }) = named {
                 let [name, source] = [name, source].map(|bytes| page.show(bytes));
                 page.line(label, &format!("{name}, {engine} ({source})"));
             }
@@ -152,8 +193,14 @@ impl Part for Identity {
             ("command", text(self.command.as_slice())),
             ("pids", list(&self.pids, |pid| Value::Number(pid.unsigned_abs().into()))),
             ("pidfd_inode", or_null(&self.pidfd, |inode| inode.map_or(Value::Null, Value::Number))),
+            (
+                "started_unix_seconds",
+                or_null(&self.start, |start| start.map_or(Value::Null, |start| Value::Signed(start.at))),
+            ),
+            ("age_seconds", or_null(&self.start, |start| Value::number(start.map(|start| start.ago)))),
             ("uid", ids_json(&self.uids)),
             ("gid", ids_json(&self.gids)),
+            ("groups", list(&self.groups, id_json)),
         ];
         members.extend(self.belongs().map(|(key, named)| (key, named.map_or(Value::Null, named_json))));
         Value::Object(members)
@@ -163,6 +210,7 @@ impl Part for Identity {
         missing([
             ("command", self.unnamed.as_ref()),
             ("pidfd_inode", self.pidfd.as_ref().err()),
+            ("started_unix_seconds", self.start.as_ref().err()),
             ("container", self.belongs.as_ref().err()),
         ])
     }
@@ -187,29 +235,64 @@ impl Identity {
     }
 
     /// The effective id, and others only where they differ from it.
-    fn ids(&self, page: &mut Page, label: &str, ids: &[(&'static str, Id); 4]) {
-        let number = |id: Option<u32>| id.map_or("none".to_string(), |id| id.to_string());
-        let spelled = |id: Id| {
-            let inside = if self.inside_unknown { "unknown".into() } else { number(id.inside) };
-            format!("{} outside, {inside} inside", number(id.outside))
+    fn ids(&self, page: &mut Page, label: &str, ids: &[(&'static str, Named); 4]) {
+        let (_, effective) = &ids[EFFECTIVE];
+        page.line(label, &self.spelled(page, effective));
+        for (name, other) in ids.iter().filter(|(_, other)| other != effective) {
+            page.line("", &format!("{name}: {}", self.spelled(page, other)));
+        }
+    }
+
+    /// Both numbers, each with its name.
+    fn spelled(&self, page: &Page, named: &Named) -> String {
+        let [outside, inside] = [(false, self.outside_unknown), (true, self.inside_unknown)]
+            .map(|(inside, unknown)| if unknown { "unknown".into() } else { named.spelled(page, inside) });
+        format!("{outside} outside, {inside} inside")
+    }
+
+    /// The number that has the name.
+    fn seen(&self, page: &Page, named: &Named) -> String {
+        named.spelled(page, named.of_inside)
+    }
+}
+
+impl Named {
+    /// What is told of an id as our user namespace numbers it; its name is asked for only where it has a number.
+    fn of(maps: &Maps<'_>, seen: u32, name: impl FnOnce() -> Option<Vec<u8>>) -> Named {
+        let (id, of_inside) = (maps.id(seen), maps.seen_inside());
+        let has_number = if of_inside { id.inside } else { id.outside };
+        Named { id, name: has_number.and_then(|_| name()), of_inside }
+    }
+
+    /// One of the two numbers and its name. Inside, where the names are not ours to know, 0 is root.
+    fn spelled(&self, page: &Page, inside: bool) -> String {
+        let id = if inside { self.id.inside } else { self.id.outside };
+        let is_ours = inside == self.of_inside || self.id.inside == self.id.outside;
+        let name = match &self.name {
+            Some(name) if is_ours => Some(page.show(name)),
+            _ => (id == Some(0) && inside).then(|| "root".into()),
         };
-        let (_, effective) = ids[EFFECTIVE];
-        page.line(label, &spelled(effective));
-        for (name, other) in ids.iter().filter(|(_, other)| *other != effective) {
-            page.line("", &format!("{name}: {}", spelled(*other)));
+        match (id, name) {
+            (None, _) => "none".into(),
+            (Some(id), None) => id.to_string(),
+            (Some(id), Some(name)) => format!("{id} ({name})"),
         }
     }
 }
 
-fn ids_json(ids: &[(&'static str, Id); 4]) -> Value {
-    let one = |(name, Id { outside, inside }): &(&'static str, Id)| {
-        let members = vec![("outside", Value::number(*outside)), ("inside", Value::number(*inside))];
-        (*name, Value::Object(members))
-    };
-    Value::Object(ids.iter().map(one).collect())
+fn ids_json(ids: &[(&'static str, Named); 4]) -> Value {
+    Value::Object(ids.iter().map(|(name, named)| (*name, id_json(named))).collect())
 }
 
-fn named_json(named: &Named) -> Value {
+fn id_json(named: &Named) -> Value {
+    Value::Object(vec![
+        ("outside", Value::number(named.id.outside)),
+        ("inside", Value::number(named.id.inside)),
+        ("name", named.name.as_deref().map_or(Value::Null, text)),
+    ])
+}
+
+fn named_json(named: &container::Named) -> Value {
     Value::Object(vec![
         ("name", text(named.name.as_slice())),
         ("id", named.id.as_deref().map_or(Value::Null, text)),

@@ -58,7 +58,7 @@ impl Namespaces {
         let inodes = theirs.as_ref().ok().copied().unwrap_or_default();
         let mut opened: KindMap<Option<Result<Opened>>> = KindMap::default();
         // What stands for a namespace in a directory of files leads nowhere.
-        if let (Ok(task), true) = (&task, subject.proc.is_the_kernels()) {
+        if let (Ok(task), true) = (&task, subject.proc.is_the_kernels().unwrap_or(false)) {
             for kind in Kind::all().filter(|kind| inodes[*kind] != 0) {
                 opened[kind] = Some(open(task, kind));
             }
@@ -156,7 +156,7 @@ fn coming(subject: &Subject<'_>, task: &Task, inodes: &KindMap<u64>, has_ended: 
     let links = task.for_children(kinds);
     let coming = |kind: Kind| match links[kind] {
         // A directory of files need not have them, and who has ended gets no more children.
-        0 if has_ended || !subject.proc.is_the_kernels() => None,
+        0 if has_ended || !subject.proc.is_the_kernels().unwrap_or(false) => None,
         // The link is not there from unshare(2) until the first child.
         0 => Some((kind, Coming::ToBeMade)),
         ino if ino == inodes[kind] => None,

@@ -8,7 +8,7 @@ use common::proc::{Proc, Task};
 use common::tool::json::Value;
 use common::tool::paint::Paint;
 
-use super::super::page::{Page, not_readable};
+use super::super::page::{Page, not_readable, span};
 use super::super::subject::{By, Subject, of, same};
 use super::{Part, missing, or_null, yes};
 
@@ -16,7 +16,7 @@ use super::{Part, missing, or_null, yes};
 pub(crate) struct Time {
     /// Against the initial time namespace; none where this kernel has no time namespaces.
     pub(crate) offsets: Result<Option<Offsets>>,
-    /// Those that its children get, where they are born in another time namespace than its own.
+    /// Those that its children get, where they are born in another time namespace than its own, or may be.
     pub(crate) for_children: Option<Offsets>,
     /// Is it the initial one?
     pub(crate) initial: Option<bool>,
@@ -92,7 +92,10 @@ impl Part for Time {
             Err(e) => page.missing("clocks", e),
         }
         if let Some(offsets) = &self.for_children {
-            page.line("children", "are born in another time namespace:");
+            // Where its own is not known, those of its children may be the same.
+            let another =
+                if self.offsets.is_ok() { "are born in another time namespace:" } else { "are born with:" };
+            page.line("children", another);
             clocks(page, "of children", offsets, Paint::Bright);
         }
         match &self.uptime {
@@ -147,15 +150,6 @@ fn amount(nanos: i128) -> String {
         0 => span(seconds),
         rest => format!("{}.{rest:09}", span(seconds)),
     }
-}
-
-/// Seconds as days, hours, minutes and seconds.
-fn span(seconds: i128) -> String {
-    let sign = if seconds < 0 { "-" } else { "" };
-    let seconds = seconds.abs();
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let days = if days > 0 { format!("{days} d ") } else { String::new() };
-    format!("{sign}{days}{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 fn json(offsets: &Offsets) -> Value {

@@ -8,6 +8,7 @@ pub mod initial;
 pub mod inside;
 pub mod join;
 pub mod may;
+pub mod nested;
 mod netnsid;
 pub mod network;
 pub mod outside;

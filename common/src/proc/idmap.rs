@@ -74,6 +74,38 @@ impl IdMap {
         self.ranges.iter().any(|range| shift(inside, range.inside, 0, range.count).is_some())
     }
 
+    /// This map of a user namespace to its parent, and that of the parent to where it leads, in one: each range is cut
+    /// where those of the parent end.
+    pub fn through(&self, parent: &IdMap) -> IdMap {
+        let mut ranges = Vec::new();
+        for range in &self.ranges {
+            let mut done = 0;
+            while done < range.count {
+                let (inside, left) = (range.inside.saturating_add(done), range.count - done);
+                let at = range.outside.and_then(|first| first.checked_add(done));
+                let (outside, count) = at.map_or((None, left), |at| parent.step(at, left));
+                ranges.push(Range { inside, outside, count });
+                done += count;
+            }
+        }
+        IdMap { ranges }
+    }
+
+    /// Where this id inside leads, and for how many from it on that is told by the same range; at least one.
+    fn step(&self, id: u32, most: u32) -> (Option<u32>, u32) {
+        let holds = |range: &&Range| id.checked_sub(range.inside).is_some_and(|at| at < range.count);
+        match self.ranges.iter().find(holds) {
+            Some(range) => {
+                let at = id - range.inside;
+                (range.outside.and_then(|first| first.checked_add(at)), most.min(range.count - at))
+            }
+            None => {
+                let next = self.ranges.iter().map(|range| range.inside).filter(|first| *first > id).min();
+                (None, next.map_or(most, |next| most.min(next - id)))
+            }
+        }
+    }
+
     /// Is every id the same inside and outside, as in the initial user namespace?
     pub fn is_identity(&self) -> bool {
         self.ranges == [Range { inside: 0, outside: Some(0), count: NO_ID }]
@@ -120,6 +152,27 @@ mod tests {
             }
         }
         assert!(map.knows(70001) && !map.knows(70002) && !map.is_identity());
+    }
+
+    #[test]
+    fn a_map_through_another_is_cut_where_the_ranges_of_that_end() {
+        let map = |text: &[u8]| IdMap::parse(text).expect("a map");
+        let parent = map(b"0 1000 1\n1 100000 10\n20 500 5\n30 4294967295 2");
+        let cases: [(&[u8], &[u8]); 8] = [
+            (b"0 0 1", b"0 1000 1"),
+            (b"5 0 3", b"5 1000 1\n6 100000 2"),
+            (b"0 1 10", b"0 100000 10"),
+            (b"0 9 13", b"0 100008 2\n2 4294967295 9\n11 500 2"),
+            (b"7 30 2", b"7 4294967295 2"),
+            (b"7 40 2", b"7 4294967295 2"),
+            (b"7 4294967295 2", b"7 4294967295 2"),
+            (b"", b""),
+        ];
+        for (inner, whole) in cases {
+            assert_eq!(map(inner).through(&parent), map(whole), "{}", String::from_utf8_lossy(inner));
+        }
+        let all = map(b"0 0 4294967295");
+        assert_eq!((all.through(&all), parent.through(&all)), (all.clone(), parent.clone()));
     }
 
     #[test]

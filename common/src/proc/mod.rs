@@ -93,9 +93,10 @@ impl Proc {
 
     /// Does the kernel write it, so that what it says of us is so? A directory that looks like one can be mounted on
     /// `/proc` as well, as can that of another machine. Source: PROC_SUPER_MAGIC of linux/magic.h.
-    pub fn is_the_kernels(&self) -> bool {
+    pub fn is_the_kernels(&self) -> Result<bool> {
         nix::sys::statfs::fstatfs(&self.root)
-            .is_ok_and(|stat| stat.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+            .map(|stat| stat.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+            .map_err(|e| Error::sys("statfs", &self.path, e))
     }
 
     /// The PIDs of all processes (thread groups), ascending, as this /proc numbers them. An error if there is
@@ -199,6 +200,17 @@ impl Proc {
         Ok(line.and_then(digits).zip(ticks).map(|(boot, ticks)| Clock { boot, ticks }))
     }
 
+    /// When the process or thread with this [`Stat::start`] started. The offset of a time namespace that we are in does not
+    /// matter. None where this /proc does not tell when the machine started. Source: proc_pid_stat(5), proc_uptime(5).
+    pub fn start(&self, start: u64) -> Result<Option<Start>> {
+        let Some(ago) = self.clock()?.and_then(|clock| Some(clock.age(start, self.uptime().ok()?))) else {
+            return Ok(None);
+        };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok());
+        Ok(ago.zip(now).and_then(|(ago, now)| Some(Start { at: now.checked_sub_unsigned(ago)?, ago })))
+    }
+
     /// The number in a file of `/proc/sys`, as the user namespace we are in has it.
     pub fn sysctl(&self, name: &str) -> Option<u64> {
         let path = CString::new(format!("sys/{name}")).ok()?;
@@ -267,6 +279,15 @@ pub struct Whereabouts {
     pub namespaces: KindMap<u64>,
 }
 
+/// When a process started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// In seconds since 1970, by the wall clock as it is now.
+    pub at: i64,
+    /// So many seconds ago.
+    pub ago: u64,
+}
+
 /// When the machine started, and how its ticks are counted. Source: proc_stat(5), sysconf(3).
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -280,6 +301,15 @@ impl Clock {
     /// A start, as [`Stat::start`] tells it, in seconds since 1970.
     pub fn seconds(&self, start: u64) -> Option<u64> {
         self.boot.checked_add(start / self.ticks)
+    }
+
+    /// How long ago a start is, in seconds, where the machine has been up for so many nanoseconds: both as our time
+    /// namespace counts, so that its offset does not matter. None where it is still to come.
+    pub fn age(&self, start: u64, uptime: i128) -> Option<u64> {
+        let start = i128::from(start) * 1_000_000_000 / i128::from(self.ticks);
+        // The uptime is told in hundredths, and the start was rounded as well.
+        let age = uptime - start + 20_000_000;
+        u64::try_from(age).ok().map(|nanos| nanos / 1_000_000_000)
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Status {
     pub uids: Ids,
     /// Group ids, likewise.
     pub gids: Ids,
+    /// Its supplementary groups, numbered like the others.
+    pub groups: Vec<u32>,
     /// Its PIDs, from the pid namespace of this /proc down to its own. Linux 4.1.
     pub pids: Vec<i32>,
 }
@@ -83,6 +85,7 @@ impl Status {
             process: digits(values(b"Tgid:")?.next()?)?,
             uids: ids(b"Uid:")?,
             gids: ids(b"Gid:")?,
+            groups: numbers(text, b"Groups:").unwrap_or_default(),
             pids: pids.unwrap_or_else(|| Some(Vec::new()))?,
         })
     }
@@ -172,9 +175,12 @@ mod tests {
     fn a_status_is_read_whatever_the_name_is() {
         let ids = |real, effective, saved, fs| Ids { real, effective, saved, fs };
         let status = |process, pids: &[i32]| {
-            Some(Status { process, uids: ids(1, 2, 3, 4), gids: ids(5, 6, 7, 8), pids: pids.to_vec() })
+            let (uids, gids) = (ids(1, 2, 3, 4), ids(5, 6, 7, 8));
+            Some(Status { process, uids, gids, groups: Vec::new(), pids: pids.to_vec() })
         };
-        let cases: [(&[u8], _); 8] = [
+        let grouped = status(9, &[]).map(|status| Status { groups: vec![27, 65534], ..status });
+        let cases: [(&[u8], _); 9] = [
+            (b"Tgid:\t9\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t27 65534 \n", grouped),
             (
                 b"Name:\tx\nTgid:\t9\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nNSpid:\t9\t3\t1\n",
                 status(9, &[9, 3, 1]),

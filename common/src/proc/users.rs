@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use nix::errno::Errno;
-use nix::unistd::{Group, Uid, User};
+use nix::unistd::{Gid, Group, Uid, User};
 
 use super::idmap::NO_ID;
 use crate::error::{Error, Result};
@@ -45,6 +45,13 @@ pub fn login(uid: u32) -> Result<Option<Vec<u8>>> {
     let user = User::from_uid(Uid::from_raw(uid))
         .map_err(|e| Error::sys("look up", format!("the name of user {uid}"), e))?;
     Ok(user.map(|user| user.name.into_bytes()))
+}
+
+/// The same of a group. Source: getgrgid(3).
+pub fn group_name(gid: u32) -> Result<Option<Vec<u8>>> {
+    let group = Group::from_gid(Gid::from_raw(gid))
+        .map_err(|e| Error::sys("look up", format!("the name of group {gid}"), e))?;
+    Ok(group.map(|group| group.name.into_bytes()))
 }
 
 /// What is all digits is a number, whether or not it is a name as well.
@@ -104,6 +111,8 @@ mod tests {
         );
         assert_eq!(login(0).expect("known").as_deref(), Some(&b"root"[..]));
         assert_eq!(login(4_000_000_000).expect("known"), None);
+        assert_eq!(group_name(0).expect("known").as_deref(), Some(&b"root"[..]));
+        assert_eq!(group_name(4_000_000_000).expect("known"), None);
     }
 
     #[test]

@@ -8,7 +8,6 @@ use common::text::show_into;
 use super::super::super::page::Page;
 use super::Seen;
 use super::lines::{self, Column};
-use super::views::bracketed;
 
 const BINDS: &[Column] = &[("MOUNT POINT", 35), ("TYPE", 12), ("SHOWS", 33), ("ALSO AT", 0)];
 
@@ -46,12 +45,16 @@ impl Seen {
                     (2, None) => self.source(out, &mount, charset),
                     // All namespaces are in one file system.
                     (_, Some(_)) => 0,
+                    // Another part of the same file system leads nowhere.
                     (_, None) => first(rows[line]).map_or(0, |first| {
                         let first = self.table.get(first);
-                        let width = show_into(out, first.point, charset);
-                        match first.root {
-                            b"/" => width,
-                            root => width + bracketed(out, root, charset),
+                        match (first.root, mount.root.strip_prefix(first.root)) {
+                            (b"/", _) => show_into(out, first.point, charset),
+                            (_, Some(b"")) => show_into(out, first.point, charset),
+                            (_, Some(rest @ [b'/', ..])) => {
+                                show_into(out, &[first.point, rest].concat(), charset)
+                            }
+                            _ => 0,
                         }
                     }),
                 }

@@ -1,6 +1,6 @@
 //! The network as JSON.
 
-use common::proc::net::{Address, Device, Link, Listener, Route, UnixListener, Usage};
+use common::proc::net::{Address, Device, Link, Listener, Route, Rows, UnixListener, Usage};
 use common::tool::json::Value;
 
 use super::super::{list, or_null, text};
@@ -8,11 +8,15 @@ use super::Net;
 
 pub(super) fn value(net: &Net) -> Value {
     let sockets = &net.sockets;
-    let none = |address: &&Address| address_json(address);
+    let (on, elsewhere) = net.placed();
+    let links = |links: &Rows<Link>| {
+        let rows: Vec<_> = links.rows.iter().zip(&on).collect();
+        list(&rows, |(link, addresses)| link_json(net, link, addresses))
+    };
     Value::Object(vec![
         ("source", source(net)),
-        ("links", or_null(&net.links, |links| list(&links.rows, |link| link_json(net, link)))),
-        ("unplaced_addresses", or_null(&net.addresses, |_| list(&net.addresses_on(None), none))),
+        ("links", or_null(&net.links, links)),
+        ("unplaced_addresses", or_null(&net.addresses, |_| addresses_json(&elsewhere))),
         ("routes", or_null(&net.routes, |routes| list(&routes.rows, route_json))),
         (
             "listeners",
@@ -38,13 +42,13 @@ fn maybe(bytes: Option<impl Into<Vec<u8>>>) -> Value {
     bytes.map_or(Value::Null, text)
 }
 
-fn link_json(net: &Net, link: &Link) -> Value {
+fn link_json(net: &Net, link: &Link, addresses: &[&Address]) -> Value {
     let count = |of: fn(&common::proc::net::Traffic) -> u64| Value::number(link.traffic.as_ref().map(of));
     Value::Object(vec![
         ("index", Value::number(link.index)),
         ("name", text(link.name.as_slice())),
         ("device", link.device.as_ref().map_or(Value::Null, |device| device_json(net, device))),
-        ("addresses", list(&net.addresses_on(Some(link)), |address| address_json(address))),
+        ("addresses", or_null(&net.addresses, |_| addresses_json(addresses))),
         ("rx_bytes", count(|traffic| traffic.rx_bytes)),
         ("rx_packets", count(|traffic| traffic.rx_packets)),
         ("rx_errors", count(|traffic| traffic.rx_errors)),
@@ -65,6 +69,7 @@ fn device_json(net: &Net, device: &Device) -> Value {
             ("index", Value::number(Some(peer.index))),
             ("name", maybe(peer.name)),
             ("here", Value::Bool(peer.is_here)),
+            ("netnsid", Value::number(device.peer_at.and_then(|id| u64::try_from(id).ok()))),
             ("ours", peer.at.map_or(Value::Null, |at| Value::Bool(at.is_ours))),
             ("ns", Value::number(peer.at.map(|at| at.ino))),
             ("pid", Value::number(peer.at.and_then(|at| at.pid).map(|pid| pid as u64))),
@@ -81,6 +86,10 @@ fn device_json(net: &Net, device: &Device) -> Value {
         ("peer", peer),
         ("alias", maybe(device.alias.as_deref())),
     ])
+}
+
+fn addresses_json(addresses: &[&Address]) -> Value {
+    list(addresses, |address| address_json(address))
 }
 
 fn address_json(address: &Address) -> Value {

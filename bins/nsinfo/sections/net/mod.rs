@@ -95,17 +95,21 @@ impl Net {
         links.iter().find(|link| link.index == Some(index)).map(|link| &link.name[..])
     }
 
-    /// The addresses on a device; none for those that are on none we know of.
-    pub(crate) fn addresses_on(&self, link: Option<&Link>) -> Vec<&Address> {
+    /// The addresses on each of the devices, and those that are on none we know of. There can be many of both.
+    pub(crate) fn placed(&self) -> (Vec<Vec<&Address>>, Vec<&Address>) {
         let links = self.links.as_ref().map_or(&[][..], |links| &links.rows);
-        let on = |address: &Address| match &address.device {
-            Some(device) => links.iter().find(|link| link.name == *device),
-            None => links.iter().find(|link| address.index.is_some() && link.index == address.index),
-        };
-        let all = self.addresses.as_ref().map_or(&[][..], |addresses| &addresses.rows);
-        all.iter()
-            .filter(|address| on(address).map(|link| &link.name) == link.map(|link| &link.name))
-            .collect()
+        let names: BTreeMap<&[u8], usize> = (0..).zip(links).map(|(at, link)| (&link.name[..], at)).collect();
+        let indexes: BTreeMap<u32, usize> =
+            (0..).zip(links).filter_map(|(at, link)| Some((link.index?, at))).collect();
+        let (mut on, mut elsewhere) = (vec![Vec::new(); links.len()], Vec::new());
+        for address in self.addresses.as_ref().map_or(&[][..], |addresses| &addresses.rows) {
+            let at = match (&address.device, address.index) {
+                (Some(device), _) => names.get(&device[..]),
+                (None, index) => index.and_then(|index| indexes.get(&index)),
+            };
+            at.map_or(&mut elsewhere, |at| &mut on[*at]).push(address);
+        }
+        (on, elsewhere)
     }
 
     /// Which tables had more than is read of them.
@@ -137,7 +141,7 @@ impl Net {
 
 /// May the kernel be asked? Of a directory that looks like /proc it knows nothing.
 fn may_ask(subject: &Subject<'_>) -> Result<()> {
-    match subject.proc.is_the_kernels() {
+    match subject.proc.is_the_kernels()? {
         true => Ok(()),
         false => Err(Error::refused("only the files of a directory are read")),
     }
@@ -219,10 +223,9 @@ fn from_files(subject: &Subject<'_>, task: &Task, why: Error, sockets: Result<So
     });
     let mut links = devices::of(task);
     if let (Ok(links), Ok(addresses)) = (&mut links, &addresses) {
-        for link in &mut links.rows {
-            let known = |address: &&Address| address.device.as_ref() == Some(&link.name);
-            link.index = addresses.rows.iter().filter(known).find_map(|address| address.index);
-        }
+        let known = addresses.rows.iter().filter_map(|one| Some((one.device.as_ref()?, one.index?)));
+        let known: BTreeMap<&Vec<u8>, u32> = known.collect();
+        links.rows.iter_mut().for_each(|link| link.index = known.get(&link.name).copied());
     }
     Net {
         only_proc: Some(why),
@@ -254,14 +257,22 @@ impl Part for Net {
     }
 
     fn missing(&self) -> Vec<(&'static str, &Error)> {
+        let addresses = self.addresses.as_ref().err();
+        let sockets = self.sockets.as_ref().err();
+        let holders = self.holders.as_ref().err();
         missing([
             ("links", self.links.as_ref().err()),
-            ("links.device", self.only_proc.as_ref()),
+            ("links.device", self.only_proc.as_ref().filter(|_| self.links.is_ok())),
             ("links.device.peer", self.neighbours.as_ref().err()),
-            ("addresses", self.addresses.as_ref().err()),
+            ("links.addresses", addresses.filter(|_| self.links.is_ok())),
+            ("unplaced_addresses", addresses),
             ("routes", self.routes.as_ref().err()),
-            ("listeners", self.sockets.as_ref().err()),
-            ("listeners.process", self.holders.as_ref().err().filter(|_| self.sockets.is_ok())),
+            ("listeners", sockets),
+            ("unix_listeners", sockets),
+            ("sockets", sockets),
+            ("listeners.process", holders.filter(|_| self.sockets.is_ok())),
+            ("unix_listeners.process", holders.filter(|_| self.sockets.is_ok())),
+            ("closed_processes", holders),
         ])
     }
 }

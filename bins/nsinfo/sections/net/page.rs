@@ -6,10 +6,10 @@ use common::text::size;
 use common::tool::paint::Paint;
 use common::tool::table::{Cell, Column, Shape};
 
-use super::super::super::page::Page;
+use super::super::super::page::{Page, not_readable};
 use super::Net;
 
-/// So many names of unix sockets are shown; all are in the JSON.
+/// So many unix sockets are shown; all are in the JSON.
 const NAMES: usize = 8;
 
 pub(super) fn show(net: &Net, page: &mut Page) {
@@ -55,8 +55,9 @@ fn why(error: &Error) -> String {
         Error::Sys { call: "setns", .. } if error.is_denied() => {
             "not permitted (needs CAP_SYS_ADMIN there)".into()
         }
-        Error::Sys { .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
-        Error::Sys { .. } => format!("not readable: {}", error.reason()),
+        // What others may not open of a process.
+        Error::Sys { call: "open", .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
+        Error::Sys { .. } => not_readable(error),
         Error::Refused { .. } => error.reason(),
     }
 }
@@ -75,8 +76,8 @@ impl Row {
 
 fn links_table(net: &Net, links: &[Link], page: &mut Page) {
     let mut rows = Vec::new();
-    for link in links {
-        let mut addresses = net.addresses_on(Some(link)).into_iter().cloned();
+    for (link, addresses) in links.iter().zip(net.placed().0) {
+        let mut addresses = addresses.into_iter().cloned();
         rows.push(Row { link: Some(link.clone()), address: addresses.next() });
         rows.extend(addresses.map(|address| Row { link: None, address: Some(address) }));
     }
@@ -148,6 +149,13 @@ const LISTENERS: &[Column<Net, Listener>] = &[
     Column { name: "PROCESS", help: "", shape: Shape::Text, cell: |net, one| Cell::text(Some(holder(net, one.inode))) },
 ];
 
+#[rustfmt::skip]
+const UNIX: &[Column<Net, UnixListener>] = &[
+    Column { name: "UNIX", help: "", shape: Shape::Text, cell: |_, one| Cell::text(Some(one.kind)) },
+    Column { name: "PROCESS", help: "", shape: Shape::Text, cell: |net, one| Cell::text(Some(holder(net, one.inode))) },
+    Column { name: "NAME", help: "", shape: Shape::Text, cell: |_, one| Cell::text(Some(one.name.clone())) },
+];
+
 fn state(device: &Device) -> &'static str {
     match (device.up, device.state) {
         (false, _) => "down",
@@ -208,7 +216,7 @@ fn addresses(net: &Net, page: &mut Page) {
             if addresses.rows.iter().any(|address| address.by_route) {
                 page.remark("~ the device is that of the route to the network: /proc does not tell");
             }
-            for (at, address) in net.addresses_on(None).into_iter().enumerate() {
+            for (at, address) in net.placed().1.into_iter().enumerate() {
                 let label = if at == 0 { "elsewhere" } else { "" };
                 page.line(label, &format!("{}, on a device that is unknown", shown(address)));
             }
@@ -275,28 +283,27 @@ fn sockets(net: &Net, page: &mut Page) {
         )),
         Ok(_) => {}
     }
-    unix(&sockets.unix.rows, page);
+    unix(net, &sockets.unix.rows, page);
     usage(&sockets.usage, page);
 }
 
 /// Was a process found for each listener?
 fn is_all_known(net: &Net) -> bool {
     let (Ok(sockets), Ok(holders)) = (&net.sockets, &net.holders) else { return false };
-    sockets.listeners.rows.iter().all(|one| holders.found.contains_key(&one.inode))
+    let unix = sockets.unix.rows.iter().map(|one| one.inode);
+    let mut inodes = sockets.listeners.rows.iter().map(|one| one.inode).chain(unix);
+    inodes.all(|inode| holders.found.contains_key(&inode))
 }
 
-fn unix(listeners: &[UnixListener], page: &mut Page) {
+fn unix(net: &Net, listeners: &[UnixListener], page: &mut Page) {
     if listeners.is_empty() {
         return;
     }
-    page.line("unix", &format!("listeners: {}", listeners.len()));
-    let named: Vec<_> = listeners.iter().filter(|one| !one.name.is_empty()).collect();
-    for one in named.iter().take(NAMES) {
-        let name = page.show(&one.name);
-        page.line("", &name);
-    }
-    if named.len() > NAMES {
-        page.line("", &format!("and {} more with names", named.len() - NAMES));
+    page.out.push('\n');
+    let shown = &listeners[..listeners.len().min(NAMES)];
+    page.table(UNIX, net, shown, |_| Paint::Plain);
+    if listeners.len() > NAMES {
+        page.remark(&format!("and {} more unix sockets that listen", listeners.len() - NAMES));
     }
 }
 
@@ -310,6 +317,9 @@ fn usage(usage: &Usage, page: &mut Page) {
     ];
     let parts = parts.iter().filter_map(|(count, name)| Some(format!("{} {name}", (*count)?)));
     let all = usage.all.map(|all| format!("{all} in use"));
-    let text = all.into_iter().chain(parts).collect::<Vec<_>>().join(", ");
-    page.line("sockets", if text.is_empty() { "unknown" } else { &text });
+    let mut parts: Vec<_> = all.into_iter().chain(parts).collect();
+    if parts.is_empty() {
+        parts.push("unknown".into());
+    }
+    page.flow("sockets", &parts, Paint::Plain);
 }

@@ -63,7 +63,7 @@ pub fn fork(error: Error, proc: Option<&Proc>) -> Error {
 
 /// Us, as this /proc has us. None where there is no /proc, or one that does not know us.
 fn at_hand(proc: Option<&Proc>) -> Option<(&Proc, Task)> {
-    let proc = proc.filter(|proc| proc.is_the_kernels())?;
+    let proc = proc.filter(|proc| proc.is_the_kernels().unwrap_or(false))?;
     Some((proc, proc.this().ok()?))
 }
 

@@ -1,6 +1,7 @@
 //! The network of a namespace as the kernel tells it over netlink: to who is in it, ourselves or a helper process.
 
-pub mod message;
+pub mod answer;
+mod message;
 mod neighbours;
 
 use std::collections::BTreeMap;
@@ -105,19 +106,19 @@ pub fn of(task: &Task) -> Result<NsFd> {
 fn network(texts: &[Text]) -> Network {
     let [links, addresses, routes, ..] = texts else { return Network::default() };
     let cut = |text: &Text| text.cut;
-    let (mut found, links_cut) = (message::links(&links.bytes), cut(links));
+    let (mut found, links_cut) = (answer::links(&links.bytes), cut(links));
     found.cut = links_cut;
     let names: BTreeMap<u32, Vec<u8>> =
         found.rows.iter().filter_map(|link| Some((link.index?, link.name.clone()))).collect();
     Network {
-        addresses: Rows { cut: cut(addresses), ..message::addresses(&addresses.bytes, &names) },
-        routes: Rows { cut: cut(routes), ..message::routes(&routes.bytes, &names) },
+        addresses: Rows { cut: cut(addresses), ..answer::addresses(&addresses.bytes, &names) },
+        routes: Rows { cut: cut(routes), ..answer::routes(&routes.bytes, &names) },
         links: found,
     }
 }
 
 fn answers() -> Result<Vec<Text>> {
-    [message::GETLINK, message::GETADDR, message::GETROUTE].into_iter().map(dump).collect()
+    [answer::GETLINK, answer::GETADDR, answer::GETROUTE].into_iter().map(dump).collect()
 }
 
 /// Asks the namespace that we are in for all of a sort.
@@ -133,22 +134,23 @@ fn dump(kind: u16) -> Result<Text> {
         text = Text::default();
         // The kernel never writes more at once.
         let mut piece = vec![0; 1 << 16];
-        let torn = loop {
+        let mut torn = false;
+        loop {
             let length = receive(&socket, &mut piece).map_err(fail("read"))?;
-            let end = message::end(&piece[..length]);
+            let (end, is_torn) = message::end(&piece[..length]);
+            torn |= is_torn;
             text.bytes.extend_from_slice(&piece[..length]);
             match end {
                 message::End::Refused(errno) => return Err(fail("read")(Errno::from_raw(errno))),
-                message::End::Whole => return Ok(text),
-                message::End::Torn => break true,
+                message::End::Whole => break,
                 message::End::More => {}
             }
             if text.bytes.len() > LIMIT {
                 text.bytes.truncate(LIMIT);
                 text.cut = true;
-                break false;
+                return Ok(text);
             }
-        };
+        }
         if !torn {
             break;
         }
@@ -205,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_kernel_tells_of_the_namespace_we_are_in() {
-        let found = ask(Where::Here).unwrap();
+        let found = ask(Where::Here).expect("our own namespace");
         assert!(found.links.rows.iter().any(|link| link.name == b"lo"), "{found:?}");
         assert_eq!((found.links.odd, found.addresses.odd, found.routes.odd), (0, 0, 0));
     }

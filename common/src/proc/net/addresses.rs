@@ -1,8 +1,9 @@
 //! Addresses of network devices.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Route, Rows, Text, dotted, lies_in, plain, small_hex, whole, words};
+use super::{Route, Rows, Text, dotted, plain, small_hex, whole, whole_if_any, words};
 use crate::error::Result;
 use crate::proc::Task;
 
@@ -31,13 +32,14 @@ pub fn v4(task: &Task, routes: &[Route]) -> Result<Rows<Address>> {
 
 /// The IPv6 addresses of its net namespace.
 pub fn v6(task: &Task) -> Result<Rows<Address>> {
-    Ok(parse_if_inet6(&whole(task, c"net/if_inet6")?))
+    Ok(parse_if_inet6(&whole_if_any(task, c"net/if_inet6")?))
 }
 
 /// Reads `net/fib_trie`, of which only what is local counts. The kernel shows the same twice where a namespace has no
 /// rules of its own.
 pub fn parse_fib_trie(text: &Text, routes: &[Route]) -> Rows<Address> {
     let mut found = Rows { cut: text.cut, ..Rows::NONE };
+    let (networks, mut seen) = (networks(routes), BTreeSet::new());
     let mut leaf = None;
     for line in text.lines() {
         match line.trim_ascii() {
@@ -46,9 +48,8 @@ pub fn parse_fib_trie(text: &Text, routes: &[Route]) -> Rows<Address> {
                 found.odd += usize::from(leaf.is_none());
             }
             b"/32 host LOCAL" => {
-                let known = |address: &Address| leaf.is_some_and(|leaf| address.address == leaf);
-                if let Some(leaf) = leaf.filter(|_| !found.rows.iter().any(known)) {
-                    found.rows.push(placed(leaf, routes));
+                if let Some(leaf) = leaf.filter(|leaf| seen.insert(*leaf)) {
+                    found.rows.push(placed(leaf, &networks));
                 }
             }
             _ => {}
@@ -57,9 +58,29 @@ pub fn parse_fib_trie(text: &Text, routes: &[Route]) -> Rows<Address> {
     found
 }
 
+/// The networks that are reached without a gateway, by length and beginning, with the device by which: none where that is
+/// not told, or is one of several.
+type Networks<'r> = BTreeMap<(u8, u32), Option<&'r Vec<u8>>>;
+
+fn networks(routes: &[Route]) -> Networks<'_> {
+    let mut networks = Networks::new();
+    for route in routes.iter().filter(|route| route.gateway.is_none()) {
+        let IpAddr::V4(destination) = route.destination else { continue };
+        let device = route.device.as_ref();
+        let known = networks.entry((route.prefix, start(destination, route.prefix))).or_insert(device);
+        *known = known.filter(|known| device == Some(known));
+    }
+    networks
+}
+
+/// The bits of an address that are those of its network.
+fn start(address: Ipv4Addr, prefix: u8) -> u32 {
+    address.to_bits() & u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
+}
+
 /// An address on the device where the smallest network that it lies in is reached without a gateway. On none if there
 /// is no such one, or one on each of several.
-fn placed(address: Ipv4Addr, routes: &[Route]) -> Address {
+fn placed(address: Ipv4Addr, networks: &Networks<'_>) -> Address {
     let scope = if address.is_loopback() { "host" } else { "global" };
     let ip = IpAddr::V4(address);
     let nowhere = Address { address: ip, prefix: None, scope, device: None, index: None, by_route: false };
@@ -67,13 +88,9 @@ fn placed(address: Ipv4Addr, routes: &[Route]) -> Address {
     if address == Ipv4Addr::LOCALHOST {
         return Address { prefix: Some(8), device: Some(b"lo".to_vec()), by_route: true, ..nowhere };
     }
-    let around = |route: &&Route| {
-        route.gateway.is_none() && route.prefix > 0 && lies_in(ip, route.destination, route.prefix)
-    };
-    let Some(prefix) = routes.iter().filter(around).map(|route| route.prefix).max() else { return nowhere };
-    let mut on = routes.iter().filter(around).filter(|route| route.prefix == prefix);
-    match on.next().map(|route| &route.device) {
-        Some(Some(device)) if on.all(|other| other.device.as_ref() == Some(device)) => {
+    let around = |prefix: u8| Some((prefix, *networks.get(&(prefix, start(address, prefix)))?));
+    match (1..=32).rev().find_map(around) {
+        Some((prefix, Some(device))) => {
             Address { prefix: Some(prefix), device: Some(device.clone()), by_route: true, ..nowhere }
         }
         _ => nowhere,

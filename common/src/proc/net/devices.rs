@@ -1,7 +1,7 @@
 //! Network devices.
 
 use super::{Rows, Text, number, whole, words};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::proc::Task;
 
 /// A network device of a namespace.
@@ -38,6 +38,14 @@ pub struct Traffic {
     pub tx_dropped: u64,
 }
 
+impl Traffic {
+    /// Bytes, packets, errors and drops, received and sent.
+    fn of([rx_bytes, rx_packets, rx_errors, rx_dropped]: [u64; 4], sent: [u64; 4]) -> Traffic {
+        let [tx_bytes, tx_packets, tx_errors, tx_dropped] = sent;
+        Traffic { rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped }
+    }
+}
+
 /// What only netlink tells of a device. Source: rtnetlink(7), linux/if_link.h.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
@@ -66,12 +74,7 @@ pub type Netnsid = i32;
 
 /// The devices of its net namespace, with names and traffic only.
 pub fn of(task: &Task) -> Result<Rows<Link>> {
-    let text = whole(task, c"net/dev")?;
-    match text.bytes.is_empty() {
-        // Every kernel with a network has it: it is the process that has none any more.
-        true => Err(Error::sys("open", format!("net/dev of {}", task.pid), nix::errno::Errno::ENOENT)),
-        false => Ok(parse(&text)),
-    }
+    Ok(parse(&whole(task, c"net/dev")?))
 }
 
 /// Reads `net/dev`. Source: proc_pid_net(5).
@@ -79,36 +82,9 @@ pub fn parse(text: &Text) -> Rows<Link> {
     Rows::of_lines(text, 2, |line| {
         let (name, counts) = line.split_at(line.iter().position(|&b| b == b':')?);
         let counts: Vec<u64> = words(&counts[1..]).map(number).collect::<Option<_>>()?;
-        let &[
-            rx_bytes,
-            rx_packets,
-            rx_errors,
-            rx_dropped,
-            _,
-            _,
-            _,
-            _,
-            tx_bytes,
-            tx_packets,
-            tx_errors,
-            tx_dropped,
-            ..,
-        ] = &counts[..]
-        else {
-            return None;
-        };
+        let (&[received, _, sent, ..], _) = counts.as_chunks::<4>() else { return None };
         let name = Some(name.trim_ascii().to_vec()).filter(|name| !name.is_empty())?;
-        let traffic = Traffic {
-            rx_bytes,
-            rx_packets,
-            rx_errors,
-            rx_dropped,
-            tx_bytes,
-            tx_packets,
-            tx_errors,
-            tx_dropped,
-        };
-        Some(Link { name, traffic: Some(traffic), ..Link::default() })
+        Some(Link { name, traffic: Some(Traffic::of(received, sent)), ..Link::default() })
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Rows, Text, plain, small_hex, whole, wire, words};
+use super::{Rows, Text, plain, small_hex, whole, whole_if_any, wire, words};
 use crate::error::Result;
 use crate::proc::Task;
 
@@ -44,7 +44,7 @@ const RTF_LOCAL: u32 = 0x8000_0000;
 /// The routes of its net namespace, the default ones first: those of packets to others, to one only.
 pub fn of(task: &Task) -> Result<Rows<Route>> {
     let mut found = parse_v4(&whole(task, c"net/route")?);
-    found.extend(parse_v6(&whole(task, c"net/ipv6_route")?));
+    found.extend(parse_v6(&whole_if_any(task, c"net/ipv6_route")?));
     sort(&mut found.rows);
     Ok(found)
 }

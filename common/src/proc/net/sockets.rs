@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::net::IpAddr;
 
-use super::{LIMIT, Rows, Text, number, read, small_hex, wire, words};
+use super::{LIMIT, Rows, Text, absent, number, read, small_hex, wire, words};
 use crate::error::Result;
 use crate::proc::Task;
 
@@ -78,20 +78,29 @@ const OTHERS: &[&CStr] = &[c"net/unix", c"net/sockstat", c"net/sockstat6"];
 /// How many files tell of sockets.
 pub const FILES: usize = TABLES.len() + OTHERS.len();
 
+/// May this file be absent? Kernels without IPv6 lack it.
+fn is_of_ipv6(file: &CStr) -> bool {
+    file.to_bytes().ends_with(b"6")
+}
+
 /// Reads the files that tell of sockets, so many bytes of each, for [`parse_all`]. Of TCP listeners come before all
 /// connections, so however many there are, those are not read. Source: networking/proc_net_tcp of the kernel's
 /// documentation.
 pub fn texts(task: &Task, limit: usize) -> Result<Vec<Text>> {
     let mut texts = Vec::with_capacity(FILES);
+    let there = |file: &CStr, text: Option<Text>| match text {
+        None if !is_of_ipv6(file) => Err(absent(task, file)),
+        text => Ok(text.unwrap_or_default()),
+    };
     for (_, file, state) in TABLES {
         let of_tcp = *state == b"0A";
         let over = |bytes: &[u8]| of_tcp && last_state(bytes).is_some_and(|it| it != *state);
-        let mut text = read(task, file, limit, over)?.unwrap_or_default();
+        let mut text = there(file, read(task, file, limit, over)?)?;
         text.cut &= !over(&text.bytes);
         texts.push(text);
     }
     for file in OTHERS {
-        texts.push(read(task, file, limit, |_| false)?.unwrap_or_default());
+        texts.push(there(file, read(task, file, limit, |_| false)?)?);
     }
     Ok(texts)
 }
@@ -208,7 +217,8 @@ mod tests {
 
     #[test]
     fn the_last_state_tells_whether_the_listeners_are_over() {
-        let cases: [(&[&[u8]], Option<&[u8]>); 6] = [
+        type Case<'a> = (&'a [&'a [u8]], Option<&'a [u8]>);
+        let cases: [Case<'_>; 6] = [
             (&[], None),
             (&[HEAD], None),
             (&[HEAD, LISTENS], Some(b"0A")),
@@ -224,7 +234,8 @@ mod tests {
     #[test]
     fn unix_listeners_have_names_of_any_bytes() {
         let head = b"Num       RefCount Protocol Flags    Type St Inode Path\n";
-        let cases: [(&[u8], Option<(&str, &[u8], u64)>); 6] = [
+        type Case<'a> = (&'a [u8], Option<(&'a str, &'a [u8], u64)>);
+        let cases: [Case<'_>; 6] = [
             (
                 b"0000000000000000: 00000002 00000000 00010000 0001 01 1605 /run/a  b\x1b\xff ",
                 Some(("stream", b"/run/a  b\x1b\xff ", 1605)),

@@ -619,8 +619,15 @@ mod tests {
     #[test]
     fn who_is_closed_to_us_is_told_by_what_differs() {
         let four = |id| Four { real: id, effective: id, saved: id, fs: id };
-        let status =
-            |uid, gid| Some(Status { process: 1, uids: four(uid), gids: four(gid), pids: Vec::new() });
+        let status = |uid, gid| {
+            Some(Status {
+                process: 1,
+                uids: four(uid),
+                gids: four(gid),
+                groups: Vec::new(),
+                pids: Vec::new(),
+            })
+        };
         let base = || Closed {
             pid: 77,
             us: status(1000, 100),
