@@ -45,11 +45,12 @@ impl Seen {
                     (2, None) => self.source(out, &mount, charset),
                     // All namespaces are in one file system.
                     (_, Some(_)) => 0,
+                    // Another part of the same file system leads nowhere.
                     (_, None) => first(rows[line]).map_or(0, |first| {
                         let first = self.table.get(first);
-                        // Another part of the same file system leads nowhere.
                         match (first.root, mount.root.strip_prefix(first.root)) {
-                            (b"/", _) | (_, Some(b"")) => show_into(out, first.point, charset),
+                            (b"/", _) => show_into(out, first.point, charset),
+                            (_, Some(b"")) => show_into(out, first.point, charset),
                             (_, Some(rest @ [b'/', ..])) => {
                                 show_into(out, &[first.point, rest].concat(), charset)
                             }

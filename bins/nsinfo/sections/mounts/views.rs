@@ -56,7 +56,7 @@ impl Seen {
     }
 }
 
-pub(super) fn bracketed(out: &mut String, root: &[u8], charset: Charset) -> usize {
+fn bracketed(out: &mut String, root: &[u8], charset: Charset) -> usize {
     out.push('[');
     let width = show_into(out, root, charset);
     out.push(']');
