@@ -8,6 +8,7 @@ pub(crate) mod nsinfo {
     pub(crate) mod sections;
     pub(crate) mod subject;
     pub(crate) mod versus;
+    pub(crate) mod view;
     pub(crate) mod world;
 }
 #[path = "../bins/rcgexec"]

@@ -11,9 +11,9 @@ use common::tool::args::{Dialect, Matches, Opt, named, operands, optional, switc
 use common::tool::paint::{COLORS, Color};
 use common::tool::{LISTER, Tool};
 
-use super::sections::mounts::{VIEWS, View};
-use super::sections::{SECTIONS, Section};
+use super::sections::{SECTIONS, Section, namespace};
 use super::subject::How;
+use super::view::{VIEWS, View};
 
 /// The tool.
 pub(crate) const TOOL: Tool = Tool {
@@ -139,12 +139,13 @@ pub(crate) fn request(matches: &Matches) -> Result<Request> {
         chosen = sections(&"mounts".into())?;
     }
     let json = matches.has("json");
+    let keepers = chosen.is_empty() || chosen.iter().any(|section| section.name == namespace::NAME);
     let references = words.iter().map(|word| Ref::parse(word)).collect::<Result<_>>()?;
     Ok(Request {
         references,
         words: words.into_iter().map(OsString::into_vec).collect(),
         sections: chosen,
-        how: How { mounts, json, no_enter: matches.has("no-enter"), count: matches.has("count") },
+        how: How { mounts, json, no_enter: matches.has("no-enter"), count: matches.has("count"), keepers },
         mode,
         json,
         color: match matches.maybe("color") {

@@ -11,6 +11,7 @@ mod subject;
 mod system;
 mod tree;
 mod versus;
+mod view;
 mod world;
 
 use std::io::IsTerminal;

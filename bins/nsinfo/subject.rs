@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use common::error::{Error, Result};
-use common::kind::{Kind, KindMap, KindSet};
+use common::kind::{Kind, KindMap, KindSet, NsId};
 use common::ns::fd::NsFd;
 use common::ns::initial::initial;
 use common::ns::nested::{Nested, between};
@@ -15,7 +15,7 @@ use common::proc::idmap::{self, IdMap};
 use common::proc::status::Status;
 use common::proc::{HostName, Proc, Task};
 
-use super::sections::mounts::View;
+use super::view::View;
 
 /// How it is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) struct How {
     pub(crate) json: bool,
     /// Count the processes that share its namespaces.
     pub(crate) count: bool,
+    /// Look for all that is in a namespace and that keeps it; else for one that is in it only.
+    pub(crate) keepers: bool,
 }
 
 /// The thing itself, held open.
@@ -62,7 +64,7 @@ pub(crate) struct Place {
     pub(crate) ino: u64,
     /// A process or thread in it, by which its files are read; none where nobody is seen there.
     pub(crate) member: Option<Process>,
-    /// All that a search for what is in it, and what keeps it, has found.
+    /// What was found of it: all that is in it and that keeps it, where that is asked for.
     pub(crate) snapshot: Snapshot,
 }
 
@@ -127,7 +129,7 @@ impl<'a> Subject<'a> {
         let initial = initial(proc);
         let thing = match sight {
             Sight::Task(task) => Thing::Process(Box::new(Process::of(task)?)),
-            Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns)?)),
+            Sight::Namespace(ns) => Thing::Namespace(Box::new(Place::of(proc, ns, how.keepers)?)),
         };
         let mut namespaces = match thing.process() {
             Some(Process { task, .. }) => task.namespaces(KindSet::all()).map_err(closed),
@@ -359,41 +361,55 @@ fn closed(error: Error) -> Error {
 }
 
 impl Place {
-    /// Looks for who is in it and what keeps it, everywhere. By one thread: sections look into namespaces by helpers.
-    fn of(proc: &Proc, ns: NsFd) -> Result<Place> {
+    /// Looks for who is in it, and where that is asked for for what keeps it, everywhere.
+    fn of(proc: &Proc, ns: NsFd, keepers: bool) -> Result<Place> {
         let id = ns.id()?;
-        let kinds = [ns.kind].into_iter().collect();
-        let want = Want { depth: Depth::Deep, alone: true, members_of: Some(id.ino), ..Want::least(kinds) };
-        let mut snapshot = scan::take(proc, &want)?;
-        if let Err(at) = snapshot.namespaces.binary_search_by_key(&id.ino, |ns| ns.id.ino) {
-            // It is there, since we have it open.
-            snapshot.namespaces.insert(at, Namespace::new(id, ns.kind));
+        let member = |snapshot: &Snapshot| member(proc, snapshot, ns.kind, id.ino);
+        let mut snapshot = search(proc, &ns, id, if keepers { Depth::Deep } else { Depth::Procs })?;
+        let mut found = member(&snapshot);
+        if found.is_none() && !keepers {
+            // A thread whose process is elsewhere can stand for it as well.
+            snapshot = search(proc, &ns, id, Depth::Deep)?;
+            found = member(&snapshot);
         }
-        let is_in = |process: &Process| {
-            let inodes = process.task.namespaces([ns.kind].into_iter().collect());
-            inodes.is_ok_and(|inodes| inodes[ns.kind] == id.ino)
-        };
-        let open = |task: Result<Task>| Process::of(task.ok()?).ok().filter(is_in);
-        let thread = |holder: &Holder| match holder {
-            Holder::Thread { pid, tid } => Some(proc.task_or_thread(*pid, *tid)),
-            _ => None,
-        };
-        let threads = snapshot.holders(id.ino).iter().filter_map(|(_, holder)| thread(holder));
-        let all = snapshot.members.iter().map(|pid| proc.task(*pid)).chain(threads);
-        // Who has ended shows next to nothing.
-        let mut ended = None;
-        let mut member = None;
-        for process in all.filter_map(open) {
-            match process.life {
-                Life::Ended(_) => drop(ended.get_or_insert(process)),
-                _ => {
-                    member = Some(process);
-                    break;
-                }
-            }
-        }
-        Ok(Place { ino: id.ino, member: member.or(ended), snapshot, ns })
+        Ok(Place { ino: id.ino, member: found, snapshot, ns })
     }
+}
+
+/// By one thread: sections look into namespaces by helpers.
+fn search(proc: &Proc, ns: &NsFd, id: NsId, depth: Depth) -> Result<Snapshot> {
+    let kinds = [ns.kind].into_iter().collect();
+    let want = Want { depth, alone: true, members_of: Some(id.ino), ..Want::least(kinds) };
+    let mut snapshot = scan::take(proc, &want)?;
+    if let Err(at) = snapshot.namespaces.binary_search_by_key(&id.ino, |ns| ns.id.ino) {
+        // It is there, since we have it open.
+        snapshot.namespaces.insert(at, Namespace::new(id, ns.kind));
+    }
+    Ok(snapshot)
+}
+
+/// The process by which a namespace is read: the first that lives, or a thread.
+fn member(proc: &Proc, snapshot: &Snapshot, kind: Kind, ino: u64) -> Option<Process> {
+    let is_in = |process: &Process| {
+        let inodes = process.task.namespaces([kind].into_iter().collect());
+        inodes.is_ok_and(|inodes| inodes[kind] == ino)
+    };
+    let open = |task: Result<Task>| Process::of(task.ok()?).ok().filter(is_in);
+    let thread = |holder: &Holder| match holder {
+        Holder::Thread { pid, tid } => Some(proc.task_or_thread(*pid, *tid)),
+        _ => None,
+    };
+    let threads = snapshot.holders(ino).iter().filter_map(|(_, holder)| thread(holder));
+    let all = snapshot.members.iter().map(|pid| proc.task(*pid)).chain(threads);
+    // Who has ended shows next to nothing.
+    let mut ended = None;
+    for process in all.filter_map(open) {
+        match process.life {
+            Life::Ended(_) => drop(ended.get_or_insert(process)),
+            _ => return Some(process),
+        }
+    }
+    ended
 }
 
 /// The number of a kind, where it is known and there is one.

@@ -77,12 +77,12 @@ kinds! {
 
 impl Kind {
     /// The row of this kind.
-    pub fn row(self) -> &'static Row {
+    pub const fn row(self) -> &'static Row {
         &KINDS[self as usize]
     }
 
     /// Its name in `/proc/PID/ns` and in listings.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         self.row().name
     }
 

@@ -14,7 +14,7 @@ use common::tool::paint::COLORS;
 use nix::sys::signal::Signal;
 
 use super::rlsns::{DEPTHS, RELATIONS};
-use crate::tools::nsinfo::sections::mounts::VIEWS;
+use crate::tools::nsinfo::view::VIEWS;
 
 /// A word that an option's value can be, and what it means.
 type Word = (String, String);

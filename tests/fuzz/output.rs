@@ -20,12 +20,13 @@ use super::{number, pieces};
 use crate::tools::nsinfo::page::Page;
 use crate::tools::nsinfo::sections::cgroup::{self, Cgroup, Cgroups, Facts};
 use crate::tools::nsinfo::sections::identity::{self, Identity};
-use crate::tools::nsinfo::sections::mounts::{Mounts, Seen, VIEWS};
+use crate::tools::nsinfo::sections::mounts::{Mounts, Seen};
 use crate::tools::nsinfo::sections::namespaces::{Coming, Namespaces};
 use crate::tools::nsinfo::sections::user::{Holder as Creator, User};
 use crate::tools::nsinfo::sections::uts::Uts;
 use crate::tools::nsinfo::sections::{Part, SECTIONS};
 use crate::tools::nsinfo::subject::{Id, Life};
+use crate::tools::nsinfo::view::VIEWS;
 use crate::tools::nsinfo::world::World;
 use crate::tools::rlsns::cli::RELATIONS;
 use crate::tools::rlsns::holders::{self, Us};
@@ -280,7 +281,7 @@ pub(super) fn table(bytes: &[u8]) {
 }
 
 /// Text without what turns colours on and off; there is nothing else that begins with ESC.
-fn uncoloured(text: &str) -> String {
+pub(super) fn uncoloured(text: &str) -> String {
     let mut parts = text.split('\x1b');
     let mut out = parts.next().unwrap_or_default().to_string();
     for part in parts {

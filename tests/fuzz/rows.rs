@@ -6,6 +6,7 @@
 
 mod ids;
 mod kernel;
+mod mounts;
 mod network;
 mod output;
 mod words;
@@ -21,6 +22,8 @@ pub(crate) const ROWS: &[Row] = &[
     // What the kernel wrote.
     ("mountinfo", kernel::mountinfo),
     ("mount-made", kernel::mount_made),
+    ("statmount", mounts::answer),
+    ("statmount-made", mounts::answer_made),
     ("stat", kernel::stat),
     ("stat-made", kernel::stat_made),
     ("status", kernel::status),
@@ -63,6 +66,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("tree", output::tree),
     ("why", output::why),
     ("page", output::page),
+    ("mounts", mounts::views),
     ("net-page", network::page),
     ("complete", output::complete),
 ];

@@ -202,7 +202,8 @@ fn peers_are_named_across_mount_namespaces() {
     let peer = point("peer");
     for words in [
         format!("group {} shared by {peer}, {peer} of {pid}", group("peer")),
-        format!("group {} shared by {}", group("slave"), point("slave")),
+        format!("group {} shared by {} alone, as far as is seen", group("slave"), point("slave")),
+        format!("group {} shared by {} alone, as far as is seen", group("alone"), point("alone")),
         format!("received by {} of {pid}", point("slave")),
     ] {
         assert!(text.contains(&words), "{words}: {text}");

@@ -586,7 +586,7 @@ fn a_directory_without_these_files_is_not_one_without_a_network() {
 #[test]
 fn many_devices_and_addresses_are_told_soon() {
     let t = rings!(Host);
-    const COUNT: usize = 4000;
+    const COUNT: usize = 2000;
     let root = tempfile::tempdir().unwrap();
     super::files::process(root.path(), 8, 0x0040_0000, "net:5");
     let net = root.path().join("8/net");

@@ -47,12 +47,12 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: namespace::NAME, help: "of a namespace: ids, owner, processes, what keeps it", kind: None, take: |subject| Box::new(namespace::Told::take(subject)) },
     Section { name: "identity", help: "command, PIDs, ids, container, pod and unit", kind: None, take: |subject| Box::new(identity::Identity::take(subject)) },
     Section { name: "namespaces", help: "which namespaces it is in, and whose they are", kind: None, take: |subject| Box::new(namespaces::Namespaces::take(subject)) },
-    Section { name: "user", help: "maps of ids, setgroups", kind: Some(Kind::User), take: |subject| Box::new(user::User::take(subject)) },
+    Section { name: Kind::User.name(), help: "maps of ids, setgroups", kind: Some(Kind::User), take: |subject| Box::new(user::User::take(subject)) },
     Section { name: "mounts", help: "what is mounted", kind: Some(Kind::Mnt), take: |subject| Box::new(mounts::Mounts::take(subject)) },
-    Section { name: "net", help: "devices, addresses, routes, listeners", kind: Some(Kind::Net), take: |subject| Box::new(net::Net::take(subject)) },
-    Section { name: "uts", help: "names of the host", kind: Some(Kind::Uts), take: |subject| Box::new(uts::Uts::take(subject)) },
-    Section { name: "time", help: "offsets of clocks, uptime", kind: Some(Kind::Time), take: |subject| Box::new(time::Time::take(subject)) },
-    Section { name: "cgroup", help: "control groups: what it may use, limits, usage", kind: None, take: |subject| Box::new(cgroup::Cgroups::take(subject)) },
+    Section { name: Kind::Net.name(), help: "devices, addresses, routes, listeners", kind: Some(Kind::Net), take: |subject| Box::new(net::Net::take(subject)) },
+    Section { name: Kind::Uts.name(), help: "names of the host", kind: Some(Kind::Uts), take: |subject| Box::new(uts::Uts::take(subject)) },
+    Section { name: Kind::Time.name(), help: "offsets of clocks, uptime", kind: Some(Kind::Time), take: |subject| Box::new(time::Time::take(subject)) },
+    Section { name: Kind::Cgroup.name(), help: "control groups: what it may use, limits, usage", kind: None, take: |subject| Box::new(cgroup::Cgroups::take(subject)) },
     Section { name: "security", help: "capabilities, seccomp, security modules", kind: None, take: |subject| Box::new(security::Security::take(subject)) },
 ];
 

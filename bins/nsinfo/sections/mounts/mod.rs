@@ -1,7 +1,15 @@
 //! What is mounted where it is: as a tree, as the kernel lists it, what is hidden, what is shown twice, what lies behind.
 
+mod binds;
+mod branches;
+mod flat;
+mod groups;
+mod hidden;
+mod host;
 mod json;
 mod lines;
+mod maps;
+mod propagation;
 mod views;
 
 use std::collections::HashMap;
@@ -18,31 +26,8 @@ use common::tool::json::Value;
 
 use super::super::page::{Page, not_readable};
 use super::super::subject::{By, Subject};
+use super::super::view::View;
 use super::{Part, missing, or_null};
-
-/// How mounts are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum View {
-    /// What is mounted on a mount stands below it.
-    Tree,
-    /// All that mountinfo says, in its order.
-    Flat,
-    /// Those that no path leads to.
-    Hidden,
-    /// Those that show a part of a file system, or show it once more.
-    Binds,
-    /// Which paths of ours lead to the same.
-    Host,
-}
-
-/// Every view by its name.
-pub(crate) const VIEWS: &[(&str, View)] = &[
-    ("tree", View::Tree),
-    ("flat", View::Flat),
-    ("hidden", View::Hidden),
-    ("binds", View::Binds),
-    ("host", View::Host),
-];
 
 /// The facts.
 pub(crate) struct Mounts {

@@ -49,28 +49,25 @@ pub(super) fn reach(facts: &Facts, seen: &Seen) -> (Reach, String, Option<String
     let (Some(uids), Some(gids)) = (who.uids, who.gids) else {
         return unknown("its ids are not seen".into());
     };
-    for (what, theirs, ours) in [("user", seen.uids, uids.fs), ("group", seen.gids, gids.fs)] {
+    let as_user = format!("run it as user {}; or ", seen.uids.effective);
+    for (what, theirs, ours, also) in
+        [("user ids", seen.uids, uids.fs, as_user.as_str()), ("group ids", seen.gids, gids.fs, "")]
+    {
         match is_one(theirs, ours, facts.no_id) {
             Some(true) => {}
             None => {
-                return unknown(format!(
-                    "{what} ids that have no number here cannot be told from each other"
-                ));
+                return unknown(format!("{what} that have no number here cannot be told from each other"));
             }
             Some(false) => {
                 let Ids { real, effective, saved, .. } = theirs;
                 return (
                     Reach::No,
                     format!(
-                        "process {pid} has the {what} ids {real}, {effective}, {saved} (real, effective, saved), it has {ours}, \
+                        "process {pid} has the {what} {real}, {effective}, {saved} (real, effective, saved), it has {ours}, \
                             and no CAP_SYS_PTRACE in {}",
                         name(Kind::User, user)
                     ),
-                    help(&if what == "user" {
-                        format!("run it as user {effective}; or ")
-                    } else {
-                        String::new()
-                    }),
+                    help(also),
                 );
             }
         }

@@ -29,8 +29,16 @@ const LONGEST: usize = 1 << 20;
 /// struct statmount without its texts.
 const TEXTS: usize = 512;
 
-/// What statmount(2) answered of one mount.
-struct Answer(Vec<u64>);
+/// What statmount(2) answered of one mount: struct statmount and its texts, in words of 8 bytes.
+pub struct Answer(Vec<u64>);
+
+impl From<Vec<u64>> for Answer {
+    /// Of any words, as many as the struct has at least.
+    fn from(mut words: Vec<u64>) -> Answer {
+        words.resize(words.len().max(TEXTS / 8), 0);
+        Answer(words)
+    }
+}
 
 impl Answer {
     fn new() -> Answer {
@@ -69,7 +77,8 @@ impl Answer {
         let from = TEXTS + self.short(at) as usize;
         let words = self.0.get(from / 8..).unwrap_or_default().iter();
         let mut bytes = words.flat_map(|word| word.to_ne_bytes()).skip(from % 8);
-        (0..count).map(|_| bytes.by_ref().take_while(|&b| b != 0).collect()).collect()
+        // There are no more than bytes.
+        (0..count.min(self.0.len() * 8)).map(|_| bytes.by_ref().take_while(|&b| b != 0).collect()).collect()
     }
 
     fn text(&self, mask: u64, at: usize) -> Vec<u8> {
@@ -82,8 +91,13 @@ impl Answer {
         IdMap::parse(&lines.join(&b'\n'))
     }
 
+    /// How the mount changes ids; none where that is not told. Since Linux 6.15.
+    pub fn maps(&self) -> Option<Maps> {
+        Some(Maps { users: self.map(MNT_UIDMAP, 152)?, groups: self.map(MNT_GIDMAP, 160)? })
+    }
+
     /// As mountinfo would have it.
-    fn mount(&self) -> Mount {
+    pub fn mount(&self) -> Mount {
         let (attributes, group, master) = (self.long(64), self.long(80), self.long(88));
         let told = |number: u64| (number != 0).then_some(number);
         let (id, parent) = (self.short(56), self.short(60));
@@ -181,9 +195,9 @@ pub fn maps(number: u64, ours: bool) -> Result<HashMap<u64, Maps>> {
     let mut told = true;
     each(number, ours, MNT_BASIC | MNT_UIDMAP | MNT_GIDMAP, |answer| {
         if answer.long(64) & MOUNT_ATTR_IDMAP != 0 {
-            let both = answer.map(MNT_UIDMAP, 152).zip(answer.map(MNT_GIDMAP, 160));
+            let both = answer.maps();
             told &= both.is_some();
-            maps.extend(both.map(|(users, groups)| (u64::from(answer.short(56)), Maps { users, groups })));
+            maps.extend(both.map(|both| (u64::from(answer.short(56)), both)));
         }
     })?;
     if told {

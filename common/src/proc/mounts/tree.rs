@@ -210,16 +210,16 @@ pub(super) fn children(table: &Table) -> std::collections::HashMap<(usize, &[u8]
 mod tests {
     use super::*;
 
-    /// Id, parent and mount point of each.
-    fn table(mounts: &[(u64, u64, &str)]) -> Table {
-        let line = |(id, parent, point): &(u64, u64, &str)| {
-            format!("{id} {parent} 0:{id} / {point} rw - tmpfs t rw\n")
-        };
+    /// Id, parent and mount point.
+    type Row = (u64, u64, &'static str);
+
+    fn table(mounts: &[Row]) -> Table {
+        let line = |(id, parent, point): &Row| format!("{id} {parent} 0:{id} / {point} rw - tmpfs t rw\n");
         Table::parse(mounts.iter().map(line).collect::<String>().into_bytes())
     }
 
     /// By their ids: what covers which, 0 for the root directory.
-    fn covers(mounts: &[(u64, u64, &str)], by_entering: bool) -> Vec<(u64, u64)> {
+    fn covers(mounts: &[Row], by_entering: bool) -> Vec<(u64, u64)> {
         let table = table(mounts);
         let covers = Tree::of(&table, by_entering).covers;
         let id = |cover: Cover| match cover {
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_mount_is_covered_if_its_path_leads_elsewhere() {
         #[rustfmt::skip]
-        let cases: &[(&[(u64, u64, &str)], &[(u64, u64)])] = &[
+        let cases: &[(&[Row], &[(u64, u64)])] = &[
             (&[(2, 1, "/x"), (3, 1, "/xy")], &[]),
             // One upon the other, with what stood on it.
             (&[(2, 1, "/x"), (3, 2, "/x")], &[(2, 3)]),
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_a_tree() {
-        let steps = |mounts: &[(u64, u64, &str)]| {
+        let steps = |mounts: &[Row]| {
             let table = table(mounts);
             let step = |step: Step| (table.get(step.row as usize).id, step.depth, step.last);
             Tree::of(&table, false).steps.into_iter().map(step).collect::<Vec<_>>()

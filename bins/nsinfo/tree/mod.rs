@@ -1,0 +1,136 @@
+//! `--tree`: user namespaces below each other, in each the pid namespaces that it owns, and in those the processes.
+
+mod drawn;
+mod json;
+mod page;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use common::error::{Error, Result, or_none};
+use common::kind::{Kind, KindMap, KindSet};
+use common::ns::initial::initial;
+use common::ns::refer::Sight;
+use common::ns::scan::{self, Depth, Snapshot, Want};
+use common::proc::idmap::IdMap;
+use common::proc::status::Status;
+use common::proc::{Proc, Task};
+
+/// One process.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    /// Its PIDs, from the pid namespace of this /proc down to its own.
+    pub(crate) pids: Vec<i32>,
+    /// The inode numbers of its user and pid namespaces.
+    pub(crate) user: u64,
+    pub(crate) within: u64,
+    /// The command line, or the name where that is empty.
+    pub(crate) command: Vec<u8>,
+    pub(crate) of_kernel: bool,
+    pub(crate) has_ended: bool,
+}
+
+/// What only one of these is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Process(i32),
+    Namespace(Kind, u64),
+}
+
+/// All that is known: plain data.
+pub(crate) struct Tree {
+    pub(crate) processes: Vec<Process>,
+    pub(crate) snapshot: Snapshot,
+    /// The maps of user ids, where a process shows them.
+    pub(crate) maps: BTreeMap<u64, IdMap>,
+    pub(crate) initial: Result<KindMap<u64>>,
+    pub(crate) ours: Result<KindMap<u64>>,
+    /// How many processes do not show their namespaces.
+    pub(crate) hidden: usize,
+    pub(crate) wanted: Vec<Wanted>,
+}
+
+impl Tree {
+    pub(crate) fn take(proc: &Proc, sights: &[Sight]) -> Result<Tree> {
+        let wanted = sights.iter().map(wanted).collect::<Result<Vec<_>>>()?;
+        let (mut processes, mut hidden) = (Vec::new(), 0);
+        for pid in proc.pids()? {
+            match proc.task(pid).and_then(|task| Process::of(&task)) {
+                Ok(process) => processes.push(process),
+                Err(e) if e.is_gone() => {}
+                Err(e) if e.is_our_own() => return Err(e),
+                Err(_) => hidden += 1,
+            }
+        }
+        let kinds = [Kind::User, Kind::Pid].into_iter().collect();
+        let want = Want { depth: Depth::Deep, relations: true, ..Want::least(kinds) };
+        let mut snapshot = scan::take(proc, &want)?;
+        snapshot.namespaces.retain(|ns| matches!(ns.kind, Kind::User | Kind::Pid));
+        // Others have ended meanwhile.
+        let is_there = |ino| ino != 0 && snapshot.namespace(ino).is_some();
+        processes.retain(|process| is_there(process.user) && is_there(process.within));
+        let mut maps = BTreeMap::new();
+        for process in &processes {
+            if let Entry::Vacant(place) = maps.entry(process.user) {
+                let map = proc.task(process.pid).and_then(|task| IdMap::of_users(&task));
+                or_none(map.map(Some))?.map(|map| place.insert(map));
+            }
+        }
+        let ours = proc.this().and_then(|us| us.namespaces(KindSet::all()));
+        let tree = Tree { processes, snapshot, maps, initial: initial(proc), ours, hidden, wanted };
+        if let Some(missing) = tree.wanted.iter().find(|wanted| !tree.knows(**wanted)) {
+            return Err(Error::refused(match missing {
+                Wanted::Process(pid) => format!("process {pid} does not show in which namespaces it is"),
+                Wanted::Namespace(kind, ino) => format!("nothing shows where {kind}:[{ino}] is"),
+            }));
+        }
+        Ok(tree)
+    }
+
+    fn knows(&self, wanted: Wanted) -> bool {
+        match wanted {
+            Wanted::Process(pid) => self.processes.iter().any(|process| process.pid == pid),
+            Wanted::Namespace(_, ino) => self.snapshot.namespace(ino).is_some(),
+        }
+    }
+}
+
+/// What a reference names here. Of a namespace of another kind it is the user namespace that owns it.
+fn wanted(sight: &Sight) -> Result<Wanted> {
+    match sight {
+        Sight::Task(task) => {
+            let status = Status::of(task).map_err(|e| task.or_gone(e))?;
+            Ok(Wanted::Process(status.process))
+        }
+        Sight::Namespace(ns) if matches!(ns.kind, Kind::User | Kind::Pid) => {
+            Ok(Wanted::Namespace(ns.kind, ns.id()?.ino))
+        }
+        Sight::Namespace(ns) => match ns.owner()? {
+            Some(owner) => Ok(Wanted::Namespace(owner.kind, owner.id()?.ino)),
+            None => Err(Error::refused([b"the owner is out of our sight: ", &ns.name[..]].concat())),
+        },
+    }
+}
+
+impl Process {
+    fn of(task: &Task) -> Result<Process> {
+        let inodes = task.namespaces([Kind::User, Kind::Pid].into_iter().collect())?;
+        let status = Status::of(task)?;
+        let command = task.command_line()?;
+        // Only those without a command line can be what follows.
+        let stat = if command.is_empty() { Some(task.stat()?) } else { None };
+        let has_ended = stat.as_ref().is_some_and(|stat| stat.has_ended) && task.threads()?.is_empty();
+        let of_kernel = stat.as_ref().is_some_and(|stat| stat.of_kernel);
+        Ok(Process {
+            pid: task.pid,
+            // An old kernel tells only one.
+            pids: if status.pids.is_empty() { vec![task.pid] } else { status.pids },
+            user: inodes[Kind::User],
+            within: inodes[Kind::Pid],
+            command: stat.map_or(command, |stat| stat.comm),
+            of_kernel,
+            has_ended,
+        })
+    }
+}
