@@ -208,7 +208,7 @@ fn the_line_that_recreates_makes_the_same_world() {
         cases.push(vec!["-u", "-n", "-m", "-C", "-i", "-S", "1000", "-G", "1001"]);
     }
     if crate::harness::has_kind("time") {
-        cases.push(vec!["-r", "-T", "--monotonic=5000", "--boottime=-1"]);
+        cases.push(vec!["-r", "-T", "-f", "--monotonic=5000", "--boottime=-1"]);
     }
     for options in cases {
         let first = t.hold("runshare", &options);

@@ -72,8 +72,9 @@ fn options(
     let has = |kind| kinds.contains(kind);
     let mut words: Vec<Vec<u8>> = Vec::new();
     words.extend(kinds.iter().map(|kind| format!("-{}", kind.row().short).into_bytes()));
+    // A program that is executed is in a new time namespace as well, but not on Linux 5.10.
+    words.extend((has(Kind::Pid) || has(Kind::Time)).then(|| b"-f".to_vec()));
     if has(Kind::Pid) {
-        words.push(b"-f".to_vec());
         words.extend(has(Kind::Mnt).then(|| b"--mount-proc".to_vec()));
     }
     if has(Kind::User) {
