@@ -483,7 +483,8 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
     for info in infos.strip_suffix(b"\n").unwrap().split(|&b| b == b'\n') {
         let fields: Vec<_> = info.split(|&b| b == b' ').collect();
         let words: Vec<_> = fields.iter().map(|field| plain(field)).collect();
-        let Some(mount) = told.iter().find(|mount| mount["id"].to_string() == words[0]) else {
+        let id: u64 = words[0].parse().unwrap();
+        let Some(mount) = told.iter().find(|mount| mount["id"] == id) else {
             panic!("{words:?} in {told:?}");
         };
         there += 1;

@@ -248,7 +248,7 @@ fn what_proc_hides_is_said() {
     // Its numbers have names since Linux 5.8.
     assert_eq!(said["security"]["proc_options"], "hidepid=invisible");
     assert!(run("--color=never").contains("\n  /proc       mounted with hidepid=invisible\n"));
-    assert_eq!(self::said(&t)["security"]["proc_options"].as_str().unwrap().contains("invisible"), false);
+    assert!(!self::said(&t)["security"]["proc_options"].as_str().unwrap().contains("invisible"));
 }
 
 fn layout_of(run: Run<'_>, unmounted: &str) -> Value {

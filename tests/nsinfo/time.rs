@@ -96,8 +96,8 @@ time.sleep(1000)";
 
 #[test]
 fn both_names_of_a_host_are_those_inside() {
-    // The files belong to the machine's root.
     let t = rings!(Host, Uml, Qemu);
+    // The files belong to the machine's root.
     const HOST: &[u8] = b"a\x1b[1m\xffb";
     const DOMAIN: &[u8] = b"dom\x07ain";
     let script = r#"printf %s "$1" >/proc/sys/kernel/hostname && printf %s "$2" >/proc/sys/kernel/domainname || exit

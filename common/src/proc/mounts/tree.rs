@@ -232,8 +232,10 @@ mod tests {
 
     #[test]
     fn a_mount_is_covered_if_its_path_leads_elsewhere() {
+        /// A table, and which mounts are over which.
+        type Case<'a> = (&'a [Row], &'a [(u64, u64)]);
         #[rustfmt::skip]
-        let cases: &[(&[Row], &[(u64, u64)])] = &[
+        let cases: &[Case<'_>] = &[
             (&[(2, 1, "/x"), (3, 1, "/xy")], &[]),
             // One upon the other, with what stood on it.
             (&[(2, 1, "/x"), (3, 2, "/x")], &[(2, 3)]),
