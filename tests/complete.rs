@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::kind::KINDS;
 
 use crate::harness::{Test, inode, pids, within};
+use crate::tools::nsinfo::sections::SECTIONS;
 use crate::tools::rlsns::columns::COLUMNS;
 use crate::tools::rnsenter::cli::TAKEN;
 
@@ -59,6 +60,8 @@ fn kinds_columns_and_parts_are_those_of_the_tables() {
         assert_eq!(ask(&t, tool, "column", ""), expected);
         let parts = TAKEN.iter().map(|(name, _, what)| (*name, *what));
         let parts = parts.chain(KINDS.iter().map(|row| (row.name, row.what))).filter(|_| *tool == "rnsenter");
+        let sections = SECTIONS.iter().map(|row| (row.name, row.help)).filter(|_| *tool == "nsinfo");
+        let parts = parts.chain(sections);
         let expected: Vec<_> = parts.map(|(name, what)| (name.to_string(), what.to_string())).collect();
         assert_eq!(ask(&t, tool, "part", ""), expected);
     }

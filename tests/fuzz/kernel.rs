@@ -131,11 +131,13 @@ pub(super) fn status(text: &[u8]) {
         text.extend(format!("\nTgid:\t{}\n", status.process).as_bytes());
         text.extend([ids("Uid", status.uids), ids("Gid", status.gids)].concat().as_bytes());
         let pids: Vec<_> = status.pids.iter().map(|pid| format!("\t{pid}")).collect();
+        let groups: Vec<_> = status.groups.iter().map(|id| format!("{id} ")).collect();
+        text.extend(format!("Groups:\t{}\n", groups.concat()).as_bytes());
         text.extend(format!("NSpid:{}\n", pids.concat()).as_bytes());
         text
     };
     let one = Ids { real: 1, effective: 2, saved: 3, fs: u32::MAX };
-    let known = Status { process: 9, uids: one, gids: one, groups: vec![], pids: vec![9, 1] };
+    let known = Status { process: 9, uids: one, gids: one, groups: vec![4, u32::MAX], pids: vec![9, 1] };
     for status in [Some(known), Status::parse(text)].into_iter().flatten() {
         assert_eq!(Status::parse(&written(text, &status)), Some(status));
     }

@@ -117,10 +117,11 @@ pub fn ns_beside(fd: impl AsFd, after: bool) -> Result<OwnedFd> {
     const NS_MNT_GET_NEXT: libc::c_ulong = 0x8010_b70b;
     const NS_MNT_GET_PREV: libc::c_ulong = 0x8010_b70c;
     let request = if after { NS_MNT_GET_NEXT } else { NS_MNT_GET_PREV };
-    let nothing = std::ptr::null_mut::<u8>();
-    // SAFETY: these requests make a descriptor, closed on exec by the kernel's own rule; they write to the pointer
-    // only if it is not null.
-    owned(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request as _, nothing) }.into())
+    // What it tells of the other one is not of interest, but Linux 7.2 takes no null for it.
+    let mut info = [16u32, 0, 0, 0];
+    // SAFETY: these requests make a descriptor, closed on exec by the kernel's own rule, and write one structure of 16 bytes
+    // through the pointer, which outlives the call.
+    owned(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request as _, info.as_mut_ptr()) }.into())
 }
 
 /// The numbers, as [`ns_get_id`] answers them, of the namespaces of these kinds (`CLONE_NEW*` flags, or-ed) that come
