@@ -213,10 +213,10 @@ fn lines(text: &str) -> usize {
     text.lines().count()
 }
 
-/// In how many places nsinfo says that it could not look.
+/// In how many places nsinfo says that it could not look; a right that it lacks says more than that.
 fn tells(ran: &Ran) -> usize {
-    ["not readable: ", "not permitted", "unknown of ", "\"reason\": "]
-        .map(|words| ran.stdout.matches(words).count())
+    [("not readable: ", 1), ("not permitted", 2), ("unknown of ", 1), ("\"reason\": ", 1)]
+        .map(|(words, weight)| ran.stdout.matches(words).count() * weight)
         .iter()
         .sum()
 }
@@ -233,7 +233,9 @@ pub(crate) fn words(case: &Case, text: &str) -> Vec<String> {
     if case.tool == "nsinfo" || case.args.contains("--info-fd") {
         text.retain(|c| !c.is_ascii_digit());
     }
-    text.split_whitespace().map(str::to_string).collect()
+    // Nor is a name in brackets there.
+    let words = text.split_whitespace().filter(|word| !matches!(*word, "()" | "(),"));
+    words.map(str::to_string).collect()
 }
 
 fn end(status: WaitStatus) -> (Option<i32>, Option<Signal>) {

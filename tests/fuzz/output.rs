@@ -490,7 +490,7 @@ pub(super) fn page(bytes: &[u8]) {
         initial: [None, Some(true), Some(false)][how as usize % 3],
         creator: Some(if bit(12) { Err(refused(command)) } else { Ok(holder()) }),
         root: bit(13).then(holder),
-        effective: bit(14).then_some(how),
+        effective: bit(14).then_some(Ok(how)),
     };
     let uts = Uts {
         host_name: if bit(29) { Ok(part().to_vec()) } else { Err(refused(part())) },

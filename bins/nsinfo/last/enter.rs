@@ -1,6 +1,6 @@
 //! How to enter it.
 
-use common::error::Result;
+use common::error::{Error, Result};
 use common::kind::{Kind, KindSet};
 use common::ns::fd::NsFd;
 use common::ns::may::{self, Answer, Facts, Verdict, Whom};
@@ -48,17 +48,31 @@ fn of_process(subject: &Subject<'_>, this: &Task, task: &Task) -> Enter {
     };
     let kinds: KindSet = Kind::all().filter(|kind| theirs[*kind] != ours[*kind]).collect();
     // What was a process's own root is none in another mount namespace; there it is where the namespace puts it.
-    let home = if kinds.contains(Kind::Mnt) { b"/".to_vec() } else { this.root().unwrap_or_default() };
-    let root = task.root().is_ok_and(|root| root != home);
+    let home = if kinds.contains(Kind::Mnt) { Ok(b"/".to_vec()) } else { this.root() };
+    let root = home.and_then(|home| Ok(task.root()? != home));
+    let mut notes = Vec::new();
+    let root = root.unwrap_or_else(|e| {
+        notes.push(format!("whether its root directory is another is {}", not_readable(&e)));
+        false
+    });
     if kinds.is_empty() && !root {
-        return Enter::nothing("it is in the namespaces that we are in");
+        let known = notes.pop().map_or(String::new(), |note| format!("; {note}"));
+        return Enter::nothing(&format!("it is in the namespaces that we are in{known}"));
     }
     // By the pidfd's number it can be no other process; a thread has none of its own.
     let target = match Target::of(subject.proc, task) {
         Ok(Some(target)) => match target.inode() {
             Ok(Some(inode)) => format!("{}:{inode}", task.pid),
-            _ => task.pid.to_string(),
+            Ok(None) => task.pid.to_string(),
+            Err(e) => {
+                notes.push(format!("by its PID alone: the number of its pidfd is {}", not_readable(&e)));
+                task.pid.to_string()
+            }
         },
+        Err(e) if !e.is_gone() => {
+            notes.push(format!("by its PID alone: the number of its pidfd is {}", not_readable(&e)));
+            task.pid.to_string()
+        }
         _ => match subject.process().map(|process| process.status.process) {
             Some(process) if process != task.pid => format!("{process}/{}", task.pid),
             _ => task.pid.to_string(),
@@ -71,18 +85,22 @@ fn of_process(subject: &Subject<'_>, this: &Task, task: &Task) -> Enter {
     if kinds.contains(Kind::User) && !(has_root(&subject.users) && has_root(&subject.groups)) {
         words.push(b"--preserve-credentials".to_vec());
     }
-    let verdict = Facts::take(subject.proc, this, Whom::Task(task)).ok().map(|facts| may::judge(&facts));
+    let verdict = Facts::take(subject.proc, this, Whom::Task(task)).map(|facts| may::judge(&facts));
     let (may, note) = told(verdict.as_ref(), theirs[Kind::User]);
-    Enter { command: Some(words), may, note }
+    notes.extend(note);
+    Enter { command: Some(words), may, note: (!notes.is_empty()).then(|| notes.join("; ")) }
 }
 
 fn of_namespace(subject: &Subject<'_>, this: &Task, ns: &NsFd) -> Enter {
     let kind = ns.kind;
-    let Ok(id) = ns.id() else { return Enter::nothing("it cannot be told from others") };
+    let id = match ns.id() {
+        Ok(id) => id,
+        Err(e) => return Enter::nothing(&format!("what it is is {}", not_readable(&e))),
+    };
     if subject.ours.as_ref().is_ok_and(|ours| ours[kind] == id.ino) {
         return Enter::nothing("it is the one that we are in");
     }
-    let verdict = Facts::take(subject.proc, this, Whom::Namespace(ns)).ok().map(|facts| may::judge(&facts));
+    let verdict = Facts::take(subject.proc, this, Whom::Namespace(ns)).map(|facts| may::judge(&facts));
     // The number that no other gets, where there is one.
     let name = match ns.number() {
         Some(number) => format!("{kind}:#{number}"),
@@ -99,8 +117,11 @@ fn of_namespace(subject: &Subject<'_>, this: &Task, ns: &NsFd) -> Enter {
 }
 
 /// Whether we may, and what is in the way. `user` is the user namespace that is entered.
-fn told(verdict: Option<&Verdict>, user: u64) -> (Option<bool>, Option<String>) {
-    let Some(verdict) = verdict else { return (None, Some("whether we may enter it is not seen".into())) };
+fn told(verdict: std::result::Result<&Verdict, &Error>, user: u64) -> (Option<bool>, Option<String>) {
+    let verdict = match verdict {
+        Ok(verdict) => verdict,
+        Err(e) => return (None, Some(format!("whether we may enter it is {}", not_readable(e)))),
+    };
     let also = |help: &Option<String>| help.as_ref().map_or(String::new(), |help| format!("; {help}"));
     let note = match (&verdict.obstacle, verdict.may) {
         (Some(why), _) => Some(format!("not by us: {why}{}", also(&verdict.help))),

@@ -33,7 +33,7 @@ impl Recreate {
         if task.stat().is_ok_and(|stat| stat.has_ended) {
             return None;
         }
-        let mut lacks = Vec::new();
+        let mut lacks: Vec<Vec<u8>> = Vec::new();
         let limits = limits(subject.proc, this, task, &mut lacks);
         let mut none = "nothing: it has no namespaces or limits of its own".to_string();
         let options = match (&subject.namespaces, &subject.ours) {
@@ -93,7 +93,10 @@ fn options(
     match (task.root(), this.root()) {
         (Ok(root), Ok(ours)) if !has(Kind::Mnt) && root != ours => words.extend([b"--root".to_vec(), root]),
         (Ok(root), _) if has(Kind::Mnt) => {
-            let count = mounts::of(task).map_or("mounts".into(), |all| format!("{} mounts", all.len()));
+            let count = match mounts::of(task) {
+                Ok(all) => format!("{} mounts", all.len()),
+                Err(e) => format!("mounts (how many is {})", not_readable(&e)),
+            };
             lacks.push(
                 format!(
                     "its {count}, but with those that are seen here: nsinfo --section=mounts {}",
@@ -104,6 +107,9 @@ fn options(
             if root != b"/" {
                 lacks.push([b"its root directory, ", &root[..]].concat());
             }
+        }
+        (Err(e), _) | (_, Err(e)) => {
+            lacks.push(format!("its root directory, which is {}", not_readable(&e)).into());
         }
         _ => {}
     }
@@ -234,14 +240,15 @@ fn limits(proc: &Proc, this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) -> Ve
         }
         Err(e) => lacks.push(format!("its limits, which are {}", not_readable(&e)).into()),
     }
-    if let (Ok(theirs), Ok(ours)) = (oom::score(task), oom::score(this)) {
-        match theirs.cmp(&ours) {
+    match oom::score(task).and_then(|theirs| Ok((theirs, oom::score(this)?))) {
+        Err(e) => lacks.push(format!("its score when memory runs out, which is {}", not_readable(&e)).into()),
+        Ok((theirs, ours)) => match theirs.cmp(&ours) {
             std::cmp::Ordering::Equal => {}
             std::cmp::Ordering::Greater => words.extend(valued(OOM_SCORE, theirs)),
             std::cmp::Ordering::Less => lacks.push(
                 format!("its score when memory runs out, {theirs}: --{OOM_SCORE} of rcgexec sets it, by CAP_SYS_RESOURCE").into(),
             ),
-        }
+        },
     }
     words
 }
@@ -250,7 +257,12 @@ fn limits(proc: &Proc, this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) -> Ve
 fn own_limits(layout: &Layout, task: &Task) -> Result<(Vec<InForce>, Vec<InForce>)> {
     let mut all = (Vec::new(), Vec::new());
     for line in Line::of(task)? {
-        let Ok((hierarchy, group)) = layout.locate(&line) else { continue };
+        let (hierarchy, group) = match layout.locate(&line) {
+            Ok(found) => found,
+            // The kernel refused to look, which is not nowhere.
+            Err(e) if e.errno().is_some() && !e.is_gone() => return Err(e),
+            Err(_) => continue,
+        };
         let found = match usage::in_force(hierarchy, &group) {
             Err(e) if e.is_gone() => continue,
             found => found?,
@@ -286,6 +298,7 @@ fn rights(this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) {
     if (theirs.0.filtered, ours.0.filtered) == (Some(true), Some(false)) {
         lacks.push(b"its seccomp filters".to_vec());
     }
+    // Where none labels it, asking is an error; what failed else, the section about that tells.
     if let (Ok(theirs), Ok(ours)) = (label::current(task), label::current(this))
         && theirs != ours
     {

@@ -58,9 +58,10 @@ impl Namespaces {
         let inodes = theirs.as_ref().ok().copied().unwrap_or_default();
         let mut opened: KindMap<Option<Result<Opened>>> = KindMap::default();
         // What stands for a namespace in a directory of files leads nowhere.
-        if let (Ok(task), true) = (&task, subject.proc.is_the_kernels().unwrap_or(false)) {
+        let is_the_kernels = subject.proc.is_the_kernels();
+        if let (Ok(task), Ok(true) | Err(_)) = (&task, &is_the_kernels) {
             for kind in Kind::all().filter(|kind| inodes[*kind] != 0) {
-                opened[kind] = Some(open(task, kind));
+                opened[kind] = Some(is_the_kernels.clone().and_then(|_| open(task, kind)));
             }
         }
         let has_ended = subject.process().is_some_and(|process| matches!(process.life, Life::Ended(_)));

@@ -29,8 +29,8 @@ pub(crate) struct User {
     pub(crate) creator: Option<Result<Holder>>,
     /// Who root inside is outside; none where the map has no root, or is not known.
     pub(crate) root: Option<Holder>,
-    /// Its effective capabilities, where a process is looked at and tells them.
-    pub(crate) effective: Option<u64>,
+    /// Its effective capabilities; none where no process is looked at.
+    pub(crate) effective: Option<Result<u64>>,
 }
 
 /// A user by number and name.
@@ -69,7 +69,7 @@ impl User {
             initial: subject.shares(Kind::User, &subject.initial),
             creator: creator(subject),
             root: outside.map(Holder::of),
-            effective: subject.task().and_then(Sets::of).ok().map(|sets| sets.effective),
+            effective: subject.task().ok().map(|task| Ok(Sets::of(task)?.effective)),
             users: subject.users.clone(),
             groups: subject.groups.clone(),
             our_users: subject.our_users.clone(),
@@ -100,7 +100,7 @@ fn creator(subject: &Subject<'_>) -> Option<Result<Holder>> {
 impl User {
     /// What its capabilities are good for, in a line.
     fn rights(&self) -> Option<&'static str> {
-        Some(match (self.effective?, self.initial) {
+        Some(match (*self.effective.as_ref()?.as_ref().ok()?, self.initial) {
             (0, _) => "no capabilities",
             (_, Some(true)) => "its capabilities are over the whole machine",
             (_, Some(false)) => {
@@ -139,6 +139,9 @@ impl Part for User {
         }
         if let Some(words) = self.rights() {
             page.flow("rights", &[words.to_string()], Paint::Plain);
+        }
+        if let Some(Err(e)) = self.effective.as_ref().filter(|_| self.users.is_ok()) {
+            page.missing("rights", e);
         }
     }
 

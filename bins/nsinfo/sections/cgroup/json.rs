@@ -51,6 +51,7 @@ pub(super) fn missing(facts: &Facts) -> Vec<(&'static str, &Error)> {
         ("may_use.memory_and_swap", effective.memory_and_swap.as_ref().err()),
         ("may_use.pids", effective.pids.as_ref().err()),
         ("usage", facts.usage.as_ref().err()),
+        ("pressure", facts.pressure.failed.as_ref()),
         ("frozen", facts.frozen.as_ref().err()),
     ];
     let limits =

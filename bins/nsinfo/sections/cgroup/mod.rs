@@ -70,6 +70,22 @@ pub(crate) struct Pressure {
     pub(crate) cpu: Option<Stalls>,
     pub(crate) memory: Option<Stalls>,
     pub(crate) io: Option<Stalls>,
+    /// Why one of them is missing that may be there.
+    pub(crate) failed: Option<Error>,
+}
+
+impl Pressure {
+    fn of(group: &Group) -> Pressure {
+        let mut failed = None;
+        let mut of = |file| {
+            Stalls::of(group, file).unwrap_or_else(|e| {
+                failed.get_or_insert(e);
+                None
+            })
+        };
+        let (cpu, memory, io) = (of("cpu.pressure"), of("memory.pressure"), of("io.pressure"));
+        Pressure { cpu, memory, io, failed }
+    }
 }
 
 impl Cgroups {
@@ -102,13 +118,10 @@ impl Facts {
                 }
                 false => Usage::take(&own).map(Some),
             },
-            pressure: own.iter().find(|group| group.version == Version::V2).map_or_else(
-                Default::default,
-                |group| {
-                    let of = |file| Stalls::of(group, file).ok().flatten();
-                    Pressure { cpu: of("cpu.pressure"), memory: of("memory.pressure"), io: of("io.pressure") }
-                },
-            ),
+            pressure: own
+                .iter()
+                .find(|group| group.version == Version::V2)
+                .map_or_else(Default::default, |group| Pressure::of(group)),
             frozen: layout.and_then(|layout| Frozen::take(layout, &lines)),
             namespace,
         })

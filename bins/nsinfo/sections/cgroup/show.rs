@@ -335,6 +335,9 @@ fn used(facts: &Facts, page: &mut Page) {
         part(page, "pressure: percent of the time in which some or all processes waited");
         page.table(PRESSURE, &(), &rows, |_| Paint::Plain);
     }
+    if let Some(e) = &pressure.failed {
+        page.remark(&format!("pressure that is missing is {}", not_readable(e)));
+    }
 }
 
 /// For what, how many waited, and how long.
