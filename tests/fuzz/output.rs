@@ -457,7 +457,7 @@ pub(super) fn page(bytes: &[u8]) {
         command: command.to_vec(),
         unnamed: bit(28).then(|| refused(command)),
         pids: vec![7; how as usize % 4],
-        start: if bit(2) { Ok(Some(Start { at: how as i64, ago: how })) } else { Err(refused(command)) },
+        start: if bit(2) { Ok(Start { at: how as i64, ago: how }) } else { Err(refused(command)) },
         uids: ids(),
         gids: ids(),
         groups: vec![known(id), known(none)],

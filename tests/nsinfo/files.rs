@@ -42,6 +42,9 @@ pub(super) fn process(root: &Path, pid: i32, flags: u64, namespaces: &str) {
     file("cgroup", b"4:memory,name=x:/a:b\x1b\n0::/\n");
 }
 
+/// What no such directory tells.
+const START: &str = "identity.started_unix_seconds";
+
 const INITIAL: &str = "user:1 cgroup:2 ipc:3 uts:4 net:5 pid:6 mnt:7 time:8";
 
 /// PID 2 is a kernel thread, PID 7 stands for us, PID 8 has namespaces of its own, PID 9 few.
@@ -72,7 +75,7 @@ fn the_page_says_all_that_the_files_say() {
 identity
   command     run {HARMLESS}
   PIDs        8 outside, 3, 1 inside
-  started     unknown: this /proc does not tell since when the machine is up
+  started     not readable: this /proc does not tell since when the machine is up
   uid         345678 outside, 0 (root) inside
               fs: none outside, none inside
   gid         345679 outside, 345679 inside
@@ -94,6 +97,7 @@ user
   gid map     every id is the same outside and inside
   setgroups   deny
   root inside is 345678 outside
+  rights      not readable: Invalid argument
 
 mounts
   MOUNT POINT  TYPE   SOURCE      OPTIONS
@@ -222,7 +226,7 @@ fn a_map_that_is_none_is_said_and_a_self_that_is_no_process_is_an_error() {
     assert!(run.ok().contains("uid map     not readable: Invalid argument\n"));
     let sections = "--section=identity,user,uts";
     let said = asked(of(&t, root.path()).args(["8", sections]));
-    assert_eq!(unreadable(&said), ["user.uid_map", "uts.host_name", "uts.domain_name"]);
+    assert_eq!(unreadable(&said), [START, "user.uid_map", "uts.host_name", "uts.domain_name"]);
     remove_file(root.path().join("self")).unwrap();
     symlink("mounts", root.path().join("self")).unwrap();
     of(&t, root.path())
@@ -248,6 +252,7 @@ fn what_is_missing_is_said_in_its_place_and_the_rest_is_shown() {
     let sections = "--section=identity,user,mounts,uts,cgroup";
     let said = asked(of(&t, root.path()).args(["8", sections]));
     let missing = [
+        START,
         "identity.container",
         "user.uid_map",
         "user.gid_map",
@@ -258,7 +263,7 @@ fn what_is_missing_is_said_in_its_place_and_the_rest_is_shown() {
         "cgroup",
     ];
     assert_eq!(unreadable(&said), missing);
-    assert_eq!(said["unreadable"][4]["reason"], "open mountinfo of 8: No such file or directory");
+    assert_eq!(said["unreadable"][5]["reason"], "open mountinfo of 8: No such file or directory");
     for key in missing {
         let pointer = format!("/{}", key.replace('.', "/"));
         assert_eq!(said.pointer(&pointer), Some(&Value::Null), "{key}");

@@ -28,8 +28,8 @@ pub(crate) struct Identity {
     pub(crate) unnamed: Option<Error>,
     /// Its PIDs, from the pid namespace of the /proc that was read down to its own.
     pub(crate) pids: Vec<i32>,
-    /// When it started; none where its /proc does not tell.
-    pub(crate) start: Result<Option<Start>>,
+    /// When it started.
+    pub(crate) start: Result<Start>,
     /// The four user ids, the four group ids, and the groups beside them.
     pub(crate) uids: [(&'static str, Named); 4],
     pub(crate) gids: [(&'static str, Named); 4],
@@ -157,12 +157,9 @@ impl Part for Identity {
             }
         }
         match &self.start {
-            Ok(Some(start)) => {
+            Ok(start) => {
                 let at = local_time(start.at).unwrap_or_else(|| format!("{} s after 1970", start.at));
                 page.line("started", &format!("{at}, {} ago", span(start.ago.into())));
-            }
-            Ok(None) => {
-                page.line("started", "unknown: this /proc does not tell since when the machine is up")
             }
             Err(e) => page.missing("started", e),
         }
@@ -193,11 +190,8 @@ impl Part for Identity {
             ("command", text(self.command.as_slice())),
             ("pids", list(&self.pids, |pid| Value::Number(pid.unsigned_abs().into()))),
             ("pidfd_inode", or_null(&self.pidfd, |inode| inode.map_or(Value::Null, Value::Number))),
-            (
-                "started_unix_seconds",
-                or_null(&self.start, |start| start.map_or(Value::Null, |start| Value::Signed(start.at))),
-            ),
-            ("age_seconds", or_null(&self.start, |start| Value::number(start.map(|start| start.ago)))),
+            ("started_unix_seconds", or_null(&self.start, |start| Value::Signed(start.at))),
+            ("age_seconds", or_null(&self.start, |start| Value::Number(start.ago))),
             ("uid", ids_json(&self.uids)),
             ("gid", ids_json(&self.gids)),
             ("groups", list(&self.groups, id_json)),

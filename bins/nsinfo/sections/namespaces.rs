@@ -140,12 +140,17 @@ impl Namespaces {
 fn open(task: &Task, kind: Kind) -> Result<Opened> {
     let ns = NsFd::of(task, kind)?;
     let owner = ns.owner()?.map(|owner| owner.id()).transpose()?;
-    Ok(Opened { id: ns.number(), owner: owner.map(|id| id.ino) })
+    Ok(Opened { id: ns.asked_number()?, owner: owner.map(|id| id.ino) })
 }
 
 /// The namespaces of the process that started it, or adopted it.
 fn of_parent(subject: &Subject<'_>, task: &Task) -> Option<Result<KindMap<u64>>> {
-    let parent = task.stat().ok()?.ppid;
+    let parent = match task.stat() {
+        Ok(stat) => stat.ppid,
+        // That it has ended is asked at the end.
+        Err(e) if e.is_gone() => return None,
+        Err(e) => return Some(Err(e)),
+    };
     let look = || subject.proc.task(parent)?.namespaces(KindSet::all());
     (parent > 0).then(look)
 }

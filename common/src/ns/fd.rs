@@ -132,6 +132,15 @@ impl NsFd {
         sys::ns_get_id(&self.fd).ok()
     }
 
+    /// The same, and an error where the kernel has such numbers and did not tell it.
+    pub fn asked_number(&self) -> Result<Option<u64>> {
+        match sys::ns_get_id(&self.fd) {
+            Ok(number) => Ok(Some(number)),
+            Err(Errno::ENOTTY) => Ok(None),
+            Err(e) => Err(Error::sys("NS_GET_ID", &self.name, e)),
+        }
+    }
+
     /// Opens the namespace of this kind that a process is in.
     pub fn of(task: &Task, kind: Kind) -> Result<NsFd> {
         let fd = task.open(kind.row().path, OFlag::O_RDONLY, &format!("{kind} namespace"))?;

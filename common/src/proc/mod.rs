@@ -201,14 +201,14 @@ impl Proc {
     }
 
     /// When the process or thread with this [`Stat::start`] started. The offset of a time namespace that we are in does not
-    /// matter. None where this /proc does not tell when the machine started. Source: proc_pid_stat(5), proc_uptime(5).
-    pub fn start(&self, start: u64) -> Result<Option<Start>> {
-        let Some(ago) = self.clock()?.and_then(|clock| Some(clock.age(start, self.uptime().ok()?))) else {
-            return Ok(None);
-        };
+    /// matter. Source: proc_pid_stat(5), proc_uptime(5).
+    pub fn start(&self, start: u64) -> Result<Start> {
+        let untold = || Error::refused("this /proc does not tell since when the machine is up");
+        let clock = self.clock()?.ok_or_else(untold)?;
+        let ago = clock.age(start, self.uptime()?).ok_or_else(untold)?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok());
-        Ok(ago.zip(now).and_then(|(ago, now)| Some(Start { at: now.checked_sub_unsigned(ago)?, ago })))
+        let now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok()).unwrap_or_default();
+        Ok(Start { at: now.saturating_sub_unsigned(ago), ago })
     }
 
     /// The number in a file of `/proc/sys`, as the user namespace we are in has it.

@@ -70,7 +70,11 @@ pub fn ns_get_id(fd: impl AsFd) -> Result<u64> {
         Errno::result(answer).map(|_| id)
     };
     // Kernels have several words for a request that they do not know.
-    ask(NS_GET_ID).or_else(|_| ask(NS_GET_MNTNS_ID)).map_err(|_| Errno::ENOTTY)
+    let unknown = |errno| matches!(errno, Errno::ENOTTY | Errno::EINVAL | Errno::ENOSYS);
+    ask(NS_GET_ID).or_else(|first| {
+        let but = |errno| if unknown(first) { errno } else { first };
+        ask(NS_GET_MNTNS_ID).map_err(|second| if unknown(second) { but(Errno::ENOTTY) } else { second })
+    })
 }
 
 /// Opens a namespace by the number that [`ns_get_id`] answers. ESTALE where there is none, or where we may not
