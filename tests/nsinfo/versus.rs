@@ -31,7 +31,7 @@ fn only_what_is_its_own_differs_from_its_parent_and_from_us() {
         _ => vec!["namespaces.user.ns", "namespaces.uts.ns", "namespaces.mnt.ns"],
     };
     for (other, from) in [(std::process::id().to_string(), true), ("parent".into(), false)] {
-        let said = compared(&t, &["--vs", &other, &pid, "--section", "namespaces,uts,mounts"]);
+        let said = compared(&t, &["--vs", &other, &pid, "--section", "identity,namespaces,uts,mounts"]);
         assert_eq!((&said["versus"]["left"], &said["versus"]["right"]), (&json!(pid), &json!(other)));
         let told = differences(&said);
         let names: Vec<_> = told.iter().map(|(what, ..)| what.as_str()).collect();
