@@ -74,13 +74,13 @@ impl Can {
     pub(crate) fn page(&self, page: &mut Page) {
         let verdict = &self.verdict;
         page.heading("may it enter");
-        prose(page, "who", &self.subject(), Paint::Plain);
-        prose(page, "what", &self.object(), Paint::Plain);
+        page.prose("who", &self.subject(), Paint::Plain);
+        page.prose("what", &self.object(), Paint::Plain);
         if let Some((reach, why)) = &verdict.reach {
             // Where it is the first obstacle, that is told below.
             let why =
                 if *reach == Reach::No && verdict.obstacle.is_some() { "" } else { &format!(": {why}") };
-            prose(page, "its files", &format!("{}{why}", of_reach(*reach)), Paint::Plain);
+            page.prose("its files", &format!("{}{why}", of_reach(*reach)), Paint::Plain);
         }
         page.table(COLUMNS, &(), &verdict.rows, |row| match row.answer {
             Answer::Same => Paint::Dim,
@@ -93,11 +93,11 @@ impl Can {
             Some(false) => "no",
             None => "unknown",
         };
-        prose(page, "answer", answer, Paint::Bold);
+        page.prose("answer", answer, Paint::Bold);
         let rest = [("obstacle", &verdict.obstacle), ("helps", &verdict.help), ("beside", &verdict.beside)];
         for (label, text) in rest {
             if let Some(text) = text {
-                prose(page, label, text, Paint::Plain);
+                page.prose(label, text, Paint::Plain);
             }
         }
     }
@@ -159,22 +159,3 @@ const COLUMNS: &[Column<(), Row>] = &[
     Column { name: "MAY", help: "", shape: Shape::Text, cell: |_, row| Cell::text(Some(row.answer.word())) },
     Column { name: "WHY", help: "", shape: Shape::Text, cell: |_, row| Cell::text(Some(row.why.as_bytes())) },
 ];
-
-/// How far a line's text stands in, and the narrowest that it can be.
-const BESIDE: usize = 14;
-const NARROWEST: usize = 20;
-
-/// A line of words of ours, on as many lines as the terminal needs.
-fn prose(page: &mut Page, label: &str, words: &str, paint: Paint) {
-    let room = page.width.map_or(usize::MAX, |width| width.saturating_sub(BESIDE).max(NARROWEST));
-    let mut lines: Vec<String> = Vec::new();
-    for word in words.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= room => *line = format!("{line} {word}"),
-            _ => lines.push(word.into()),
-        }
-    }
-    for (at, line) in lines.iter().enumerate() {
-        page.painted(if at == 0 { label } else { "" }, line, paint);
-    }
-}

@@ -7,6 +7,8 @@ use common::tool::table::{Column, Form, Style, render};
 
 /// How wide labels are: what stands beside them is aligned.
 const LABEL: usize = 12;
+/// The least that words of ours get beside a label.
+const NARROWEST: usize = 20;
 
 /// How far lines stand in under their heading.
 const INDENT: usize = 2;
@@ -72,7 +74,16 @@ impl Page {
     /// them. Broken at spaces; a word that is too long stands out.
     pub(crate) fn flow(&mut self, label: &str, pieces: &[String], paint: Paint) {
         let room = self.width.unwrap_or(80).saturating_sub(INDENT + LABEL);
-        let text = pieces.join(", ");
+        self.wrapped(label, &pieces.join(", "), room, paint);
+    }
+
+    /// A label, and words of ours, over as many lines as the terminal's width makes of them; one where there is no terminal.
+    pub(crate) fn prose(&mut self, label: &str, words: &str, paint: Paint) {
+        let room = self.room().map_or(usize::MAX, |room| room.max(NARROWEST));
+        self.wrapped(label, words, room, paint);
+    }
+
+    fn wrapped(&mut self, label: &str, text: &str, room: usize, paint: Paint) {
         let mut lines: Vec<String> = Vec::new();
         for word in text.split(' ') {
             match lines.last_mut() {
@@ -143,7 +154,13 @@ pub(crate) fn not_readable(error: &Error) -> String {
         Error::Sys { call: "setns", .. } if error.is_denied() => {
             "not permitted (needs CAP_SYS_ADMIN there)".into()
         }
-        Error::Sys { .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
+        Error::Sys { call: "listmount" | "statmount", .. } if error.is_denied() => {
+            "not permitted (needs CAP_SYS_ADMIN in the user namespace that owns it)".into()
+        }
+        // What others may not open of a process; that of a file is told by its path.
+        Error::Sys { call: "open" | "read", on, .. } if error.is_denied() && !on.starts_with(b"/") => {
+            "not permitted (needs CAP_SYS_PTRACE)".into()
+        }
         _ => format!("not readable: {}", error.reason()),
     }
 }

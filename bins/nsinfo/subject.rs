@@ -1,6 +1,6 @@
 //! What is looked at: a process or thread, or a namespace, with what several sections ask of it.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use common::error::{Error, Result};
 use common::kind::{Kind, KindMap, KindSet, NsId};
@@ -13,6 +13,7 @@ use common::ns::visit;
 use common::proc::credentials::{Tracing, tracing};
 use common::proc::idmap::{self, IdMap};
 use common::proc::status::Status;
+use common::proc::users;
 use common::proc::{HostName, Proc, Task};
 
 use super::view::View;
@@ -30,6 +31,16 @@ pub(crate) struct How {
     pub(crate) count: bool,
     /// Look for all that is in a namespace and that keeps it; else for one that is in it only.
     pub(crate) keepers: bool,
+}
+
+impl How {
+    /// May a namespace be entered to look?
+    pub(crate) fn enters(self) -> Result<()> {
+        match self.no_enter {
+            true => Err(Error::refused("not entered, as --no-enter says")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The thing itself, held open.
@@ -93,6 +104,9 @@ pub(crate) struct Subject<'a> {
     pub(crate) our_groups: Result<IdMap>,
     /// See [`Subject::names`].
     names: OnceCell<Result<Names>>,
+    /// The names that this machine has for users and for groups.
+    user_names: RefCell<users::Names>,
+    group_names: RefCell<users::Names>,
 }
 
 /// Of the host and of the domain.
@@ -162,16 +176,19 @@ impl<'a> Subject<'a> {
             our_users,
             our_groups,
             names: OnceCell::new(),
+            user_names: RefCell::new(users::Names::of_users()),
+            group_names: RefCell::new(users::Names::of_groups()),
         })
     }
 
     /// By what a section reads it.
     pub(crate) fn seen(&self) -> By<'_> {
-        match (&self.thing, self.thing.process()) {
-            (_, Some(process)) => By::Process(process),
-            (Thing::Namespace(place), None) => By::Namespace(&place.ns),
-            // Who is a process has one.
-            (Thing::Process(process), None) => By::Process(process),
+        match &self.thing {
+            Thing::Process(process) => By::Process(process),
+            Thing::Namespace(place) => match &place.member {
+                Some(member) => By::Process(member),
+                None => By::Namespace(&place.ns),
+            },
         }
     }
 
@@ -182,12 +199,11 @@ impl<'a> Subject<'a> {
 
     /// The same, for what only processes have.
     pub(crate) fn task(&self) -> Result<&Task> {
-        match (self.process(), &self.thing) {
-            (Some(process), _) => Ok(&process.task),
-            (None, Thing::Namespace(place)) => {
-                Err(Error::refused([b"no process that we see is in ", &place.ns.name[..]].concat()))
+        match self.seen() {
+            By::Process(process) => Ok(&process.task),
+            By::Namespace(ns) => {
+                Err(Error::refused([b"no process that we see is in ", &ns.name[..]].concat()))
             }
-            (None, Thing::Process(_)) => Err(Error::refused("it is no process")),
         }
     }
 
@@ -225,9 +241,7 @@ impl<'a> Subject<'a> {
         if self.shares(Kind::Uts, &self.ours) == Some(true) {
             return Ok(files().map(|file| file.and_then(HostName::read)));
         }
-        if self.how.no_enter {
-            return Err(Error::refused("not entered, as --no-enter says"));
-        }
+        self.how.enters()?;
         let [host, domain] = files();
         let (host, domain) = (host?, domain?);
         // No name holds a zero byte.
@@ -239,6 +253,16 @@ impl<'a> Subject<'a> {
         let mut names = seen.split(|&b| b == 0).map(<[u8]>::to_vec);
         let mut next = || Ok(names.next().unwrap_or_default());
         Ok([next(), next()])
+    }
+
+    /// The name of a user as we number users; none where it has none, or the name service fails.
+    pub(crate) fn user_name(&self, uid: u32) -> Option<Vec<u8>> {
+        self.user_names.borrow_mut().name(uid).map(<[u8]>::to_vec)
+    }
+
+    /// The same of a group.
+    pub(crate) fn group_name(&self, gid: u32) -> Option<Vec<u8>> {
+        self.group_names.borrow_mut().name(gid).map(<[u8]>::to_vec)
     }
 
     /// By which its user ids are told.
@@ -298,9 +322,7 @@ impl Ids {
         let nobody = || Error::refused("no process that we see is in it");
         let whole = || match (thing, view) {
             (Thing::Namespace(place), Some(view)) if place.ns.kind == Kind::User => {
-                if how.no_enter {
-                    return Err(Error::refused("not entered, as --no-enter says"));
-                }
+                how.enters()?;
                 let between = between(&place.ns, view)?.ok_or_else(nobody)?;
                 Nested::of(proc, &place.ns, &between)
             }

@@ -11,7 +11,7 @@ use common::ns::scan::{Holder, Inferred, Namespace, Process, SOURCES, Snapshot, 
 use common::proc::container::Belongs;
 use common::proc::container::state::States;
 use common::proc::groups::Line;
-use common::proc::users::Users;
+use common::proc::users::Names;
 use common::proc::{Clock, Proc};
 use common::text::utc;
 use common::tool::json::Value;
@@ -52,7 +52,7 @@ pub(crate) struct Picture {
     states: States,
     /// Many processes have the same groups, and the same user.
     belongs: RefCell<BTreeMap<Vec<Line>, Belongs>>,
-    users: RefCell<Users>,
+    users: RefCell<Names>,
 }
 
 impl From<Snapshot> for Picture {
@@ -103,7 +103,11 @@ impl Picture {
 
     /// The name of a user.
     pub(crate) fn user(&self, uid: Option<u32>) -> Cell {
-        Cell::text(uid.map(|uid| self.users.borrow_mut().name(uid).to_vec()))
+        Cell::text(uid.map(|uid| {
+            let mut names = self.users.borrow_mut();
+            // Who has no name is told by the number.
+            names.name(uid).map_or_else(|| uid.to_string().into_bytes(), <[u8]>::to_vec)
+        }))
     }
 
     /// What a process belongs to.

@@ -237,8 +237,10 @@ pub(crate) fn words(case: &Case, text: &str) -> Vec<String> {
     if case.tool == "nsinfo" || case.args.contains("--info-fd") {
         text.retain(|c| !c.is_ascii_digit() && c != '.');
     }
-    // Nor is a name in brackets there, or that of a JSON document.
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("\"name\": "));
+    // Nor is a name in brackets there; in a JSON document it is null or, by what was replaced above, empty.
+    let is_name =
+        |line: &str| matches!(line.trim().trim_end_matches(','), "\"name\": null" | "\"name\": \"\"");
+    let lines = text.lines().filter(|line| !is_name(line));
     let words = lines.flat_map(str::split_whitespace).filter(|word| !matches!(*word, "()" | "(),"));
     words.map(str::to_string).collect()
 }

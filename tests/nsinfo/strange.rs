@@ -1,11 +1,11 @@
 //! Processes that are not as others, and readers that are not.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{asked, rights, unreadable};
 use crate::harness::{tool_path, within, world};
-use std::time::Duration;
-
 #[test]
 fn each_section_by_itself_is_what_the_whole_page_says_of_it() {
     let t = rings!(Host, User);

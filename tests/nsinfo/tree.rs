@@ -1,7 +1,7 @@
 //! `--tree`: the user and pid namespaces beside what /proc says of the processes that the test put there.
 
 use std::collections::BTreeSet;
-use std::fs::{create_dir_all, read_to_string, write};
+use std::fs::{read_to_string, write};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -368,21 +368,12 @@ fn what_cannot_be_placed_is_an_error() {
     }
 }
 
+/// With two PIDs, and a map of more ranges than are shown.
 fn process(root: &Path, pid: i32, namespaces: &str) {
-    let dir = root.join(pid.to_string());
-    create_dir_all(dir.join("ns")).unwrap();
-    for namespace in namespaces.split(' ') {
-        let (kind, ino) = namespace.split_once(':').unwrap();
-        symlink(format!("{kind}:[{ino}]"), dir.join("ns").join(kind)).unwrap();
-    }
-    let file = |name: &str, text: &[u8]| write(dir.join(name), text).unwrap();
-    file("stat", format!("{pid} (name) S 0 0 0 0 -1 4194304 0").as_bytes());
-    file(
-        "status",
-        format!("Name:\tname\nTgid:\t{pid}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNSpid:\t{pid}\t3\n")
-            .as_bytes(),
-    );
-    file("cmdline", &[b"run\0", HOSTILE, b"\0"].concat());
+    super::files::process(root, pid, 0x0040_0000, namespaces);
+    let file = |name: &str, text: &[u8]| write(root.join(pid.to_string()).join(name), text).unwrap();
+    let status = format!("Name:\tname\nTgid:\t{pid}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNSpid:\t{pid}\t3\n");
+    file("status", status.as_bytes());
     file("uid_map", b"0 1000 1\n1 100000 65536\n70000 5 1\n");
 }
 

@@ -8,8 +8,9 @@ use common::kind::{Kind, KindSet};
 use common::proc::clocks::{Offset, Offsets};
 use common::proc::credentials::{self, CAPABILITIES, Sets, capability_names};
 use common::proc::groups::Line;
-use common::proc::idmap::{self, IdMap};
-use common::proc::{Proc, Task, label, mounts, oom};
+use common::proc::idmap::IdMap;
+use common::proc::mounts::Table;
+use common::proc::{Proc, Task, label, oom};
 
 use super::super::page::not_readable;
 use super::super::subject::Subject;
@@ -78,7 +79,7 @@ fn options(
         words.extend(has(Kind::Mnt).then(|| b"--mount-proc".to_vec()));
     }
     if has(Kind::User) {
-        maps(subject, task, &mut words, lacks);
+        maps(subject, &mut words, lacks);
     }
     ids(subject, task, has(Kind::User), &mut words);
     if has(Kind::Uts) {
@@ -93,7 +94,7 @@ fn options(
     match (task.root(), this.root()) {
         (Ok(root), Ok(ours)) if !has(Kind::Mnt) && root != ours => words.extend([b"--root".to_vec(), root]),
         (Ok(root), _) if has(Kind::Mnt) => {
-            let count = match mounts::of(task) {
+            let count = match Table::of(task) {
                 Ok(all) => format!("{} mounts", all.len()),
                 Err(e) => format!("mounts (how many is {})", not_readable(&e)),
             };
@@ -128,7 +129,7 @@ fn valued(option: &str, value: impl ToString) -> [Vec<u8>; 2] {
 }
 
 /// The options for its maps of ids.
-fn maps(subject: &Subject<'_>, task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mut Vec<Vec<u8>>) {
+fn maps(subject: &Subject<'_>, words: &mut Vec<Vec<u8>>, lacks: &mut Vec<Vec<u8>>) {
     let own = credentials::effective();
     // Who maps no more than their own id needs no right for it.
     let single = |map: &IdMap, own: u32| match map.ranges[..] {
@@ -173,10 +174,10 @@ fn maps(subject: &Subject<'_>, task: &Task, words: &mut Vec<Vec<u8>>, lacks: &mu
     if words[from..] == [valued("map-user", 0), valued("map-group", 0)].concat() {
         words.splice(from.., [b"-r".to_vec()]);
     }
-    match idmap::setgroups(task) {
+    match &subject.setgroups {
         Ok(word) if word == b"deny" && !alone => words.extend(valued("setgroups", "deny")),
         Ok(_) => {}
-        Err(e) => lacks.push(format!("its setgroups, which is {}", not_readable(&e)).into()),
+        Err(e) => lacks.push(format!("its setgroups, which is {}", not_readable(e)).into()),
     }
 }
 

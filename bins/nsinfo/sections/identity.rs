@@ -4,8 +4,7 @@ use common::error::{Error, Result};
 use common::proc::container::state::States;
 use common::proc::container::{self, Belongs};
 use common::proc::groups::Line;
-use common::proc::status::{Ids, Status};
-use common::proc::users::{group_name, login};
+use common::proc::status::Ids;
 use common::proc::{Proc, Start, Target, Task};
 use common::sys::local_time;
 use common::tool::json::Value;
@@ -62,14 +61,9 @@ impl Identity {
         let unnamed = command.as_ref().err().filter(|e| !e.is_gone()).cloned();
         let command = command.unwrap_or_default();
         let (users, groups) = (subject.of_users(), subject.of_groups());
-        // A name service that fails has no name for it.
-        let user = |id: u32| Named::of(&users, id, || login(id).ok().flatten());
-        let group = |id: u32| Named::of(&groups, id, || group_name(id).ok().flatten());
-        let four = |ids: &Ids, told: &dyn Fn(u32) -> Named| {
-            let effective = (ids.effective, told(ids.effective));
-            ids.named()
-                .map(|(name, id)| (name, if id == effective.0 { effective.1.clone() } else { told(id) }))
-        };
+        let user = |id: u32| Named::of(&users, id, || subject.user_name(id));
+        let group = |id: u32| Named::of(&groups, id, || subject.group_name(id));
+        let four = |ids: &Ids, told: &dyn Fn(u32) -> Named| ids.named().map(|(name, id)| (name, told(id)));
         // Read through a thread, it has no pidfd that lasts.
         let is_whole = status.process == task.pid;
         Identity {
@@ -79,7 +73,7 @@ impl Identity {
             pidfd: if is_whole { pidfd(subject.proc, task) } else { Ok(None) },
             command: if command.is_empty() { name(task) } else { command },
             unnamed,
-            pids: pids(process.pid, status),
+            pids: status.levels(process.pid),
             start: task.stat().and_then(|stat| subject.proc.start(stat.start)),
             uids: four(&status.uids, &user),
             gids: four(&status.gids, &group),
@@ -104,14 +98,6 @@ impl Identity {
 /// What the kernel calls it. That this cannot be read says that it has ended, which is asked at the end.
 fn name(task: &Task) -> Vec<u8> {
     task.stat().map(|stat| stat.comm).unwrap_or_default()
-}
-
-fn pids(pid: i32, status: &Status) -> Vec<i32> {
-    match &status.pids[..] {
-        // An old kernel tells only one.
-        [] => vec![pid],
-        pids => pids.to_vec(),
-    }
 }
 
 /// The inode number of its pidfd. None too where it has ended and waits to be collected.

@@ -49,12 +49,9 @@ fn of_process(subject: &Subject<'_>, task: &Task) -> (Result<Option<Offsets>>, O
         Some(false) if subject.shares(Kind::Time, &subject.initial) == Some(true) => {
             (Ok(Some(Offsets::default())), Some(of_children))
         }
-        Some(false) if subject.how.no_enter => {
-            (Err(Error::refused("not entered, as --no-enter says")), Some(of_children))
-        }
         Some(false) => {
-            let own = inside(subject.proc, |look| visit::inside_of(task, Kind::Time, "clocks", look));
-            (own, Some(of_children))
+            let enter = || inside(subject.proc, |look| visit::inside_of(task, Kind::Time, "clocks", look));
+            (subject.how.enters().and_then(|()| enter()), Some(of_children))
         }
         None => {
             let nowhere = || Error::refused("it is in no time namespace");

@@ -5,7 +5,6 @@ use common::kind::Kind;
 use common::ns::fd::NsFd;
 use common::proc::credentials::Sets;
 use common::proc::idmap::{IdMap, Range};
-use common::proc::users::login;
 use common::tool::json::Value;
 use common::tool::paint::Paint;
 
@@ -42,8 +41,8 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    fn of(uid: u32) -> Holder {
-        Holder { uid, name: login(uid).ok().flatten() }
+    fn of(subject: &Subject<'_>, uid: u32) -> Holder {
+        Holder { uid, name: subject.user_name(uid) }
     }
 
     fn spelled(&self, page: &Page) -> String {
@@ -68,7 +67,7 @@ impl User {
             unsure: subject.unsure.clone(),
             initial: subject.shares(Kind::User, &subject.initial),
             creator: creator(subject),
-            root: outside.map(Holder::of),
+            root: outside.map(|uid| Holder::of(subject, uid)),
             effective: subject.task().ok().map(|task| Ok(Sets::of(task)?.effective)),
             users: subject.users.clone(),
             groups: subject.groups.clone(),
@@ -86,7 +85,7 @@ fn creator(subject: &Subject<'_>) -> Option<Result<Holder>> {
         Ok(false) => return None,
         Err(e) => return Some(Err(e)),
     }
-    let ask = |ns: &NsFd| ns.owner_uid().map(Holder::of);
+    let ask = |ns: &NsFd| ns.owner_uid().map(|uid| Holder::of(subject, uid));
     match (subject.process(), subject.ns()) {
         (Some(process), _) if subject.namespace(Kind::User).is_some() => {
             Some(NsFd::of(&process.task, Kind::User).and_then(|ns| ask(&ns)))

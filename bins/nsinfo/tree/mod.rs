@@ -124,8 +124,7 @@ impl Process {
         let of_kernel = stat.as_ref().is_some_and(|stat| stat.of_kernel);
         Ok(Process {
             pid: task.pid,
-            // An old kernel tells only one.
-            pids: if status.pids.is_empty() { vec![task.pid] } else { status.pids },
+            pids: status.levels(task.pid),
             user: inodes[Kind::User],
             within: inodes[Kind::Pid],
             command: stat.map_or(command, |stat| stat.comm),

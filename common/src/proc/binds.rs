@@ -33,10 +33,10 @@ const NSFS: u64 = 0x6e73_6673;
 
 /// What is asked of a mount: STATMOUNT_SB_BASIC, STATMOUNT_MNT_BASIC, and of those of namespaces _MNT_ROOT and
 /// _MNT_POINT too. Source: linux/mount.h.
-const SUPER: u64 = 0x1;
-const BASIC: u64 = 0x2;
-const MNT_ROOT: u64 = 0x8;
-const MNT_POINT: u64 = 0x10;
+pub(super) const SUPER: u64 = 0x1;
+pub(super) const BASIC: u64 = 0x2;
+pub(super) const MNT_ROOT: u64 = 0x8;
+pub(super) const MNT_POINT: u64 = 0x10;
 const ALL: u64 = BASIC | MNT_ROOT | MNT_POINT;
 
 /// Where they stand in struct statmount: in words of 8 bytes, the last two in bytes. Source: linux/mount.h.
@@ -46,10 +46,10 @@ const PARENT: usize = 6;
 const OLD_ID: usize = 7;
 const ROOT: usize = 104;
 const POINT: usize = 108;
-const TEXTS: usize = 512;
+pub(super) const TEXTS: usize = 512;
 
-/// The texts of a mount may be so long. Those that are longer are left out.
-const LONGEST: usize = 1 << 20;
+/// The texts of a mount may be so long.
+pub(super) const LONGEST: usize = 1 << 20;
 
 /// The bind mounts in the mount namespace with this number (NS_GET_ID), in the order of mountinfo. Mount points are
 /// below the root of the namespace; in our own, which has to be said, below our root, and others are left out.
@@ -58,21 +58,39 @@ pub fn within(number: u64, ours: bool) -> Result<Vec<Bind>> {
     let fail = |call, e| Error::sys(call, on(number), e);
     let below = if ours { sys::LSMT_ROOT } else { uppermost(number)? };
     let mut found = Vec::new();
-    let mut mounts = [0; 512];
     let mut answer = vec![0; TEXTS / 8];
-    let mut last = 0;
-    loop {
-        let count = sys::list_mounts(number, below, last, &mut mounts).map_err(|e| fail("listmount", e))?;
-        for &mount in &mounts[..count] {
+    each_below(
+        number,
+        below,
+        |e| fail("listmount", e),
+        |mount| {
             match sys::stat_mount(number, mount, SUPER, &mut answer) {
                 Ok(()) if answer[MAGIC] == NSFS => found.extend(bind(number, mount, &mut answer)?),
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(e) => return Err(fail("statmount", e)),
             }
-        }
+            Ok(())
+        },
+    )?;
+    Ok(found)
+}
+
+/// Goes through the mounts below this one in a mount namespace, in the order of mountinfo, by their numbers of statmount(2).
+/// `fail` is what it is an error of. Source: listmount(2).
+pub(super) fn each_below(
+    number: u64,
+    below: u64,
+    fail: impl Fn(Errno) -> Error,
+    mut one: impl FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let mut mounts = [0; 512];
+    let mut last = 0;
+    loop {
+        let count = sys::list_mounts(number, below, last, &mut mounts).map_err(&fail)?;
+        mounts[..count].iter().try_for_each(|&mount| one(mount))?;
         match mounts[..count].last() {
             Some(mount) if count == mounts.len() => last = *mount,
-            _ => return Ok(found),
+            _ => return Ok(()),
         }
     }
 }
@@ -94,11 +112,11 @@ pub(super) fn uppermost(number: u64) -> Result<u64> {
     Ok(top)
 }
 
-fn on(number: u64) -> String {
+pub(super) fn on(number: u64) -> String {
     format!("{} namespace #{number}", Kind::Mnt)
 }
 
-/// All of one mount. None where it is gone.
+/// All of one mount. None where it is gone, or its texts are too long.
 fn bind(number: u64, mount: u64, answer: &mut Vec<u64>) -> Result<Option<Bind>> {
     // Mostly they are short.
     answer.resize(answer.len().max((TEXTS + 1024) / 8), 0);

@@ -1,13 +1,11 @@
 //! What confines a process beside its ids: seccomp, security modules, and whether others may look into it.
 
 use std::ffi::CStr;
-use std::io::Read;
-use std::path::Path;
 
 use nix::errno::Errno;
 
 use super::status::{mask, value};
-use super::{Proc, Task};
+use super::{Proc, Task, settings};
 use crate::error::{Error, Result};
 use crate::text::digits;
 
@@ -102,16 +100,7 @@ fn label(task: &Task, file: &CStr) -> Result<Option<Vec<u8>>> {
 /// The security modules of this machine in their order, as `capability,landlock,yama,apparmor`. An error where securityfs
 /// is not mounted, as in most containers. Source: Documentation/admin-guide/LSM/index.rst, Linux 4.11.
 pub fn modules() -> Result<Vec<u8>> {
-    const FILE: &str = "/sys/kernel/security/lsm";
-    let mut text = Vec::new();
-    std::fs::File::open(Path::new(FILE)).and_then(|file| file.take(4096).read_to_end(&mut text)).map_err(
-        |e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::refused("securityfs is not mounted here"),
-            _ => Error::io("read", FILE, &e),
-        },
-    )?;
-    text.truncate(text.trim_ascii_end().len());
-    Ok(text)
+    settings::of_sys("kernel/security/lsm")?.ok_or_else(|| Error::refused("securityfs is not mounted here"))
 }
 
 /// By whose ids it can be told whether a process is dumpable.

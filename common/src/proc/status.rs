@@ -70,6 +70,11 @@ impl Status {
             .ok_or_else(|| Error::sys("parse", format!("status of {}", task.pid), Errno::EINVAL))
     }
 
+    /// Its PIDs from the outside inward: this one alone where the kernel is too old to tell them.
+    pub fn levels(&self, pid: i32) -> Vec<i32> {
+        if self.pids.is_empty() { vec![pid] } else { self.pids.clone() }
+    }
+
     /// Reads a status file.
     pub fn parse(text: &[u8]) -> Option<Status> {
         let values = |key: &[u8]| {

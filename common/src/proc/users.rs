@@ -1,7 +1,6 @@
 //! Names of users and groups.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User};
@@ -10,22 +9,35 @@ use super::idmap::NO_ID;
 use crate::error::{Error, Result};
 use crate::text::digits;
 
-/// Names of users, each asked once: a name service can be slow.
-#[derive(Debug, Default)]
-pub struct Users {
-    names: BTreeMap<u32, Vec<u8>>,
+/// Names of users, or of groups, each asked once: a name service can be slow.
+#[derive(Debug)]
+pub struct Names {
+    ask: fn(u32) -> Result<Option<Vec<u8>>>,
+    known: BTreeMap<u32, Option<Vec<u8>>>,
 }
 
-impl Users {
-    /// The name of a user, or the number where there is none. Any bytes.
-    pub fn name(&mut self, uid: u32) -> &[u8] {
-        match self.names.entry(uid) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-                entry.insert(user.map_or_else(|| uid.to_string(), |user| user.name).into_bytes())
-            }
-        }
+impl Default for Names {
+    /// Those of users, which is mostly asked for.
+    fn default() -> Names {
+        Names::of_users()
+    }
+}
+
+impl Names {
+    /// Those of users.
+    pub fn of_users() -> Names {
+        Names { ask: login, known: BTreeMap::new() }
+    }
+
+    /// Those of groups.
+    pub fn of_groups() -> Names {
+        Names { ask: group_name, known: BTreeMap::new() }
+    }
+
+    /// The name for this number, any bytes; none where it has none, or the name service fails.
+    pub fn name(&mut self, id: u32) -> Option<&[u8]> {
+        let ask = self.ask;
+        self.known.entry(id).or_insert_with(|| ask(id).ok().flatten()).as_deref()
     }
 }
 

@@ -151,12 +151,10 @@ impl Namespace {
         let initial = subject.shares(Kind::Cgroup, &subject.initial);
         match subject.shares(Kind::Cgroup, &subject.ours) {
             Some(true) => Namespace::Ours(initial),
-            Some(false) if subject.how.no_enter => {
-                Namespace::Other(initial, Err(Error::refused("not entered, as --no-enter says")))
-            }
             Some(false) => {
                 let look = || task.read(c"cgroup");
-                let seen = visit::inside_of(task, Kind::Cgroup, "groups", look);
+                let enter = || visit::inside_of(task, Kind::Cgroup, "groups", look);
+                let seen = subject.how.enters().and_then(|()| enter());
                 Namespace::Other(initial, seen.map(|text| Line::parse(&text)))
             }
             None => {

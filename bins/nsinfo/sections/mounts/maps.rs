@@ -13,7 +13,7 @@ impl Seen {
     pub(super) fn maps(&self, page: &mut Page, maps: &Result<HashMap<u64, Maps>>) {
         let maps = match maps {
             Ok(maps) => maps,
-            Err(e) => return page.line("idmapped", &super::why(e)),
+            Err(e) => return page.missing("idmapped", e),
         };
         for mount in self.table.iter().filter(super::is_idmapped) {
             let point = page.show(mount.point);

@@ -101,21 +101,11 @@ fn is_idmapped(mount: &Mount<&[u8]>) -> bool {
     mount.options.ends_with(b"idmapped") || mount.options.windows(10).any(|words| words == b",idmapped,")
 }
 
-/// Why something is not known, and what would help if that is known.
-fn why(error: &Error) -> String {
-    match error {
-        Error::Sys { call: "listmount" | "statmount", .. } if error.is_denied() => {
-            "not permitted (needs CAP_SYS_ADMIN in the user namespace that owns it)".into()
-        }
-        _ => not_readable(error),
-    }
-}
-
 impl Part for Mounts {
     fn page(&self, page: &mut Page) {
         match &self.seen {
             Ok(seen) => seen.page(page, self.view),
-            Err(e) => page.remark(&why(e)),
+            Err(e) => page.remark(&not_readable(e)),
         }
     }
 

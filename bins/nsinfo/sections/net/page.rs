@@ -49,14 +49,9 @@ pub(super) fn show(net: &Net, page: &mut Page) {
     }
 }
 
-/// Why something is not known, and what would help if that is known.
+/// Why something is not known, and what would help if that is known. What was not asked for says so itself.
 fn why(error: &Error) -> String {
     match error {
-        Error::Sys { call: "setns", .. } if error.is_denied() => {
-            "not permitted (needs CAP_SYS_ADMIN there)".into()
-        }
-        // What others may not open of a process.
-        Error::Sys { call: "open", .. } if error.is_denied() => "not permitted (needs CAP_SYS_PTRACE)".into(),
         Error::Sys { .. } => not_readable(error),
         Error::Refused { .. } => error.reason(),
     }

@@ -6,28 +6,19 @@ use nix::errno::Errno;
 
 use super::{Mount, Table};
 use crate::error::{Error, Result};
-use crate::kind::Kind;
-use crate::proc::binds::uppermost;
+use crate::proc::binds::{
+    BASIC as MNT_BASIC, LONGEST, MNT_POINT, MNT_ROOT, SUPER as SB_BASIC, TEXTS, each_below, on, uppermost,
+};
 use crate::proc::idmap::IdMap;
 use crate::sys;
 
-// STATMOUNT_*. Source: linux/mount.h.
-const SB_BASIC: u64 = 0x1;
-const MNT_BASIC: u64 = 0x2;
-const MNT_ROOT: u64 = 0x8;
-const MNT_POINT: u64 = 0x10;
+// More of STATMOUNT_*. Source: linux/mount.h.
 const FS_TYPE: u64 = 0x20;
 const MNT_OPTS: u64 = 0x80;
 const FS_SUBTYPE: u64 = 0x100;
 const SB_SOURCE: u64 = 0x200;
 const MNT_UIDMAP: u64 = 0x2000;
 const MNT_GIDMAP: u64 = 0x4000;
-
-/// The texts of a mount may be so long. What is longer is an error.
-const LONGEST: usize = 1 << 20;
-
-/// struct statmount without its texts.
-const TEXTS: usize = 512;
 
 /// What statmount(2) answered of one mount: struct statmount and its texts, in words of 8 bytes.
 pub struct Answer(Vec<u64>);
@@ -211,7 +202,7 @@ pub fn maps(number: u64, ours: bool) -> Result<HashMap<u64, Maps>> {
 fn each(number: u64, ours: bool, mask: u64, mut one: impl FnMut(&Answer)) -> Result<()> {
     // Whoever asks has the namespace open, so it is there: to the one who lacks the right it is not.
     let refused = |e| if e == Errno::ENOENT { Errno::EPERM } else { e };
-    let fail = |call, e| Error::sys(call, format!("{} namespace #{number}", Kind::Mnt), refused(e));
+    let fail = |call, e| Error::sys(call, on(number), refused(e));
     let below = match ours {
         true => sys::LSMT_ROOT,
         false => uppermost(number).map_err(|e| e.errno().map_or(e, |errno| fail("listmount", errno)))?,
@@ -229,16 +220,7 @@ fn each(number: u64, ours: bool, mask: u64, mut one: impl FnMut(&Answer)) -> Res
     if below != sys::LSMT_ROOT {
         ask(below)?;
     }
-    let mut mounts = [0; 512];
-    let mut last = 0;
-    loop {
-        let count = sys::list_mounts(number, below, last, &mut mounts).map_err(|e| fail("listmount", e))?;
-        mounts[..count].iter().try_for_each(|&mount| ask(mount))?;
-        match mounts[..count].last() {
-            Some(mount) if count == mounts.len() => last = *mount,
-            _ => return Ok(()),
-        }
-    }
+    each_below(number, below, |e| fail("listmount", e), ask)
 }
 
 #[cfg(test)]
