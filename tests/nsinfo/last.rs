@@ -2,10 +2,12 @@
 
 use std::fs::read_to_string;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::{rights, said};
-use crate::harness::{Held, Ring, Run, Test, inode, soon, tool_path};
+use crate::harness::{Held, Ring, Run, Test, inode, signal, soon, tool_path};
+use crate::rcgexec::Parent;
 use common::kind::KINDS;
 
 /// A shell that finds our tools by their names, as whoever pastes a line does.
@@ -45,6 +47,12 @@ fn pasted(t: &Test, line: &str) -> Held {
     let held = shell(t, &format!("exec {line} sh -c 'echo ready; exec sleep 1000'")).hold();
     soon(|| crate::harness::sleeps(held.inner()));
     held
+}
+
+/// Ends what takes its groups away when it is told to end.
+fn ended(mut held: Held) {
+    signal(held.pid(), Signal::SIGTERM);
+    held.wait();
 }
 
 #[test]
@@ -247,9 +255,14 @@ fn the_line_that_recreates_makes_the_same_world() {
 #[test]
 fn limits_of_its_own_groups_are_made_again() {
     let t = rings!(Host, Uml, Qemu);
+    let Some(parent) = Parent::new(&t, &["cpu", "memory", "pids"]) else { return };
+    // What limits are set by is not told where it is: it is below the group of who pastes the line, and here in ours.
+    let below = format!("--parent={}", parent.name);
+    let pasted = |line: &str| pasted(&t, &line.replacen("rcgexec ", &format!("rcgexec {below} "), 1));
     let limits =
         ["--pids-limit=50", "--memory=64M", "--cpu-quota=20000", "--cpu-period=50000", "--oom-score-adj=500"];
-    let held = t.tool("rcgexec").args(limits).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
+    let held =
+        t.tool("rcgexec").arg(&below).args(limits).args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
     soon(|| crate::harness::sleeps(held.inner()));
     let first = said(&t, held.inner());
     let line = command(&first, "recreate");
@@ -263,18 +276,19 @@ fn limits_of_its_own_groups_are_made_again() {
         assert!(line.contains(words), "{words}: {line}");
     }
     assert!(line.starts_with("rcgexec ") && !line.contains("runshare"), "{line}");
-    let second = pasted(&t, line);
-    let second = said(&t, second.inner());
+    let again = pasted(line);
+    let second = said(&t, again.inner());
     assert_eq!(command(&second, "recreate"), line);
+    [held, again].into_iter().for_each(ended);
     // Namespaces as well.
-    let both =
-        t.tool("rcgexec").args(["--pids-limit=51", tool_path("runshare").to_str().unwrap(), "-n", "-u"]);
+    let runshare = tool_path("runshare").to_str().unwrap();
+    let both = t.tool("rcgexec").arg(&below).args(["--pids-limit=51", runshare, "-n", "-u"]);
     let both = both.args(["sh", "-c", "echo ready; exec sleep 1000"]).hold();
     soon(|| crate::harness::sleeps(both.inner()));
     let said = said(&t, both.inner());
     let line = command(&said, "recreate");
     assert!(line.starts_with("rcgexec --pids-limit 51 runshare -u -n --hostname "), "{line}");
-    drop(pasted(&t, line));
+    [both, pasted(line)].into_iter().for_each(ended);
 }
 
 #[test]
