@@ -9,8 +9,9 @@ use crate::harness::{tool_path, within, world};
 #[test]
 fn each_section_by_itself_is_what_the_whole_page_says_of_it() {
     let t = rings!(Host, User);
+    // Mounts of its own as well: ours change while other tests run.
     let held =
-        t.tool("runshare").args(rights()).args(["-un", "sh", "-c", "echo ready; exec sleep 1000"]).hold();
+        t.tool("runshare").args(rights()).args(["-mun", "sh", "-c", "echo ready; exec sleep 1000"]).hold();
     let pid = held.inner().to_string();
     let whole = asked(t.tool("nsinfo").arg(&pid));
     for section in ["identity", "namespaces", "user", "mounts", "uts", "security"] {
