@@ -1,6 +1,8 @@
-# make check | vm | vm-all | containers | faults | fuzz | storm | kills | bench | coverage | docs | build | install | uninstall
+# make check | vm | vm-all | containers | faults | fuzz | storm | kills | bench | coverage | docs | build | deb | install | uninstall
 
 PREFIX   ?= /usr/local
+LIBDIR   ?= $(PREFIX)/lib
+ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
 DESTDIR  ?=
 # Where the built tools lie; install builds them if they are not there.
 BINARIES ?= target/release
@@ -9,15 +11,18 @@ TOOLS = rcgexec rlsns rnsenter runshare nsinfo
 MAN1  = rcgexec.1 rnsenter.1 runshare.1 nsinfo.1
 MAN7  = nskit.7
 MAN8  = rlsns.8
+# original=ours: links for those who want to try ours in the place of the originals, by PATH=LIBDIR/nskit/drop-in:$PATH.
+DROPINS = cgexec=rcgexec lsns=rlsns nsenter=rnsenter unshare=runshare
 
 ROOT  = $(DESTDIR)$(PREFIX)
 BIN   = $(ROOT)/bin
 SHARE = $(ROOT)/share
 BASH  = $(SHARE)/bash-completion/completions
-ZSH   = $(SHARE)/zsh/site-functions
+ZSH   = $(DESTDIR)$(ZSHDIR)
 FISH  = $(SHARE)/fish/vendor_completions.d
+DROPIN = $(DESTDIR)$(LIBDIR)/nskit/drop-in
 
-.PHONY: check vm vm-all containers faults fuzz storm kills bench coverage docs build install uninstall
+.PHONY: check vm vm-all containers faults fuzz storm kills bench coverage docs build deb install uninstall
 
 check:
 	cargo fmt --all --check
@@ -64,11 +69,14 @@ coverage:
 build:
 	cargo build --release
 
+deb:
+	packaging/deb
+
 $(TOOLS:%=target/release/%):
 	cargo build --release
 
 install: $(TOOLS:%=$(BINARIES)/%)
-	install -d $(BIN) $(SHARE)/man/man1 $(SHARE)/man/man7 $(SHARE)/man/man8 $(BASH) $(ZSH) $(FISH)
+	install -d $(BIN) $(SHARE)/man/man1 $(SHARE)/man/man7 $(SHARE)/man/man8 $(BASH) $(ZSH) $(FISH) $(DROPIN)
 	install -m 755 $(TOOLS:%=$(BINARIES)/%) $(BIN)
 	install -m 644 $(MAN1:%=man/%) $(SHARE)/man/man1
 	install -m 644 $(MAN7:%=man/%) $(SHARE)/man/man7
@@ -76,7 +84,10 @@ install: $(TOOLS:%=$(BINARIES)/%)
 	install -m 644 $(TOOLS:%=completions/bash/%) $(BASH)
 	install -m 644 $(TOOLS:%=completions/zsh/_%) $(ZSH)
 	install -m 644 $(TOOLS:%=completions/fish/%.fish) $(FISH)
+	for link in $(DROPINS); do ln -sfr $(BIN)/$${link#*=} $(DROPIN)/$${link%=*}; done
 
 uninstall:
 	rm -f $(TOOLS:%=$(BIN)/%) $(MAN1:%=$(SHARE)/man/man1/%) $(MAN7:%=$(SHARE)/man/man7/%) $(MAN8:%=$(SHARE)/man/man8/%)
 	rm -f $(TOOLS:%=$(BASH)/%) $(TOOLS:%=$(ZSH)/_%) $(TOOLS:%=$(FISH)/%.fish)
+	for link in $(DROPINS); do rm -f $(DROPIN)/$${link%=*}; done
+	rmdir $(DROPIN) $(DROPIN:/drop-in=) 2>/dev/null || true

@@ -6,6 +6,10 @@ use std::path::Path;
 use super::{PAGES, TOOLS, drifted};
 use crate::harness::{Test, project, tool_path};
 
+/// Links for those who want to try ours in the place of the originals: what the original and ours are called.
+const DROPINS: &[(&str, &str)] =
+    &[("cgexec", "rcgexec"), ("lsns", "rlsns"), ("nsenter", "rnsenter"), ("unshare", "runshare")];
+
 /// The files below a directory, by their paths there, with their permissions.
 fn files(root: &Path, below: &Path, found: &mut Vec<(String, u32)>) {
     for entry in std::fs::read_dir(below).unwrap().flatten() {
@@ -29,7 +33,7 @@ fn make(t: &Test, target: &str, root: &Path) {
 }
 
 #[test]
-fn make_installs_tools_man_pages_and_completions_where_they_are_looked_for_and_takes_them_away_again() {
+fn make_installs_tools_man_pages_completions_and_links_where_they_are_looked_for_and_takes_them_away_again() {
     let t = rings!(Host, User);
     if !t.has("make") {
         return;
@@ -55,6 +59,7 @@ fn make_installs_tools_man_pages_and_completions_where_they_are_looked_for_and_t
             .iter()
             .map(|(name, section)| (format!("opt/nskit/share/man/man{section}/{name}.{section}"), 0o644)),
     );
+    expected.extend(DROPINS.iter().map(|(link, _)| (format!("opt/nskit/lib/nskit/drop-in/{link}"), 0o755)));
     expected.sort();
     let mut found = Vec::new();
     files(root.path(), root.path(), &mut found);
@@ -64,9 +69,17 @@ fn make_installs_tools_man_pages_and_completions_where_they_are_looked_for_and_t
         let answer = t.program(installed.to_str().unwrap()).arg("--version").run().ok();
         assert_eq!(answer, format!("{} {}\n", tool.name, env!("CARGO_PKG_VERSION")));
     }
+    for (link, tool) in DROPINS {
+        let link = root.path().join("opt/nskit/lib/nskit/drop-in").join(link);
+        // The root may be moved: that is what packages do.
+        assert_eq!(link.read_link().unwrap(), Path::new("../../../bin").join(tool));
+        let answer = t.program(link.to_str().unwrap()).arg("--version").run().ok();
+        assert_eq!(answer, format!("{tool} {}\n", env!("CARGO_PKG_VERSION")));
+    }
 
     make(&t, "uninstall", root.path());
     found.clear();
     files(root.path(), root.path(), &mut found);
     assert_eq!(found, []);
+    assert!(!root.path().join("opt/nskit/lib/nskit").exists());
 }
