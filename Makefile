@@ -1,4 +1,4 @@
-# make check | vm | vm-all | containers | faults | fuzz | storm | kills | bench | coverage | docs | build | deb | install | uninstall
+# make check | vm | vm-all | containers | faults | fuzz | storm | kills | bench | coverage | docs | deny | build | packages | deb | rpm | tarball | reproduce | install | uninstall
 
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
@@ -22,7 +22,7 @@ ZSH   = $(DESTDIR)$(ZSHDIR)
 FISH  = $(SHARE)/fish/vendor_completions.d
 DROPIN = $(DESTDIR)$(LIBDIR)/nskit/drop-in
 
-.PHONY: check vm vm-all containers faults fuzz storm kills bench coverage docs build deb install uninstall
+.PHONY: check vm vm-all containers faults fuzz storm kills bench coverage docs deny build packages deb rpm tarball reproduce install uninstall
 
 check:
 	cargo fmt --all --check
@@ -49,6 +49,10 @@ faults:
 docs:
 	BLESS=1 cargo test --test main docs
 
+# What may be built in, and under which licences: where cargo-deny is installed (`cargo install --locked cargo-deny`).
+deny:
+	cargo deny --locked check licenses bans sources
+
 bench:
 	cargo bench --quiet --bench table
 
@@ -69,8 +73,22 @@ coverage:
 build:
 	cargo build --release
 
+# All of them, and their sums, in target/packages.
+packages: deb rpm tarball
+	packaging/sums
+
 deb:
 	packaging/deb
+
+rpm:
+	packaging/rpm
+
+tarball:
+	packaging/tarball
+
+# All of them twice, and the same bytes?
+reproduce:
+	packaging/reproduce
 
 $(TOOLS:%=target/release/%):
 	cargo build --release
