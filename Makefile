@@ -1,4 +1,4 @@
-# make check | vm | vm-all | containers | faults | fuzz | storm | kills | bench | coverage | docs | deny | build | packages | deb | rpm | tarball | reproduce | install | uninstall
+# make check | vm | vm-all | containers | faults | fuzz | storm | kills | bench | coverage | docs | deny | build | packages | deb | rpm | tarball | install | uninstall
 
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
@@ -22,7 +22,7 @@ ZSH   = $(DESTDIR)$(ZSHDIR)
 FISH  = $(SHARE)/fish/vendor_completions.d
 DROPIN = $(DESTDIR)$(LIBDIR)/nskit/drop-in
 
-.PHONY: check vm vm-all containers faults fuzz storm kills bench coverage docs deny build packages deb rpm tarball reproduce install uninstall
+.PHONY: check vm vm-all containers faults fuzz storm kills bench coverage docs deny build packages deb rpm tarball install uninstall
 
 check:
 	cargo fmt --all --check
@@ -74,8 +74,8 @@ build:
 	cargo build --release
 
 # All of them, and their sums, in target/packages.
-packages: deb rpm tarball
-	packaging/sums
+packages:
+	packaging/all
 
 deb:
 	packaging/deb
@@ -85,10 +85,6 @@ rpm:
 
 tarball:
 	packaging/tarball
-
-# All of them twice, and the same bytes?
-reproduce:
-	packaging/reproduce
 
 $(TOOLS:%=target/release/%):
 	cargo build --release
