@@ -158,7 +158,8 @@ pub fn wait_any() -> Result<Option<(Pid, Change)>> {
 /// Source: sigtimedwait(2).
 pub fn wait_signal(mask: &SigSet, limit: Option<Duration>) -> Result<(i32, i32)> {
     let limit = limit.map(|limit| libc::timespec {
-        tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        // 68 years, which any time_t holds: libc's name for that type is deprecated for musl.
+        tv_sec: limit.as_secs().try_into().unwrap_or(i32::MAX.into()),
         tv_nsec: limit.subsec_nanos().into(),
     });
     let limit = limit.as_ref().map_or(std::ptr::null(), |limit| limit as *const _);
