@@ -133,7 +133,7 @@ fn devices_addresses_and_routes_are_those_that_were_made() {
     assert_eq!(addresses(link(&net, "br0")), ["10.9.0.1/24 global", "fd00::1/64 global"]);
     assert_eq!(addresses(link(&net, "b0")), ["10.8.0.1/32 global"]);
     let number = |name| link(&net, name)["index"].clone();
-    let peer = |name| json!({"index": number(name), "name": name, "here": true, "ours": null, "netnsid": null, "ns": null, "pid": null, "netns": null});
+    let peer = |name| json!({"index": number(name), "name": name, "here": true, "ours": null, "netnsid": null, "ns": null, "pid": null, "comm": null, "path": null});
     assert_eq!(
         link(&net, "a0")["device"],
         json!({
@@ -238,7 +238,7 @@ fn the_other_end_of_a_veth_is_named_with_its_namespace() {
         *peer,
         json!({
             "index": index, "name": null, "here": false, "ours": false, "netnsid": peer["netnsid"],
-            "ns": inode(far.pid(), "net"), "pid": far.pid(), "netns": "sleep",
+            "ns": inode(far.pid(), "net"), "pid": far.pid(), "comm": "sleep", "path": null,
         })
     );
     assert!(peer["netnsid"].is_u64(), "{peer}");
@@ -282,6 +282,24 @@ fn the_other_end_of_a_veth_is_named_with_its_namespace() {
     }
     let shown = page_of(t.tool("nsinfo").args(["--no-enter", &path]));
     assert!(shown.contains("it is not entered (--no-enter)") && !shown.contains("none"), "{shown}");
+}
+
+#[test]
+fn the_other_end_of_a_veth_is_named_by_a_path_where_no_process_is() {
+    let t = rings!(Host);
+    if !t.has("ip") {
+        return;
+    }
+    // All of it goes with the mount namespace.
+    let script = "mount -t tmpfs t /run && mkdir /run/netns && ip netns add x && \
+        ip link add near type veth peer name far netns x && exec \"$0\" -J --section net";
+    let tool = crate::harness::tool_path("nsinfo");
+    let run = t.program("unshare").args(["-m", "-n", "sh", "-c", script]).arg(tool);
+    let peer = &link(&world(&run.run().ok())["net"], "near")["device"]["peer"];
+    assert_eq!(
+        [&peer["pid"], &peer["comm"], &peer["path"]],
+        [&Value::Null, &Value::Null, &json!("/run/netns/x")]
+    );
 }
 
 /// What is listened on: protocol, address and port, whose it is, and the process.
