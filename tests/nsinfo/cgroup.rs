@@ -451,7 +451,7 @@ fn a_path_that_is_the_same_in_all_hierarchies_is_said_once() {
     let groups = read_to_string(format!("/proc/{}/cgroup", held.pid())).unwrap();
     let spelled = |line: &str| {
         let words: Vec<&str> = line.splitn(3, ':').collect();
-        format!("{} {}", words[0], if words[1].is_empty() { "(v2)" } else { words[1] })
+        format!("{}:{}", words[0], if words[1].is_empty() { "(v2)" } else { words[1] })
     };
     let all: Vec<String> = groups.lines().map(spelled).collect();
     let once = format!("path /{} the same in {}", parent.name, all.join(", "));

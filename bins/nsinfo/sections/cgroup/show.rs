@@ -279,7 +279,7 @@ fn groups(facts: &Facts, page: &mut Page) {
             }
             page.line("path", &page.show(&first.line.path));
             let one =
-                |cgroup: &Cgroup| format!("{} {}", cgroup.line.hierarchy, page.show(controllers(cgroup)));
+                |cgroup: &Cgroup| format!("{}:{}", cgroup.line.hierarchy, page.show(controllers(cgroup)));
             page.flow("the same in", &facts.groups.iter().map(one).collect::<Vec<_>>(), Paint::Plain);
         }
         groups => page.table(columns, &(), groups, |_| Paint::Plain),
