@@ -197,6 +197,10 @@ impl<'t> Place<'t> {
             match up {
                 Up::Until(words) => _ = Command::new(&words[0]).args(&words[1..]).output(),
                 Up::Process(mut held) => {
+                    // A container's first process ends by no other signal, and its engine with it.
+                    if let Some(first) = first_below(held.pid()) {
+                        let _ = kill(Pid::from_raw(first), Signal::SIGKILL);
+                    }
                     let _ = kill(Pid::from_raw(held.pid()), Signal::SIGTERM);
                     within(Duration::from_secs(20), || held.child.try_wait().is_ok_and(|end| end.is_some()));
                 }
