@@ -75,7 +75,7 @@ pub(super) fn its_world_is_told(place: &Place<'_>, engine: &Engine, container: &
         assert_eq!(world["namespaces"][kind]["initial"], !own, "{kind}");
         // Each was made by who had made the user namespace, and was in it.
         let owner = if own && kind != "user" { inode(pid, "user") } else { inode(2, "user") };
-        let known = !(kind == "user" && !own);
+        let known = kind != "user" || own;
         assert_eq!(
             world["namespaces"][kind]["owner"],
             if known { json!(owner) } else { Value::Null },
@@ -380,7 +380,7 @@ fn a_box_of_bubblewrap_that_an_ordinary_user_made_is_told_entered_and_made_again
     engines::image(dir.path().join("image").as_path());
     std::fs::create_dir(of("tools")).unwrap();
     for tool in ["nsinfo", "rnsenter", "runshare"] {
-        copy_program(&tool_path(tool), &dir.path().join("tools").join(tool));
+        copy_program(tool_path(tool), &dir.path().join("tools").join(tool));
     }
     let run = |name: &str| {
         let run =
