@@ -59,7 +59,7 @@ fn make_installs_tools_man_pages_completions_and_links_where_they_are_looked_for
             .iter()
             .map(|(name, section)| (format!("opt/nskit/share/man/man{section}/{name}.{section}"), 0o644)),
     );
-    expected.extend(DROPINS.iter().map(|(link, _)| (format!("opt/nskit/lib/nskit/drop-in/{link}"), 0o755)));
+    expected.extend(DROPINS.iter().map(|(link, _)| (format!("opt/nskit/lib/nskit/drop-in/{link}"), 0o777)));
     expected.sort();
     let mut found = Vec::new();
     files(root.path(), root.path(), &mut found);
