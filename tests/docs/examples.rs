@@ -1,7 +1,7 @@
 //! The examples of README and the man pages are run, as root, and must show what is printed there.
 //!
-//! What is run: in README the blocks marked `console`, in man pages what stands between `.EX` and `.EE`, if the
-//! first line begins with `# `. A line that begins so is a command, those under it are its output. Commands
+//! What is run: in README the blocks marked `console` whose first line begins with `# `, in man pages all that stands
+//! between `.EX` and `.EE`. A line that begins so is a command, those under it are its output. Commands
 //! of one block run in one shell, in a directory that is theirs and is removed after them. Numbers and widths may differ; so may the line of an initial namespace,
 //! whose first process each machine has its own of; and more lines may be printed than are shown.
 
@@ -148,8 +148,12 @@ fn the_examples_in_the_man_pages_print_what_they_show() {
     // What is mounted must be free when it is unmounted, and listings of other tests open it.
     t.be_alone();
     for path in man_pages() {
-        let sessions = sessions(&man::plain(&read(&path)), ".EX", ".EE");
+        let page = man::plain(&read(&path));
+        let sessions = sessions(&page, ".EX", ".EE");
         assert!(!sessions.is_empty(), "{path} has no examples");
+        // What cannot be run stands between .nf and .fi, and the page says so.
+        let blocks = page.lines().filter(|line| *line == ".EX").count();
+        assert_eq!(sessions.len(), blocks, "{path}: an example that is not run");
         if ready(&t) {
             prove(&t, &path, &sessions);
         }
