@@ -1,7 +1,8 @@
 //! The examples of README and the man pages are run, as root, and must show what is printed there.
 //!
 //! What is run: in README the blocks marked `console` whose first line begins with `# `, in man pages all that stands
-//! between `.EX` and `.EE`. A line that begins so is a command, those under it are its output. Commands
+//! between `.EX` and `.EE`. A line that begins so is a command, which goes on in the next line if it ends with a backslash;
+//! those under it are its output. Commands
 //! of one block run in one shell, in a directory that is theirs and is removed after them. Numbers and widths may differ; so may the line of an initial namespace,
 //! whose first process each machine has its own of; and more lines may be printed than are shown.
 
@@ -27,6 +28,11 @@ fn sessions(text: &str, open: &str, close: &str) -> Vec<Vec<Step>> {
         for line in lines.by_ref().take_while(|line| *line != close) {
             match (line.strip_prefix("# "), steps.last_mut()) {
                 (Some(command), _) => steps.push((command.into(), Vec::new())),
+                // It goes on behind a backslash.
+                (None, Some((command, output))) if output.is_empty() && command.ends_with('\\') => {
+                    command.push('\n');
+                    command.push_str(line);
+                }
                 (None, Some((_, output))) => output.push(line.into()),
                 (None, None) => break,
             }
@@ -154,6 +160,10 @@ fn the_examples_in_the_man_pages_print_what_they_show() {
         // What cannot be run stands between .nf and .fi, and the page says so.
         let blocks = page.lines().filter(|line| *line == ".EX").count();
         assert_eq!(sessions.len(), blocks, "{path}: an example that is not run");
+        // 80 columns, less the indentation and the prompt.
+        for line in sessions.iter().flatten().flat_map(|(command, _)| command.lines()) {
+            assert!(line.chars().count() <= 71, "{path}: a command wider than a screen: {line}");
+        }
         if ready(&t) {
             prove(&t, &path, &sessions);
         }

@@ -20,6 +20,8 @@ pub fn filled(template: &str) -> String {
     let kinds = list(KINDS.iter().map(|row| {
         (row.name, format!("{} (option \\-\\-{}, Linux {})", roff(row.what), roff(row.long), roff(row.since)))
     }));
+    let types =
+        list(KINDS.iter().map(|row| (row.name, format!("{} (Linux {})", roff(row.what), roff(row.since)))));
     let columns = list(COLUMNS.iter().map(|column| (column.name, roff(column.help))));
     let modes = list(PROPAGATIONS.iter().map(|(name, _, what)| (*name, roff(what))));
     let limits = list(KNOBS.iter().map(|knob| {
@@ -49,6 +51,7 @@ pub fn filled(template: &str) -> String {
     template
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
         .replace("@KINDS@\n", &kinds)
+        .replace("@TYPES@\n", &types)
         .replace("@COLUMNS@\n", &columns)
         .replace("@LIMITS@\n", &limits)
         .replace("@PARTS@\n", &parts)
@@ -78,7 +81,8 @@ fn roff(text: &str) -> String {
 /// What a page says, as plain text without fonts.
 pub fn plain(page: &str) -> String {
     let fonts = page.replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\fP", "");
-    fonts.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\")
+    let drawn = fonts.replace("\\[u2514]", "└").replace("\\[u2500]", "─");
+    drawn.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\")
 }
 
 /// The titles of its sections, in order.
