@@ -84,10 +84,10 @@ const BRANCHES: [char; 4] = ['├', '└', '│', '─'];
 /// A line without what may differ: numbers, widths, and what else is in the tree.
 fn shape(line: &str) -> String {
     let mut out = String::new();
-    // On a terminal, ps names it and marks what is in its foreground.
+    // On a terminal, ps names it and marks what is in its foreground; it marks what is nice, too.
     for word in line.replace(BRANCHES, " ").split_whitespace() {
         let word = match word {
-            "R+" | "S+" => &word[..1],
+            "R+" | "S+" | "RN" | "SN" => &word[..1],
             word if word.starts_with("pts/") || word.starts_with("tty") => "?",
             word => word,
         };
