@@ -487,7 +487,10 @@ impl<'a> Run<'a> {
         // Who is ready is not yet what it goes on as.
         if shown.ends_with("exec sleep 1000\"") {
             let pid = held.pid();
-            assert!(within(LIMIT, || descendants(pid).into_iter().chain([pid]).any(sleeps)), "{shown}: no sleep");
+            assert!(
+                within(LIMIT, || descendants(pid).into_iter().chain([pid]).any(sleeps)),
+                "{shown}: no sleep"
+            );
         }
         held
     }

@@ -63,7 +63,8 @@ pub(crate) struct Difference {
     pub(crate) right: Option<Value>,
 }
 
-/// What differs between two worlds, in the order of the left one, and then what only the right one has.
+/// What differs between two worlds, in the order of the left one, and then what only the right one has; at the end why
+/// something could not be read of one of them.
 pub(crate) fn differences(left: &Value, right: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(&mut Vec::new(), Some(left), Some(right), &mut found);
@@ -76,20 +77,39 @@ pub(crate) fn differences(left: &Value, right: &Value) -> Vec<Difference> {
         }
     }
     found.retain(|one| one.left != one.right);
+    // What else it leaves out or shows in another way is not known, so the reason is told.
+    let sides = [unreadable(left), unreadable(right)];
+    for (at, side) in sides.iter().enumerate() {
+        let told = side.iter().filter(|(key, _)| sides[1 - at].iter().all(|(other, _)| other != key));
+        for (key, reason) in told {
+            let mut values = [None, Some(Value::Text(reason.to_vec()))];
+            values.rotate_left(1 - at);
+            let [left, right] = values;
+            found.push(Difference { path: vec![b"unreadable".to_vec(), key.to_vec()], left, right });
+        }
+    }
     found
+}
+
+/// The keys of what could not be read of a world, and why.
+fn unreadable(world: &Value) -> Vec<(&[u8], &[u8])> {
+    let Some(Value::List(entries)) = member(world, "unreadable") else { return vec![] };
+    let told = entries.iter().filter_map(|entry| match (member(entry, "key")?, member(entry, "reason")?) {
+        (Value::Text(key), Value::Text(reason)) => Some((&key[..], &reason[..])),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// A member of an object.
+fn member<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    let Value::Object(members) = value else { return None };
+    members.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
 /// Does a world tell why this could not be read? Its keys do not name the things of a list.
 fn is_unreadable(world: &Value, path: &[Vec<u8>]) -> bool {
-    let member = |value: &Value, key: &str| match value {
-        Value::Object(members) => {
-            members.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
-        }
-        _ => None,
-    };
-    let Some(Value::List(entries)) = member(world, "unreadable") else { return false };
-    entries.iter().any(|entry| {
-        let Some(Value::Text(key)) = member(entry, "key") else { return false };
+    unreadable(world).iter().any(|(key, _)| {
         let mut words = path.iter();
         key.split(|&b| b == b'.').all(|key| words.any(|word| word == key))
     })
@@ -167,8 +187,7 @@ fn members<'v>(path: &[Vec<u8>], value: Option<&'v Value>) -> Option<Vec<(Vec<u8
 }
 
 fn name(value: &Value) -> Option<Vec<u8>> {
-    let Value::Object(members) = value else { return None };
-    let member = |key: &str| members.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
+    let member = |key: &str| member(value, key);
     if let (Some(protocol), Some(address), Some(port)) =
         (member("protocol"), member("address"), member("port"))
     {

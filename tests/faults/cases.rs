@@ -94,6 +94,10 @@ pub(crate) const CASES: &[Case] = &[
     root("nsinfo",                "nsinfo",   "TARGET",                                        "process"),
     root("nsinfo --json",         "nsinfo",   "--json TARGET",                                 "\"process\""),
     root("nsinfo --section net",  "nsinfo",   "TARGET --section net",                          "net\n"),
+    root("nsinfo --vs",           "nsinfo",   "--vs TARGET USERS",                             "namespaces"),
+    root("nsinfo --can",          "nsinfo",   "--can TARGET USERS",                            "answer"),
+    root("nsinfo --system",       "nsinfo",   "--system",                                      "control groups"),
+    root("nsinfo --tree",         "nsinfo",   "--tree TARGET",                                 "user"),
     root("rlsns --complete",      "rlsns",    "--complete reference EMPTY",                      "self\t"),
     // Not those in which it is the only process that it may look at.
     user("rlsns",                 "rlsns",    "-t uts,ipc,mnt,pid",                            "NPROCS"),

@@ -128,6 +128,15 @@ pub(crate) fn judge(
             // What it lacks itself, as descriptors, is no reason to leave anything out.
             let of_others = match case.tool {
                 "rlsns" => matches!(errno, Errno::ENOENT | Errno::EPERM | Errno::EINVAL),
+                // What is asked are the calls, and by which error they fail.
+                "nsinfo" if case.args.contains("--system") => {
+                    matches!(errno, Errno::ENOENT | Errno::EPERM | Errno::EINVAL)
+                        || ran.stdout.contains(&format!("({errno:?})"))
+                        || ran.stdout.contains(&reason(errno))
+                }
+                "nsinfo" if case.args.contains("--tree") => {
+                    matches!(errno, Errno::ENOENT | Errno::EPERM | Errno::EINVAL)
+                }
                 "nsinfo" => {
                     // A namespace that has no owner in our sight, or no number on this kernel.
                     let of_namespace = ran.hit.as_ref().is_some_and(|call| call.name == "ioctl")
@@ -219,7 +228,7 @@ fn lines(text: &str) -> usize {
 
 /// In how many places nsinfo says that it could not look; a right that it lacks says more than that.
 fn tells(ran: &Ran) -> usize {
-    [("not readable: ", 1), ("not permitted", 2), ("unknown of ", 1), ("\"reason\": ", 1)]
+    [("not readable: ", 1), ("not permitted", 2), ("unknown", 1), ("\"reason\": ", 1), ("unreadable\n", 1)]
         .map(|(words, weight)| ran.stdout.matches(words).count() * weight)
         .iter()
         .sum()
@@ -240,6 +249,7 @@ pub(crate) fn words(case: &Case, text: &str) -> Vec<String> {
     // Nor is a name in brackets there; in a JSON document it is null or, by what was replaced above, empty.
     let is_name =
         |line: &str| matches!(line.trim().trim_end_matches(','), "\"name\": null" | "\"name\": \"\"");
+    let is_name = |line: &str| is_name(line) || case.args.contains("--vs") && line.contains(" name  ");
     let lines = text.lines().filter(|line| !is_name(line));
     let words = lines.flat_map(str::split_whitespace).filter(|word| !matches!(*word, "()" | "(),"));
     words.map(str::to_string).collect()

@@ -3,6 +3,7 @@
 
 use std::fs::{read_to_string, write};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -249,6 +250,33 @@ fn what_proc_hides_is_said() {
     assert_eq!(said["security"]["proc_options"], "hidepid=invisible");
     assert!(run("--color=never").contains("\n  /proc       mounted with hidepid=invisible\n"));
     assert!(!self::said(&t)["security"]["proc_options"].as_str().unwrap().contains("invisible"));
+}
+
+#[test]
+fn hierarchies_that_we_may_not_open_are_told_and_count_for_the_layout() {
+    let t = rings!(Host);
+    let v1 = said(&t)["cgroups"]["layout"] == "hybrid";
+    if !t.belongs(v1, "a hybrid machine")
+        || !t.needs(Path::new("/sys/fs/cgroup/pids").exists(), "controller pids")
+    {
+        return;
+    }
+    let dir = crate::rnsenter::open_directory();
+    // The others are not there at all.
+    let script = "grep ' - cgroup' /proc/self/mountinfo | cut -d' ' -f5 | xargs umount -l || exit
+        (umask 77; mkdir -p $1/closed/pids) && mount -t cgroup -o pids none $1/closed/pids || exit
+        exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$0\" --system $2";
+    let run = |how: &str| {
+        let run = t.tool("runshare").args(["-m", "sh", "-c", script]).arg(tool_path("nsinfo"));
+        run.arg(dir.path()).arg(how).run().ok()
+    };
+    let why = format!("open {}/closed/pids: Permission denied", dir.path().display());
+    let all = system(&run("-J"));
+    assert_eq!([&all["cgroups"]["layout"], &all["cgroups"]["hierarchies"]], [&json!("v1"), &json!([])]);
+    let told = json!({"key": "cgroups.hierarchies", "reason": why});
+    assert!(all["unreadable"].as_array().unwrap().contains(&told), "{all:#}");
+    let page = run("--color=never");
+    assert!(page.contains(&format!("\n  one more    {why}\n")), "{page}");
 }
 
 fn layout_of(run: Run<'_>, unmounted: &str) -> Value {

@@ -152,7 +152,8 @@ fn only_what_differs_is_told_by_the_name_that_it_has_in_both() {
 fn what_could_not_be_read_is_unknown_and_what_is_null_for_no_reason_is_not_there() {
     let _t = rings!(Host, User);
     let world = |name: Told, reasons: Vec<&str>| {
-        let reasons = reasons.into_iter().map(|key| Told::Object(vec![("key", told(key))])).collect();
+        let reason = |key| Told::Object(vec![("key", told(key)), ("reason", told("no right"))]);
+        let reasons = reasons.into_iter().map(reason).collect();
         let group = Told::Object(vec![("controllers", Told::List(vec![])), ("root", name)]);
         let groups = Told::Object(vec![("groups", Told::List(vec![group]))]);
         Told::Object(vec![("cgroup", groups), ("unreadable", Told::List(reasons))])
@@ -169,9 +170,18 @@ fn what_could_not_be_read_is_unknown_and_what_is_null_for_no_reason_is_not_there
     let some = world(told("/a"), vec![]);
     assert_eq!(compared(&some, &world(Told::Null, vec![])), ["cgroup groups v2 root|/a|-"]);
     let hidden = world(Told::Null, vec!["uts.root", "cgroup.groups.root"]);
-    assert_eq!(compared(&some, &hidden), ["cgroup groups v2 root|/a|unknown"]);
+    let expected = [
+        "cgroup groups v2 root|/a|unknown",
+        "unreadable uts.root|-|no right",
+        "unreadable cgroup.groups.root|-|no right",
+    ];
+    assert_eq!(compared(&some, &hidden), expected);
     let other = world(Told::Null, vec!["uts.root"]);
-    assert_eq!(compared(&some, &other), ["cgroup groups v2 root|/a|-"]);
+    assert_eq!(compared(&some, &other), ["cgroup groups v2 root|/a|-", "unreadable uts.root|-|no right"]);
+    // Of what is closed on both sides nothing is known that differs.
+    let closed = world(told("/a"), vec!["uts.root"]);
+    assert_eq!(compared(&other, &closed), ["cgroup groups v2 root|-|/a"]);
+    assert_eq!(compared(&closed, &some), ["unreadable uts.root|no right|-"]);
 }
 
 #[test]

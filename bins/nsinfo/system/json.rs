@@ -42,11 +42,17 @@ impl System {
             failed("cgroups.hierarchies.controllers", hierarchy.controllers.as_ref().err());
             failed("cgroups.hierarchies.own", hierarchy.own.as_ref().err());
         }
+        for (_, why) in &self.closed {
+            failed("cgroups.hierarchies", Some(why));
+        }
         failed("cgroups.kill", self.group_kill.as_ref().err());
         failed("features", self.features.as_ref().err());
         failed("rights", self.rights.as_ref().err());
         failed("rights.uid_map", self.users.as_ref().err());
         failed("rights.gid_map", self.groups.as_ref().err());
+        for helper in &self.helpers {
+            failed(&format!("helpers.{}", helper.name), helper.program.as_ref().err());
+        }
         Value::Object(vec![
             ("nskit", text(env!("CARGO_PKG_VERSION"))),
             (
@@ -171,6 +177,7 @@ fn feature_json(feature: &Feature, answer: Answer) -> Value {
         Answer::Yes => ("yes", None),
         Answer::No(errno) => ("no", Some(errno)),
         Answer::Refused(errno) => ("refused", Some(errno)),
+        Answer::Unknown(errno) => ("unknown", Some(errno)),
     };
     Value::Object(vec![
         ("name", text(feature.name)),
@@ -181,7 +188,7 @@ fn feature_json(feature: &Feature, answer: Answer) -> Value {
 }
 
 fn helper_json(helper: &Helper) -> Value {
-    let program = helper.program.as_ref();
+    let program = helper.program.as_ref().ok().and_then(Option::as_ref);
     let path = program.map(|program| std::os::unix::ffi::OsStrExt::as_bytes(program.path.as_os_str()));
     let range = |ids: &Subids| {
         Value::Object(vec![

@@ -67,6 +67,8 @@ pub(crate) struct System {
     /// Options of /proc that hide something.
     hides: Result<Vec<Vec<u8>>>,
     hierarchies: Result<Vec<Hierarchy>>,
+    /// The controllers of those that are mounted and could not be opened, and why.
+    closed: Vec<(Vec<Vec<u8>>, Error)>,
     /// Can a group be killed at once? None where there is no group to be asked.
     group_kill: Result<Option<bool>>,
     features: Result<Vec<(&'static Feature, Answer)>>,
@@ -91,7 +93,7 @@ struct Hierarchy {
 /// What maps ids for who may not do it.
 struct Helper {
     name: &'static str,
-    program: Option<Program>,
+    program: Result<Option<Program>>,
     /// What the caller may map: first id and how many.
     subids: Vec<Subids>,
 }
@@ -108,6 +110,7 @@ impl System {
             subids: Subids::all(Path::new("/"), of, login.as_deref(), ids.0),
         };
         let layout = Layout::take(proc);
+        let closed = layout.iter().flat_map(Layout::closed);
         let limit = |kind: Kind| proc.setting(&format!("user/max_{kind}_namespaces"));
         let limits = Kind::all().map(|kind| (kind, limit(kind))).collect();
         System {
@@ -123,6 +126,7 @@ impl System {
             apparmor: settings::of_sys("module/apparmor/parameters/enabled"),
             hides: proc.hides(),
             hierarchies: layout.as_ref().map_err(Error::clone).map(hierarchies),
+            closed: closed.map(|(controllers, why)| (controllers.to_vec(), why.clone())).collect(),
             group_kill: layout.as_ref().map_err(Error::clone).and_then(Layout::has_kill),
             features: features::ask(proc),
             ids,
@@ -147,14 +151,17 @@ impl System {
 
     /// How the groups are laid out, in a word.
     fn layout(&self) -> Option<&'static str> {
-        let all = self.hierarchies.as_ref().ok()?;
-        let has = |version: Version| all.iter().any(|hierarchy| hierarchy.version == version);
-        let v1 = |hierarchy: &Hierarchy| {
-            let named = |name: &Vec<u8>| name.starts_with(b"name=");
-            hierarchy.version == Version::V1
-                && hierarchy.controllers.as_ref().is_ok_and(|all| !all.iter().all(named))
-        };
-        Some(match (all.iter().any(v1), has(Version::V2)) {
+        let named = |name: &Vec<u8>| name.starts_with(b"name=");
+        let open = self.hierarchies.as_ref().ok()?.iter();
+        let open = open.map(|one| (one.version, one.controllers.as_ref().map_or(&[][..], Vec::as_slice)));
+        let closed = self.closed.iter().map(|(controllers, _)| match controllers.is_empty() {
+            true => (Version::V2, &[][..]),
+            false => (Version::V1, controllers.as_slice()),
+        });
+        let all: Vec<(Version, &[Vec<u8>])> = open.chain(closed).collect();
+        let has_v1 = all.iter().any(|(version, names)| *version == Version::V1 && !names.iter().all(named));
+        let has_v2 = all.iter().any(|(version, _)| *version == Version::V2);
+        Some(match (has_v1, has_v2) {
             (true, true) => "hybrid",
             (true, false) => "v1",
             (false, true) => "v2",

@@ -59,6 +59,7 @@ fn answered(answer: Answer) -> String {
         Answer::Yes => "yes".into(),
         Answer::No(errno) => format!("no ({errno:?})"),
         Answer::Refused(errno) => format!("refused ({errno:?})"),
+        Answer::Unknown(errno) => format!("unknown ({errno:?})"),
     }
 }
 
@@ -119,6 +120,10 @@ impl System {
             page.line("layout", layout);
         }
         page.table_or_why(HIERARCHIES, &(), self.hierarchies.as_deref());
+        for (_, why) in &self.closed {
+            let why = page.show(why.to_string());
+            page.line("one more", &why);
+        }
         match &self.group_kill {
             Ok(Some(has)) => {
                 page.line("cgroup.kill", if *has { "yes (Linux 5.14)" } else { "no (Linux 5.14)" })
@@ -202,8 +207,9 @@ impl System {
         }
         for helper in &self.helpers {
             let program = match &helper.program {
-                None => "not in PATH".to_string(),
-                Some(program) => {
+                Err(e) => not_readable(e),
+                Ok(None) => "not in PATH".to_string(),
+                Ok(Some(program)) => {
                     let marked = match (program.as_root, program.with_capabilities) {
                         (true, _) => "set-user-ID root",
                         (_, true) => "with capabilities",

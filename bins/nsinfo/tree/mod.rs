@@ -78,7 +78,13 @@ impl Tree {
             }
         }
         let ours = proc.this().and_then(|us| us.namespaces(KindSet::all()));
-        let tree = Tree { processes, snapshot, maps, initial: initial(proc), ours, hidden, wanted };
+        let initial = initial(proc);
+        if let Some(e) =
+            [&ours, &initial].into_iter().filter_map(|found| found.as_ref().err()).find(|e| e.is_our_own())
+        {
+            return Err(e.clone());
+        }
+        let tree = Tree { processes, snapshot, maps, initial, ours, hidden, wanted };
         if let Some(missing) = tree.wanted.iter().find(|wanted| !tree.knows(**wanted)) {
             return Err(Error::refused(match missing {
                 Wanted::Process(pid) => format!("process {pid} does not show in which namespaces it is"),

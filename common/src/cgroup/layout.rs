@@ -105,6 +105,16 @@ impl Layout {
         self.hierarchies.iter()
     }
 
+    /// The controllers of every hierarchy that is mounted and that we could not open (none: version 2), and why. Of one that
+    /// is mounted several times, one place that can be opened is enough.
+    pub fn closed(&self) -> impl Iterator<Item = (&[Vec<u8>], &Error)> {
+        let is_known = |closed: &&Closed| {
+            self.hierarchies.iter().any(|hierarchy| hierarchy.controllers == closed.controllers)
+        };
+        let closed = self.closed.iter().filter(move |closed| !is_known(closed));
+        closed.map(|closed| (&closed.controllers[..], &closed.why))
+    }
+
     /// The hierarchy that has this controller. That of block io has another name in version 1, and is found by both.
     pub fn of(&self, controller: &[u8]) -> Result<&Hierarchy> {
         let known = |name: &[u8]| {

@@ -36,6 +36,8 @@ pub enum Answer {
     No(Errno),
     /// It is not for us: by our rights, or a filter of system calls.
     Refused(Errno),
+    /// It could not be asked: we lacked a descriptor or memory.
+    Unknown(Errno),
 }
 
 /// Ourselves, of whom the kernel is asked.
@@ -108,6 +110,7 @@ pub fn ask(proc: &Proc) -> Result<Vec<(&'static Feature, Answer)>> {
     let answer = |feature: &Feature| match (feature.probe)(&us) {
         Ok(()) => Answer::Yes,
         Err(errno @ (Errno::EPERM | Errno::EACCES)) => Answer::Refused(errno),
+        Err(errno) if Error::sys("", "", errno).is_our_own() => Answer::Unknown(errno),
         Err(errno) => Answer::No(errno),
     };
     Ok(FEATURES.iter().map(|feature| (feature, answer(feature))).collect())

@@ -96,28 +96,48 @@ pub struct Program {
     pub with_capabilities: bool,
 }
 
-/// Looks for a program as execvp(3) would, and at what it is marked with. Source: execve(2), capabilities(7).
-pub fn program(name: &str) -> Option<Program> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find_map(|path| {
-        let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_PATH).bits();
-        let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(&path).ok()?;
-        let stat = nix::sys::stat::fstat(&file).ok()?;
-        let is = |bits: u32| stat.st_mode & bits == bits;
-        if !is(libc::S_IFREG) || stat.st_mode & 0o111 == 0 {
-            return None;
+/// Looks for a program as execvp(3) would, and at what it is marked with; none where PATH has no such. An error where we
+/// lack a descriptor or memory to look. Source: execve(2), capabilities(7).
+pub fn program(name: &str) -> Result<Option<Program>> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    for path in std::env::split_paths(&paths).map(|dir| dir.join(name)) {
+        match at(&path) {
+            Ok(Some(program)) => return Ok(Some(program)),
+            Err(e) if e.is_our_own() => return Err(e),
+            // Another directory may have one that is in our reach.
+            _ => {}
         }
-        // Attributes are not for those who only hold the path.
-        let readable =
-            std::fs::OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path);
-        let capabilities =
-            readable.ok().and_then(|file| sys::attribute(&file, c"security.capability").ok()?);
-        Some(Program {
-            path,
-            as_root: stat.st_uid == 0 && is(libc::S_ISUID),
-            with_capabilities: capabilities.is_some(),
-        })
-    })
+    }
+    Ok(None)
+}
+
+/// The program at this path, if a program is there.
+fn at(path: &Path) -> Result<Option<Program>> {
+    let open = |flags: OFlag| {
+        let file = std::fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+        file.map_err(|e| Error::io("open", path.as_os_str().as_bytes(), &e))
+    };
+    let file = open(OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_PATH)?;
+    let stat =
+        nix::sys::stat::fstat(&file).map_err(|e| Error::sys("fstat", path.as_os_str().as_bytes(), e))?;
+    let is = |bits: u32| stat.st_mode & bits == bits;
+    if !is(libc::S_IFREG) || stat.st_mode & 0o111 == 0 {
+        return Ok(None);
+    }
+    // Attributes are not for those who only hold the path, and not every file system has them.
+    let attribute = open(OFlag::O_NONBLOCK).and_then(|file| {
+        let read = sys::attribute(&file, c"security.capability");
+        read.map_err(|e| Error::sys("fgetxattr", path.as_os_str().as_bytes(), e))
+    });
+    let capabilities = match attribute {
+        Err(e) if e.is_our_own() => return Err(e),
+        attribute => attribute.ok().flatten(),
+    };
+    Ok(Some(Program {
+        path: path.to_path_buf(),
+        as_root: stat.st_uid == 0 && is(libc::S_ISUID),
+        with_capabilities: capabilities.is_some(),
+    }))
 }
 
 #[cfg(test)]
@@ -133,7 +153,7 @@ mod tests {
         assert_eq!(of_sys("kernel/no_such_thing").expect("a normal answer"), None);
         let release = kernel().expect("uname").release;
         assert_eq!(proc.setting("kernel/osrelease").expect("readable"), Some(release));
-        assert_eq!(program("no_such_program"), None);
-        assert!(program("sh").is_some_and(|sh| !sh.as_root));
+        assert_eq!(program("no_such_program").expect("a normal answer"), None);
+        assert!(program("sh").expect("looked for").is_some_and(|sh| !sh.as_root));
     }
 }
