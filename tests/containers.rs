@@ -257,7 +257,16 @@ fn it_is_entered_as_if_it_had_run_the_program(place: &Place<'_>, container: &Con
         let words = ["cat", "/proc/self/environ"];
         let ours = variables(&run(&words).stdout);
         assert_eq!(ours, variables(&std::fs::read(format!("/proc/{pid}/environ")).unwrap()));
-        by_engine(&words).into_iter().for_each(|theirs| assert_eq!(ours, variables(&theirs.stdout)));
+        by_engine(&words).into_iter().for_each(|theirs| {
+            // What podman executes has no home where no /etc/passwd tells of one; its first process has.
+            let (mut ours, mut theirs) = (ours.clone(), variables(&theirs.stdout));
+            if theirs.iter().any(|variable| variable == "HOME=") {
+                for all in [&mut ours, &mut theirs] {
+                    all.retain(|variable| !variable.starts_with("HOME="));
+                }
+            }
+            assert_eq!(ours, theirs);
+        });
         // Its groups alone, from outside: as its own processes are.
         let joined = place.tool("rnsenter").args(["-t", &name, "-c", "cat", "/proc/self/cgroup"]).run().ok();
         let its = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();

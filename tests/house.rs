@@ -101,6 +101,18 @@ fn kinds_are_named_in_one_table() {
 }
 
 #[test]
+fn no_table_needs_random_bytes() {
+    let _t = rings!(Host, User);
+    for (file, text) in [sources("common/src"), sources("bins")].concat() {
+        // The one place that gives them another hasher.
+        let imports = |line: &str| line.contains("std::collections") && line.contains("Hash");
+        let is_chosen = |line: &str| line.contains("BuildHasherDefault<DefaultHasher>");
+        let line = code(&text).find(|line| imports(line) && !is_chosen(line));
+        assert_eq!(line, None, "{file}: the standard library panics where it cannot have random bytes");
+    }
+}
+
+#[test]
 fn tools_leave_the_kernel_to_the_library() {
     let _t = rings!(Host, User);
     for (file, text) in sources("bins") {

@@ -232,7 +232,16 @@ impl Drop for Regex {
 
 /// A socket that asks the kernel about network things, and never waits. Source: netlink(7), rtnetlink(7).
 pub fn netlink_route() -> Result<OwnedFd> {
+    netlink(libc::NETLINK_ROUTE)
+}
+
+/// The same about sockets. Source: sock_diag(7).
+pub fn netlink_sock_diag() -> Result<OwnedFd> {
+    netlink(libc::NETLINK_SOCK_DIAG)
+}
+
+fn netlink(protocol: libc::c_int) -> Result<OwnedFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: takes three integers and makes a descriptor.
-    owned(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) }.into())
+    owned(unsafe { libc::socket(libc::AF_NETLINK, kind, protocol) }.into())
 }

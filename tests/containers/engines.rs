@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Held, Run, Test, children, copy_program, pids, tool_path, within};
+use crate::harness::{Held, Run, Test, children, copy_program, find, pids, tool_path, within};
 
 /// A container engine. Every container is called "inside", sleeps, and has the same limits.
 pub struct Engine {
@@ -55,7 +55,7 @@ pub const MEMORY: &str = "67108864";
 pub const PIDS: &str = "50";
 pub const QUOTA: &str = "50000";
 
-const SEVEN: &str = "user cgroup ipc uts net pid mnt";
+pub const SEVEN: &str = "user cgroup ipc uts net pid mnt";
 const ALL_IDS: (u32, u32) = (0, u32::MAX);
 const SOME_IDS: (u32, u32) = (100_000, 65536);
 
@@ -109,6 +109,16 @@ enum Up {
 const APPLETS: &[&str] =
     &["cat", "echo", "false", "grep", "hostname", "id", "ps", "readlink", "sh", "sleep", "stat", "true"];
 
+/// Makes what is a container's root.
+pub fn image(at: &Path) {
+    for dir in ["bin", "dev", "etc", "nskit", "proc", "sys", "tmp", "usr"] {
+        std::fs::create_dir_all(at.join(dir)).unwrap();
+    }
+    std::fs::write(at.join("etc/os-release"), "ID=nskit\n").unwrap();
+    copy_program(&find("busybox").unwrap(), &at.join("bin/busybox"));
+    APPLETS.iter().for_each(|applet| symlink("busybox", at.join("bin").join(applet)).unwrap());
+}
+
 impl<'t> Place<'t> {
     pub fn new(t: &'t Test) -> Place<'t> {
         // In the virtual machine /tmp is an overlay, on which Docker can put none of its own.
@@ -119,13 +129,7 @@ impl<'t> Place<'t> {
         for point in hierarchies() {
             std::fs::create_dir(point.join(&place.name)).unwrap();
         }
-        let image = PathBuf::from(place.path("image"));
-        for dir in ["bin", "dev", "etc", "nskit", "proc", "sys", "tmp", "usr"] {
-            std::fs::create_dir_all(image.join(dir)).unwrap();
-        }
-        std::fs::write(image.join("etc/os-release"), "ID=nskit\n").unwrap();
-        copy_program(Path::new(&place.run(&["sh", "-c", "command -v busybox"])), &image.join("bin/busybox"));
-        APPLETS.iter().for_each(|applet| symlink("busybox", image.join("bin").join(applet)).unwrap());
+        image(Path::new(&place.path("image")));
         let alone = ["-m", "--propagation", "private", "sh", "-c", WORLD, "sh", &place.path("")];
         let world = t.program("unshare").args(alone).hold();
         place.world = world.pid();
@@ -145,10 +149,15 @@ impl<'t> Place<'t> {
         there.iter().chain(words).map(|word| word.to_string()).collect()
     }
 
-    /// One of our tools, which finds the files of the engines in the usual places.
-    pub fn tool(&self, name: &str) -> Run<'t> {
-        let words = self.there(&[tool_path(name).to_str().unwrap()]);
+    /// A program that finds the files of the engines in the usual places.
+    pub fn program(&self, program: &str) -> Run<'t> {
+        let words = self.there(&[program]);
         self.t.program(&words[0]).args(&words[1..])
+    }
+
+    /// One of our tools, likewise.
+    pub fn tool(&self, name: &str) -> Run<'t> {
+        self.program(tool_path(name).to_str().unwrap())
     }
 
     /// Runs a command there, which has to succeed; answers what it printed.
@@ -188,6 +197,10 @@ impl<'t> Place<'t> {
             match up {
                 Up::Until(words) => _ = Command::new(&words[0]).args(&words[1..]).output(),
                 Up::Process(mut held) => {
+                    // A container's first process ends by no other signal, and its engine with it.
+                    if let Some(first) = first_below(held.pid()) {
+                        let _ = kill(Pid::from_raw(first), Signal::SIGKILL);
+                    }
                     let _ = kill(Pid::from_raw(held.pid()), Signal::SIGTERM);
                     within(Duration::from_secs(20), || held.child.try_wait().is_ok_and(|end| end.is_some()));
                 }
@@ -285,7 +298,7 @@ fn limited(place: &Place<'_>, words: &[&str]) -> i32 {
 }
 
 /// What these engines run.
-const SLEEP: &[&str] = &["/bin/sh", "-c", "echo ready; exec sleep 1000"];
+pub const SLEEP: &[&str] = &["/bin/sh", "-c", "echo ready; exec sleep 1000"];
 
 fn bubblewrap(place: &Place<'_>) -> Container {
     let image = place.path("image");

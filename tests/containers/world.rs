@@ -1,12 +1,15 @@
 //! What nsinfo tells of a container, beside what its engine, programs inside and the files of /proc say.
 
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+
 use serde_json::{Value, json};
 
 use super::engines::{
-    Container, Engine, MEMORY, PIDS, Place, docker_run, docker_words, dockerd, has_bridges, is_pure_v2,
+    self, Container, Engine, MEMORY, PIDS, Place, docker_run, docker_words, dockerd, has_bridges, is_pure_v2,
 };
 use super::{kinds, links, told};
-use crate::harness::{inode, tool_path};
+use crate::harness::{NOBODY, Ring, Run, Test, copy_program, inode, tool_path};
 
 /// Root of Docker's containers has these, unless something else is asked for.
 const CAPABILITIES: [&str; 14] = [
@@ -47,34 +50,377 @@ fn mount<'m>(world: &'m Value, point: &str) -> &'m Value {
     mounts.rfind(|mount| mount["point"] == point).unwrap_or_else(|| panic!("no {point}: {world}"))
 }
 
+/// Who asks, and what they ask about.
+struct Asked<'t> {
+    pid: i32,
+    /// The kinds of namespaces that are its own.
+    own: &'static str,
+    /// The user that is root inside, or who they are themselves, and how many ids there are.
+    ids: (u32, u32, u32),
+    /// One of our tools as they run it, or a shell.
+    run: &'t dyn Fn(&str) -> Run<'t>,
+    /// Where our tools are found by whoever pastes a line.
+    tools: String,
+    /// The group below which new ones are made.
+    parent: Option<&'t str>,
+}
+
 pub(super) fn its_world_is_told(place: &Place<'_>, engine: &Engine, container: &Container) {
     let pid = container.pid;
     let world = told(place, "nsinfo", &["-J", &pid.to_string()]);
     assert_eq!(unreadable(&world), [&Value::Null; 0]);
-    assert_eq!(world["identity"]["pids"], json!([pid, 1]));
-    assert_eq!(world["uts"]["host_name"], "inside");
+    assert_eq!(world["identity"]["container"]["name"], json!(container.name));
     for kind in kinds() {
         let own = engine.own.split(' ').any(|own| own == kind);
-        let its = &world["namespaces"][kind];
-        assert_eq!((&its["ns"], &its["initial"]), (&json!(inode(pid, kind)), &json!(!own)), "{kind}");
+        assert_eq!(world["namespaces"][kind]["initial"], !own, "{kind}");
+        // Each was made by who had made the user namespace, and was in it.
+        let owner = if own && kind != "user" { inode(pid, "user") } else { inode(2, "user") };
+        let known = kind != "user" || own;
+        assert_eq!(
+            world["namespaces"][kind]["owner"],
+            if known { json!(owner) } else { Value::Null },
+            "{kind}"
+        );
     }
+    let [maker, root] = ["creator", "root_outside"].map(|key| &world["user"][key]["uid"]);
+    assert_eq!((maker, root), (&json!(0), &json!(engine.ids.0)));
+    let run = |name: &str| match name {
+        "sh" => place.program("sh"),
+        tool => place.tool(tool),
+    };
+    let tools = tool_path("rnsenter").parent().unwrap().to_str().unwrap().to_string();
     let (first, count) = engine.ids;
-    for (number, ids) in [("uid", "uid_map"), ("gid", "gid_map")] {
-        let its = &world["identity"][number]["effective"];
-        assert_eq!((&its["outside"], &its["inside"]), (&json!(first), &json!(0)), "{number}");
-        let ranges = world["user"][ids].as_array().unwrap();
-        let told: Vec<_> =
-            ranges.iter().map(|range| [&range["outside"], &range["inside"], &range["count"]]).collect();
-        assert_eq!(json!(told), json!([[first, 0, count]]), "{ids}");
-    }
-    let mounts = world["mounts"]["list"].as_array().unwrap();
-    assert_eq!(mounts.iter().filter(|mount| mount["point"] == "/").count(), 1, "{mounts:?}");
-    assert_eq!(mount(&world, "/proc")["type"], "proc");
+    let (own, ids, parent) = (engine.own, (0, first, count), Some(place.name.as_str()));
+    let asked = Asked { pid, own, ids, run: &run, tools, parent };
+    let another = asked.is_told(&world);
     its_limits_are_what_it_may_use(&world);
-    its_security_is_that_of_the_kernel(&world, pid);
+    its_limits_are_what_it_may_use(&another);
     what_differs_from_the_host_is_its_own(place, engine, pid);
-    its_line_enters_it(place, pid);
     an_ordinary_user_is_told_what_is_open_to_all(place, pid);
+}
+
+/// The first line of a file of /proc/PID that begins so, but for that.
+fn line(pid: impl std::fmt::Display, file: &str, start: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(start));
+    line.unwrap_or_else(|| panic!("{file} {start}")).trim().to_string()
+}
+
+/// The line of /proc/PID/status with this key.
+fn line_of(pid: impl std::fmt::Display, key: &str) -> String {
+    line(pid, "status", key)
+}
+
+/// The mount that is seen at the end of a path, by its number.
+fn mount_at(path: &str) -> Option<u64> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).custom_flags(nix::fcntl::OFlag::O_PATH.bits()).open(path).ok()?;
+    line("self", &format!("fdinfo/{}", file.as_raw_fd()), "mnt_id:").parse().ok()
+}
+
+impl Asked<'_> {
+    fn world(&self, options: &[&str], pid: i32) -> Value {
+        let run = (self.run)("nsinfo").arg("-J").args(options).arg(pid.to_string());
+        crate::harness::world(&run.patiently().run().ok())
+    }
+
+    /// What a shell is given that finds our tools.
+    fn shell(&self, words: &str) -> Run<'_> {
+        let path = format!("{}:{}", self.tools, std::env::var("PATH").unwrap());
+        (self.run)("sh").env("PATH", &path).args(["-c", words])
+    }
+
+    /// What the last two lines say, on the page: to enter it, and to make another.
+    fn last_lines(&self) -> [String; 2] {
+        let page = (self.run)("nsinfo").arg(self.pid.to_string()).run().ok();
+        ["enter: ", "recreate: "].map(|label| {
+            let line = page.lines().find_map(|line| line.strip_prefix(label));
+            line.unwrap_or_else(|| panic!("{page}")).to_string()
+        })
+    }
+
+    /// Answers what is told of another that is made like it.
+    fn is_told(&self, world: &Value) -> Value {
+        self.is_who_it_is(world);
+        security_is_that_of_the_kernel(world, self.pid);
+        self.has_its_mounts(world);
+        let [enter, recreate] = self.last_lines();
+        assert_eq!(world["enter"], json!({"command": enter, "may": true, "note": null}));
+        let kinds: Vec<&str> = kinds().collect();
+        let inside = |script: &str| {
+            let words = format!("{enter} sh -c '{script}' sh {}", kinds.join(" "));
+            self.shell(&words).run().ok()
+        };
+        let links = links(self.pid, &kinds);
+        let entered = inside("for kind; do readlink /proc/self/ns/$kind; done");
+        assert_eq!(entered.lines().collect::<Vec<_>>(), links, "{enter}");
+        assert_eq!(inside("hostname; cat /etc/os-release"), "inside\nID=nskit\n", "{enter}");
+        assert_eq!(self.shell(&format!("{enter} sh -c 'exit 7'")).run().code, Some(7));
+        self.has_its_network(world, &inside("busybox ip -o link; busybox ip -o addr"));
+        self.has_its_groups(world, &inside("cat /proc/1/cgroup"));
+        self.makes_another(world, &recreate)
+    }
+
+    fn is_who_it_is(&self, world: &Value) {
+        let pid = self.pid;
+        let identity = &world["identity"];
+        let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        assert_eq!(identity["command"], words.trim_end_matches('\0').replace('\0', " "));
+        let pids: Vec<i32> =
+            line(pid, "status", "NSpid:").split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+        assert_eq!((&identity["pids"], pids[0]), (&json!(pids), pid));
+        assert_eq!(world["uts"]["host_name"], "inside");
+        for kind in kinds() {
+            let own = self.own.split(' ').any(|own| own == kind);
+            let its = &world["namespaces"][kind];
+            // Those who ask may have mounts of their own.
+            let ours = inode(pid, kind) == inode("self", kind);
+            assert_eq!((&its["ns"], &its["ours"]), (&json!(inode(pid, kind)), &json!(!own)), "{kind}");
+            assert_eq!(ours, !own, "{kind}");
+        }
+        let (inside, outside, count) = self.ids;
+        for (number, ids) in [("uid", "uid_map"), ("gid", "gid_map")] {
+            let its = &identity[number]["effective"];
+            assert_eq!((&its["outside"], &its["inside"]), (&json!(outside), &json!(inside)), "{number}");
+            let range = json!({"outside": outside, "inside": inside, "count": count});
+            assert_eq!(world["user"][ids], json!([range]), "{ids}");
+        }
+        assert_eq!(world["user"]["setgroups"], line(pid, "setgroups", ""));
+    }
+
+    /// In every view, beside what the kernel shows at their points.
+    fn has_its_mounts(&self, world: &Value) {
+        let pid = self.pid;
+        let text = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+        let mounts = world["mounts"]["list"].as_array().unwrap();
+        assert_eq!(mounts.len(), text.lines().count(), "{text}");
+        let mut hidden = Vec::new();
+        for (mount, line) in mounts.iter().zip(text.lines()) {
+            let (of_mount, of_files) = line.split_once(" - ").unwrap();
+            let fields: Vec<&str> = of_mount.split(' ').chain(of_files.split(' ')).collect();
+            let [id, parent, dev, root, point, options, .., kind, source, _] = fields[..] else {
+                panic!("{line}")
+            };
+            let number = |text: &str| json!(text.parse::<u64>().unwrap());
+            assert_eq!((&mount["id"], &mount["parent"]), (&number(id), &number(parent)), "{line}");
+            for (key, field) in [
+                ("dev", dev),
+                ("root", root),
+                ("point", point),
+                ("options", options),
+                ("type", kind),
+                ("source", source),
+            ] {
+                assert_eq!(mount[key], field, "{key}: {line}");
+            }
+            let shared = fields[6..].iter().any(|field| field.starts_with("shared:"));
+            assert_eq!(mount["shared"].is_u64(), shared, "{line}");
+            let at = mount_at(&format!("/proc/{pid}/root{point}"));
+            let is_hidden = at != Some(id.parse().unwrap());
+            assert_eq!(mount["hidden"], is_hidden, "{line}: {at:?} is there");
+            hidden.extend(is_hidden.then_some(mount["id"].clone()));
+        }
+        let page = |view: &str| {
+            let run = (self.run)("nsinfo").args(["--section=mounts", view, &pid.to_string()]).run().ok();
+            run.lines().map(|line| line.split_whitespace().map(String::from).collect()).collect()
+        };
+        let rows: Vec<Vec<String>> = page("--mounts=flat");
+        let ids = rows.iter().skip(2).take(mounts.len()).map(|row| row[0].as_str());
+        assert!(ids.eq(text.lines().map(|line| line.split(' ').next().unwrap())), "{rows:?}");
+        let rows: Vec<Vec<String>> = page("--mounts=hidden");
+        let points = |of: &dyn Fn(&Value) -> bool| -> Vec<&str> {
+            let of = mounts.iter().filter(|mount| of(mount));
+            of.map(|mount| mount["point"].as_str().unwrap()).collect()
+        };
+        let shown: Vec<&str> = rows.iter().skip(2).map(|row| row[0].as_str()).collect();
+        let expected = points(&|mount| mount["hidden"] == true);
+        match hidden.is_empty() {
+            true => assert_eq!(rows[1].join(" "), "none is hidden by another"),
+            false => assert_eq!(sorted(shown), sorted(expected)),
+        }
+        // What is shown here is the same file.
+        let there = self.world(&["--section=mounts", "--mounts=host"], pid);
+        let list = there["mounts"]["list"].as_array().unwrap();
+        let visible = list.iter().filter(|mount| mount["hidden"] == false && mount["host_path"].is_string());
+        let (points, paths): (Vec<&str>, Vec<&str>) = visible
+            .map(|mount| (mount["point"].as_str().unwrap(), mount["host_path"].as_str().unwrap()))
+            .unzip();
+        assert!(points.contains(&"/") && paths[0].starts_with('/'), "{there}");
+        let here = self.shell("exec stat -L -c %d:%i \"$@\"").arg("sh").args(&paths).run().ok();
+        for ((point, path), here) in points.iter().zip(&paths).zip(here.lines()) {
+            let its = std::fs::metadata(format!("/proc/{pid}/root{point}")).unwrap();
+            assert_eq!(here, format!("{}:{}", its.dev(), its.ino()), "{point} {path}");
+        }
+        assert_eq!(here.lines().count(), paths.len());
+    }
+
+    /// As ip prints it inside.
+    fn has_its_network(&self, world: &Value, ip: &str) {
+        let mut of_ip = Vec::new();
+        for line in ip.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let name = words[1].trim_end_matches(':').split('@').next().unwrap();
+            if let Some(at) = words.iter().position(|word| *word == "mtu") {
+                of_ip.push(format!("{name} mtu {}", words[at + 1]));
+            } else if words[2].starts_with("inet") {
+                of_ip.push(format!("{name} {}", words[3]));
+            }
+        }
+        let mut told = Vec::new();
+        for link in world["net"]["links"].as_array().unwrap() {
+            let name = link["name"].as_str().unwrap();
+            told.push(format!("{name} mtu {}", link["device"]["mtu"]));
+            for address in link["addresses"].as_array().unwrap() {
+                told.push(format!("{name} {}/{}", address["address"].as_str().unwrap(), address["prefix"]));
+            }
+        }
+        assert!(told.iter().any(|line| line == "lo 127.0.0.1/8"), "{told:?}");
+        assert_eq!(sorted(told), sorted(of_ip), "{ip}");
+    }
+
+    /// As they are outside, and as the namespace shows those of the first process.
+    fn has_its_groups(&self, world: &Value, first: &str) {
+        let text = std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).unwrap();
+        let groups = world["cgroup"]["groups"].as_array().unwrap();
+        assert_eq!((groups.len(), text.lines().count()), (text.lines().count(), first.lines().count()));
+        for ((group, line), inside) in groups.iter().zip(text.lines()).zip(first.lines()) {
+            let path = line.splitn(3, ':').nth(2).unwrap();
+            assert_eq!(
+                (&group["hierarchy"].to_string()[..], &group["path"]),
+                (line.split(':').next().unwrap(), &json!(path))
+            );
+            // What it takes for the way from its root leads on from there.
+            let root = group["namespace_root"].as_str().unwrap_or_else(|| panic!("{group}"));
+            let inside = inside.splitn(3, ':').nth(2).unwrap();
+            let joined = format!("{}/{}", root.trim_end_matches('/'), inside.trim_start_matches('/'));
+            let joined = if joined.len() > 1 { joined.trim_end_matches('/') } else { &joined };
+            assert_eq!(joined, path, "{group} {inside}");
+        }
+        assert_eq!(world["cgroup"]["frozen"]["state"], "thawed");
+    }
+
+    /// The last line, pasted: answers what is told of what runs there.
+    fn makes_another(&self, first: &Value, line: &str) -> Value {
+        assert_eq!(first["recreate"]["command"], line);
+        let below = |parent: &str| line.replacen("rcgexec ", &format!("rcgexec --parent={parent} "), 1);
+        let words = self.parent.map_or(line.to_string(), below);
+        let mut held = self.shell(&format!("exec {words} sh -c 'echo ready; exec sleep 1000'")).hold();
+        let pid = held.inner();
+        let second = self.world(&[], pid);
+        for kind in kinds() {
+            let own = self.own.split(' ').any(|own| own == kind);
+            let [ours, its, another] = [inode("self", kind), inode(self.pid, kind), inode(pid, kind)];
+            assert_eq!((another != ours, another != its), (own, own), "{kind}: {line}");
+        }
+        for file in ["uid_map", "gid_map", "setgroups"] {
+            let of = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+            assert_eq!(of(self.pid), of(pid), "{file}: {line}");
+        }
+        for ids in ["Uid:", "Gid:"] {
+            let of = |pid: i32| line_of(pid, ids);
+            assert_eq!(of(self.pid), of(pid), "{ids} {line}");
+        }
+        assert_eq!(second["uts"], first["uts"], "{line}");
+        assert_eq!(second["recreate"]["command"], line);
+        // What is lost is told, and no more.
+        let lacks = first["recreate"]["lacks"].as_array().unwrap();
+        let lacks = |start: &str| lacks.iter().any(|one| one["what"].as_str().unwrap().starts_with(start));
+        let of = |key: &str| [line_of(self.pid, key), line_of("self", key)];
+        let differ = |key: &str| of(key)[0] != of(key)[1];
+        let mounts = std::fs::read_to_string(format!("/proc/{}/mountinfo", self.pid)).unwrap();
+        assert!(lacks(&format!("its {} mounts, ", mounts.lines().count())), "{first}");
+        assert!(lacks("its network devices") && lacks("its ipc objects"), "{first}");
+        assert_eq!(lacks("its seccomp filters"), differ("Seccomp:"), "{first}");
+        assert_eq!(lacks("its no_new_privs"), differ("NoNewPrivs:"), "{first}");
+        assert_eq!(lacks("its bounding set"), differ("CapBnd:"), "{first}");
+        let none = of("CapBnd:")[0].trim_matches('0').is_empty();
+        assert_eq!(lacks("its bounding set, which is empty"), none, "{first}");
+        // Then its group is taken away. A first process ends by no other signal.
+        crate::harness::signal(pid, nix::sys::signal::Signal::SIGKILL);
+        held.wait();
+        second
+    }
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list
+}
+
+/// The part that nsinfo has in what is told of every engine, where only two can be.
+fn tell_its_world(t: &Test, engine: &str) {
+    let engine = Engine::named(engine);
+    if engine.is_here(t) {
+        let place = Place::new(t);
+        its_world_is_told(&place, engine, &(engine.start)(&place));
+    }
+}
+
+#[test]
+fn a_box_of_bubblewrap_is_told_entered_and_made_again_by_nsinfo() {
+    let t = rings!(Host);
+    tell_its_world(&t, "bubblewrap");
+}
+
+#[test]
+fn a_machine_of_systemd_nspawn_is_told_entered_and_made_again_by_nsinfo() {
+    let t = rings!(Host);
+    tell_its_world(&t, "systemd-nspawn");
+}
+
+#[test]
+fn a_box_of_bubblewrap_that_an_ordinary_user_made_is_told_entered_and_made_again_by_them() {
+    let t = rings!(Host, User);
+    if !t.has("bwrap") || !t.has("busybox") {
+        return;
+    }
+    let dir = tempfile::Builder::new().prefix("nskit-box").tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let of = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    engines::image(dir.path().join("image").as_path());
+    std::fs::create_dir(of("tools")).unwrap();
+    for tool in ["nsinfo", "rnsenter", "runshare"] {
+        copy_program(tool_path(tool), &dir.path().join("tools").join(tool));
+    }
+    let run = |name: &str| {
+        let run =
+            t.program("sh").as_user().env("PATH", &format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", of("tools")));
+        run.args(["-c", "exec \"$0\" \"$@\"", name])
+    };
+    let user = if Ring::here().is_root() { NOBODY } else { nix::unistd::geteuid().as_raw() };
+    // Without an id of its own it is in a user namespace below the one to which the others belong.
+    for (ids, inside) in [(&["--uid", "0", "--gid", "0"][..], 0), (&[], user)] {
+        let box_of =
+            t.program("bwrap").as_user().args(["--unshare-all", "--die-with-parent", "--hostname", "inside"]);
+        let mounts = ["--bind", &of("image"), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"];
+        let over = ["--ro-bind", "/usr/share", "/usr", "--ro-bind", &of("tools"), "/usr"];
+        let held = box_of.args(mounts).args(over).args(ids).args(engines::SLEEP).hold();
+        let pid = held.inner();
+        let asked = Asked {
+            pid,
+            own: engines::SEVEN,
+            ids: (inside, user, 1),
+            run: &run,
+            tools: of("tools"),
+            parent: None,
+        };
+        let world = asked.world(&[], pid);
+        // Which are initial, and so who owns the first, is not open to them.
+        let owners: Vec<&Value> =
+            engines::SEVEN.split(' ').map(|kind| &world["namespaces"][kind]["owner"]).collect();
+        let above = inode(pid, "user");
+        assert!(owners[1..].iter().all(|owner| *owner == owners[1]), "{owners:?}");
+        match inside {
+            0 => assert_eq!(owners[1], &json!(above)),
+            _ => assert_eq!((owners[1], owners[1] != &json!(above)), (owners[0], true)),
+        }
+        assert_eq!(world["user"]["creator"]["uid"], user);
+        assert_eq!(world["user"]["root_outside"]["uid"], if inside == 0 { json!(user) } else { Value::Null });
+        // The one is over the other.
+        assert!(world["mounts"]["list"].as_array().unwrap().iter().any(|mount| mount["hidden"] == true));
+        assert_eq!(mount(&world, "/usr")["options"].as_str().unwrap().split(',').next(), Some("ro"));
+        asked.is_told(&world);
+    }
 }
 
 fn its_limits_are_what_it_may_use(world: &Value) {
@@ -85,7 +431,7 @@ fn its_limits_are_what_it_may_use(world: &Value) {
     assert_eq!(may_use["cpus"]["count"], 0.5, "{may_use}");
 }
 
-fn its_security_is_that_of_the_kernel(world: &Value, pid: i32) {
+fn security_is_that_of_the_kernel(world: &Value, pid: i32) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = |key: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
@@ -123,19 +469,6 @@ fn what_differs_from_the_host_is_its_own(place: &Place<'_>, engine: &Engine, pid
     let page = place.tool("nsinfo").args(["--vs", "host", &pid.to_string()]).run().ok();
     let mut lines = page.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     assert!(lines.any(|words| words == ["host_name", "inside", host.trim_end()]), "{page}");
-}
-
-/// The last line but one, pasted into a shell.
-fn its_line_enters_it(place: &Place<'_>, pid: i32) {
-    let page = place.tool("nsinfo").arg(pid.to_string()).run().ok();
-    let line = page.lines().find_map(|line| line.strip_prefix("enter: ")).unwrap_or_else(|| panic!("{page}"));
-    let tools = tool_path("rnsenter").parent().unwrap().to_str().unwrap();
-    let path = format!("{tools}:{}", std::env::var("PATH").unwrap());
-    let kinds: Vec<&str> = kinds().collect();
-    let program =
-        format!("{line} sh -c 'for kind; do readlink /proc/self/ns/$kind; done' sh {}", kinds.join(" "));
-    let entered = place.t.program("sh").env("PATH", &path).args(["-c", &program]).run().ok();
-    assert_eq!(entered.lines().collect::<Vec<_>>(), links(pid, &kinds), "{line}");
 }
 
 fn an_ordinary_user_is_told_what_is_open_to_all(place: &Place<'_>, pid: i32) {

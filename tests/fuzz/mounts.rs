@@ -1,6 +1,6 @@
 //! Rules for what statmount(2) answers, and for every view of mounts.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use common::error::Error;
 use common::proc::idmap::IdMap;
@@ -130,7 +130,7 @@ pub(super) fn views(bytes: &[u8]) {
     let refused = || Error::refused(why);
     let ours = Ours::of(&others);
     let behind = mine.iter().map(|mount| ours.behind(&mount)).collect();
-    let maps: HashMap<u64, Maps> = mine
+    let maps: BTreeMap<u64, Maps> = mine
         .iter()
         .filter(|mount| mount.id % 2 == 0)
         .map(|mount| (mount.id, Maps { users: map(b"1 20 3\n5 4294967295 1\n"), groups: IdMap::default() }))

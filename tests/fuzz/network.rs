@@ -167,6 +167,8 @@ pub(super) fn netlink(bytes: &[u8]) {
     let most = bytes.len() / 16;
     assert!(links.rows.len() + links.odd + addresses.rows.len() + addresses.odd <= most);
     assert!(links.rows.iter().all(|link| !link.name.is_empty() && !link.name.contains(&0)));
+    let unix = answer::unix(bytes);
+    assert!(unix.rows.len() + unix.odd <= most && unix.rows.iter().all(|one| !one.name.contains(&0)));
     // A hop takes eight bytes at least.
     assert!(routes.rows.len() <= bytes.len() / 8);
     let mut rest = bytes;

@@ -438,3 +438,27 @@ fn limits_above_what_is_mounted_are_hidden_and_that_is_said() {
     let words = "hidden limits of groups above those that are mounted here hold too, and cannot be seen";
     assert!(page.contains(words), "{page}");
 }
+
+#[test]
+fn a_path_that_is_the_same_in_all_hierarchies_is_said_once() {
+    let t = rings!(Host);
+    let Some(parent) = Parent::everywhere(&t) else { return };
+    if !t.belongs(parent.dirs.len() > 1, "several hierarchies") {
+        return;
+    }
+    let held = sleeper(&t, &parent.dirs);
+    let text = page(&t, held.pid());
+    let groups = read_to_string(format!("/proc/{}/cgroup", held.pid())).unwrap();
+    let spelled = |line: &str| {
+        let words: Vec<&str> = line.splitn(3, ':').collect();
+        format!("{}:{}", words[0], if words[1].is_empty() { "(v2)" } else { words[1] })
+    };
+    let all: Vec<String> = groups.lines().map(spelled).collect();
+    let once = format!("path /{} the same in {}", parent.name, all.join(", "));
+    assert!(text.contains(&once) && !text.contains("HIERARCHY"), "{text}");
+    // With the root of a namespace of its own.
+    let held = rooted(&t, &parent.dirs, &[]);
+    let text = page(&t, held.pid());
+    let once = format!("its root /{} {once}", parent.name);
+    assert!(text.contains(&once) && !text.contains("HIERARCHY"), "{text}");
+}

@@ -65,6 +65,8 @@ fn the_line_that_enters_leads_to_all_of_its_namespaces() {
         vec!["-r", "-p", "-f", "--mount-proc", "-u"],
         vec!["-c", "-n"],
         vec!["-U"],
+        // The others belong to the user namespace above its own.
+        vec!["-r", "-n", "-u", tool_path("runshare").to_str().unwrap(), "-c"],
     ];
     if Ring::here().is_root() {
         cases.push(vec!["-U", "--map-users=0:100000:100", "--map-groups=0:100000:100", "-n"]);

@@ -95,6 +95,25 @@ time.sleep(1000)";
 }
 
 #[test]
+fn uptime_is_right_for_who_has_made_a_time_namespace_and_then_executes_nsinfo() {
+    let t = rings!(Host, Qemu);
+    if !t.has("python3") || !t.belongs(has_kind("time"), "kernels with time namespaces") {
+        return;
+    }
+    // Linux 5.10 leaves such a program where it was, newer ones do not.
+    let script = "import ctypes, os, sys
+assert ctypes.CDLL(None).unshare(0x80) == 0
+open('/proc/self/timens_offsets', 'w').write('boottime 180061 0')
+os.execv(sys.argv[1], sys.argv[1:])";
+    let run = t.program("python3").args(["-c", script]).arg(crate::harness::tool_path("nsinfo"));
+    let (said, _) = asked(run.arg(std::process::id().to_string()), "time");
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+    let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+    let told = said["uptime_seconds"].as_f64().unwrap();
+    assert!((told - uptime).abs() < 60.0, "{told} {uptime}");
+}
+
+#[test]
 fn both_names_of_a_host_are_those_inside() {
     let t = rings!(Host, Uml, Qemu);
     // The files belong to the machine's root.

@@ -86,7 +86,7 @@ fn of_process(subject: &Subject<'_>, this: &Task, task: &Task) -> Enter {
         words.push(b"--preserve-credentials".to_vec());
     }
     let verdict = Facts::take(subject.proc, this, Whom::Task(task)).map(|facts| may::judge(&facts));
-    let (may, note) = told(verdict.as_ref(), theirs[Kind::User]);
+    let (may, note) = told(verdict.as_ref());
     notes.extend(note);
     Enter { command: Some(words), may, note: (!notes.is_empty()).then(|| notes.join("; ")) }
 }
@@ -112,12 +112,12 @@ fn of_namespace(subject: &Subject<'_>, this: &Task, ns: &NsFd) -> Enter {
     words.extend(after.then(|| b"--user-parent".to_vec()));
     // Whether it has a root is not known without a process.
     words.extend((after || kind == Kind::User).then(|| b"--preserve-credentials".to_vec()));
-    let (may, note) = told(verdict.as_ref(), id.ino);
+    let (may, note) = told(verdict.as_ref());
     Enter { command: Some(words), may, note: note.filter(|_| may != Some(true)) }
 }
 
-/// Whether we may, and what is in the way. `user` is the user namespace that is entered.
-fn told(verdict: std::result::Result<&Verdict, &Error>, user: u64) -> (Option<bool>, Option<String>) {
+/// Whether we may, and what is in the way.
+fn told(verdict: std::result::Result<&Verdict, &Error>) -> (Option<bool>, Option<String>) {
     let verdict = match verdict {
         Ok(verdict) => verdict,
         Err(e) => return (None, Some(format!("whether we may enter it is {}", not_readable(e)))),
@@ -126,13 +126,8 @@ fn told(verdict: std::result::Result<&Verdict, &Error>, user: u64) -> (Option<bo
     let note = match (&verdict.obstacle, verdict.may) {
         (Some(why), _) => Some(format!("not by us: {why}{}", also(&verdict.help))),
         (None, None) => Some("whether we may enter it is not seen".into()),
-        (None, Some(_)) => verdict.rows.iter().find_map(|row| match row.answer {
-            Answer::After(owner) if owner != user => Some(format!(
-                "not at once: {}:[{}] is entered after user:[{owner}], by --user-parent",
-                row.kind, row.ino
-            )),
-            _ => None,
-        }),
+        // Also where a kind takes a right that only the user namespace gives: one call enters all, and counts that.
+        (None, Some(_)) => None,
     };
     (verdict.may, note)
 }

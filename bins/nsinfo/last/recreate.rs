@@ -287,9 +287,10 @@ fn rights(this: &Task, task: &Task, lacks: &mut Vec<Vec<u8>>) {
     let without = ours.1.bounding & !theirs.1.bounding;
     if without != 0 {
         let kept = theirs.1.bounding;
-        let text = match (without.count_ones() as usize) < CAPABILITIES.len() / 2 {
-            true => format!("its bounding set, which leaves out {}", capability_names(without)),
-            false => format!("its bounding set, which has only {}", capability_names(kept)),
+        let text = match (kept, (without.count_ones() as usize) < CAPABILITIES.len() / 2) {
+            (0, _) => "its bounding set, which is empty".into(),
+            (_, true) => format!("its bounding set, which leaves out {}", capability_names(without)),
+            (_, false) => format!("its bounding set, which has only {}", capability_names(kept)),
         };
         lacks.push(text.into());
     }

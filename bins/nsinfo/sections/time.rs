@@ -1,7 +1,7 @@
 //! Its time namespace: how far its clocks are off.
 
 use common::error::{Error, Result};
-use common::kind::Kind;
+use common::kind::{Kind, KindMap};
 use common::ns::visit;
 use common::proc::clocks::{Offset, Offsets};
 use common::proc::{Proc, Task};
@@ -27,7 +27,7 @@ pub(crate) struct Time {
 impl Time {
     pub(crate) fn take(subject: &Subject<'_>) -> Time {
         let (offsets, for_children) = match subject.seen() {
-            By::Process(process) => of_process(subject, &process.task),
+            By::Process(process) => of_process(subject, &process.task, &subject.namespaces),
             By::Namespace(ns) if subject.how.no_enter => {
                 (Err(Error::refused([&ns.name[..], b" is not entered, as --no-enter says"].concat())), None)
             }
@@ -39,14 +39,18 @@ impl Time {
 }
 
 /// Those of a process, and those of its children where they have others. The file tells those of its children.
-fn of_process(subject: &Subject<'_>, task: &Task) -> (Result<Option<Offsets>>, Option<Offsets>) {
+fn of_process(
+    subject: &Subject<'_>,
+    task: &Task,
+    namespaces: &Result<KindMap<u64>>,
+) -> (Result<Option<Offsets>>, Option<Offsets>) {
     let told = Offsets::of_children(task);
     let Ok(Some(of_children)) = told else { return (told, None) };
-    let own = of(&subject.namespaces, Kind::Time);
+    let own = of(namespaces, Kind::Time);
     let children = task.for_children([Kind::Time].into_iter().collect())[Kind::Time];
     match same(own, Some(children).filter(|ino| *ino != 0)) {
         Some(true) => (Ok(Some(of_children)), None),
-        Some(false) if subject.shares(Kind::Time, &subject.initial) == Some(true) => {
+        Some(false) if same(own, of(&subject.initial, Kind::Time)) == Some(true) => {
             (Ok(Some(Offsets::default())), Some(of_children))
         }
         Some(false) => {
@@ -55,7 +59,7 @@ fn of_process(subject: &Subject<'_>, task: &Task) -> (Result<Option<Offsets>>, O
         }
         None => {
             let nowhere = || Error::refused("it is in no time namespace");
-            let why = subject.namespaces.as_ref().err().cloned().unwrap_or_else(nowhere);
+            let why = namespaces.as_ref().err().cloned().unwrap_or_else(nowhere);
             (Err(why), Some(of_children))
         }
     }
@@ -75,9 +79,12 @@ fn uptime(subject: &Subject<'_>, offsets: Option<Offsets>) -> Result<i128> {
     let ours = subject.proc.uptime()?;
     let Some(offsets) = offsets else { return Ok(ours) };
     let us = subject.us.as_ref().map_err(Error::clone)?;
-    // We have executed a program, and since then are where our children are.
-    let our_offsets = Offsets::of_children(us)?.unwrap_or_default();
-    Ok(ours + offsets.boottime.nanos() - our_offsets.boottime.nanos())
+    Ok(ours + offsets.boottime.nanos() - our_offsets(subject, us)?.boottime.nanos())
+}
+
+/// We have executed a program, and since then are where our children are; on an old kernel, as Linux 5.10, only they are there.
+fn our_offsets(subject: &Subject<'_>, us: &Task) -> Result<Offsets> {
+    of_process(subject, us, &subject.ours).0.map(Option::unwrap_or_default)
 }
 
 impl Part for Time {

@@ -11,25 +11,10 @@ use common::error::{Error, Result, or_none};
 use common::kind::{Kind, KindMap, KindSet};
 use common::ns::initial::initial;
 use common::ns::refer::Sight;
-use common::ns::scan::{self, Depth, Snapshot, Want};
+use common::ns::scan::{self, Depth, Resident, Snapshot, Want};
+use common::proc::Proc;
 use common::proc::idmap::IdMap;
 use common::proc::status::Status;
-use common::proc::{Proc, Task};
-
-/// One process.
-#[derive(Clone, Debug)]
-pub(crate) struct Process {
-    pub(crate) pid: i32,
-    /// Its PIDs, from the pid namespace of this /proc down to its own.
-    pub(crate) pids: Vec<i32>,
-    /// The inode numbers of its user and pid namespaces.
-    pub(crate) user: u64,
-    pub(crate) within: u64,
-    /// The command line, or the name where that is empty.
-    pub(crate) command: Vec<u8>,
-    pub(crate) of_kernel: bool,
-    pub(crate) has_ended: bool,
-}
 
 /// What only one of these is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +25,7 @@ pub(crate) enum Wanted {
 
 /// All that is known: plain data.
 pub(crate) struct Tree {
-    pub(crate) processes: Vec<Process>,
+    pub(crate) processes: Vec<Resident>,
     pub(crate) snapshot: Snapshot,
     /// The maps of user ids, where a process shows them.
     pub(crate) maps: BTreeMap<u64, IdMap>,
@@ -54,19 +39,11 @@ pub(crate) struct Tree {
 impl Tree {
     pub(crate) fn take(proc: &Proc, sights: &[Sight]) -> Result<Tree> {
         let wanted = sights.iter().map(wanted).collect::<Result<Vec<_>>>()?;
-        let (mut processes, mut hidden) = (Vec::new(), 0);
-        for pid in proc.pids()? {
-            match proc.task(pid).and_then(|task| Process::of(&task)) {
-                Ok(process) => processes.push(process),
-                Err(e) if e.is_gone() => {}
-                Err(e) if e.is_our_own() => return Err(e),
-                Err(_) => hidden += 1,
-            }
-        }
         let kinds = [Kind::User, Kind::Pid].into_iter().collect();
-        let want = Want { depth: Depth::Deep, relations: true, ..Want::least(kinds) };
+        let want = Want { depth: Depth::Deep, relations: true, residents: true, ..Want::least(kinds) };
         let mut snapshot = scan::take(proc, &want)?;
         snapshot.namespaces.retain(|ns| matches!(ns.kind, Kind::User | Kind::Pid));
+        let (mut processes, hidden) = (std::mem::take(&mut snapshot.residents), snapshot.unreadable);
         // Others have ended meanwhile.
         let is_there = |ino| ino != 0 && snapshot.namespace(ino).is_some();
         processes.retain(|process| is_there(process.user) && is_there(process.within));
@@ -116,26 +93,5 @@ fn wanted(sight: &Sight) -> Result<Wanted> {
             Some(owner) => Ok(Wanted::Namespace(owner.kind, owner.id()?.ino)),
             None => Err(Error::refused([b"the owner is out of our sight: ", &ns.name[..]].concat())),
         },
-    }
-}
-
-impl Process {
-    fn of(task: &Task) -> Result<Process> {
-        let inodes = task.namespaces([Kind::User, Kind::Pid].into_iter().collect())?;
-        let status = Status::of(task)?;
-        let command = task.command_line()?;
-        // Only those without a command line can be what follows.
-        let stat = if command.is_empty() { Some(task.stat()?) } else { None };
-        let has_ended = stat.as_ref().is_some_and(|stat| stat.has_ended) && task.threads()?.is_empty();
-        let of_kernel = stat.as_ref().is_some_and(|stat| stat.of_kernel);
-        Ok(Process {
-            pid: task.pid,
-            pids: status.levels(task.pid),
-            user: inodes[Kind::User],
-            within: inodes[Kind::Pid],
-            command: stat.map_or(command, |stat| stat.comm),
-            of_kernel,
-            has_ended,
-        })
     }
 }

@@ -8,6 +8,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
 
 use super::Task;
+use super::mounts::statmount::{Answer, MNT_BASIC, MNT_POINT, MNT_ROOT, SB_BASIC, each_below, on, uppermost};
 use super::mounts::{self, Mount};
 use crate::error::{Error, Result};
 use crate::kind::{Kind, NsId, parse_link};
@@ -31,26 +32,6 @@ pub struct Bind {
 /// The file system of namespaces. Source: NSFS_MAGIC of linux/magic.h.
 const NSFS: u64 = 0x6e73_6673;
 
-/// What is asked of a mount: STATMOUNT_SB_BASIC, STATMOUNT_MNT_BASIC, and of those of namespaces _MNT_ROOT and
-/// _MNT_POINT too. Source: linux/mount.h.
-pub(super) const SUPER: u64 = 0x1;
-pub(super) const BASIC: u64 = 0x2;
-pub(super) const MNT_ROOT: u64 = 0x8;
-pub(super) const MNT_POINT: u64 = 0x10;
-const ALL: u64 = BASIC | MNT_ROOT | MNT_POINT;
-
-/// Where they stand in struct statmount: in words of 8 bytes, the last two in bytes. Source: linux/mount.h.
-const MASK: usize = 1;
-const MAGIC: usize = 3;
-const PARENT: usize = 6;
-const OLD_ID: usize = 7;
-const ROOT: usize = 104;
-const POINT: usize = 108;
-pub(super) const TEXTS: usize = 512;
-
-/// The texts of a mount may be so long.
-pub(super) const LONGEST: usize = 1 << 20;
-
 /// The bind mounts in the mount namespace with this number (NS_GET_ID), in the order of mountinfo. Mount points are
 /// below the root of the namespace; in our own, which has to be said, below our root, and others are left out.
 /// An error where the kernel does not tell. Source: listmount(2), statmount(2), Linux 6.11.
@@ -58,14 +39,14 @@ pub fn within(number: u64, ours: bool) -> Result<Vec<Bind>> {
     let fail = |call, e| Error::sys(call, on(number), e);
     let below = if ours { sys::LSMT_ROOT } else { uppermost(number)? };
     let mut found = Vec::new();
-    let mut answer = vec![0; TEXTS / 8];
+    let mut answer = Answer::new();
     each_below(
         number,
         below,
         |e| fail("listmount", e),
         |mount| {
-            match sys::stat_mount(number, mount, SUPER, &mut answer) {
-                Ok(()) if answer[MAGIC] == NSFS => found.extend(bind(number, mount, &mut answer)?),
+            match answer.ask(number, mount, SB_BASIC) {
+                Ok(()) if answer.magic() == NSFS => found.extend(bind(number, mount, &mut answer)?),
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(e) => return Err(fail("statmount", e)),
             }
@@ -75,75 +56,27 @@ pub fn within(number: u64, ours: bool) -> Result<Vec<Bind>> {
     Ok(found)
 }
 
-/// Goes through the mounts below this one in a mount namespace, in the order of mountinfo, by their numbers of statmount(2).
-/// `fail` is what it is an error of. Source: listmount(2).
-pub(super) fn each_below(
-    number: u64,
-    below: u64,
-    fail: impl Fn(Errno) -> Error,
-    mut one: impl FnMut(u64) -> Result<()>,
-) -> Result<()> {
-    let mut mounts = [0; 512];
-    let mut last = 0;
-    loop {
-        let count = sys::list_mounts(number, below, last, &mut mounts).map_err(&fail)?;
-        mounts[..count].iter().try_for_each(|&mount| one(mount))?;
-        match mounts[..count].last() {
-            Some(mount) if count == mounts.len() => last = *mount,
-            _ => return Ok(()),
-        }
-    }
-}
-
-/// The mount that all others are below. What the kernel takes for the root, Linux 6.12 at least, is any one of those
-/// that stand on the first mount, as there are several where a machine has left its first file system by chroot(2).
-pub(super) fn uppermost(number: u64) -> Result<u64> {
-    let mut one = [0];
-    let count = sys::list_mounts(number, sys::LSMT_ROOT, 0, &mut one)
-        .map_err(|e| Error::sys("listmount", on(number), e))?;
-    let mut answer = vec![0; TEXTS / 8];
-    let mut at = if count == 0 { sys::LSMT_ROOT } else { one[0] };
-    let mut top = sys::LSMT_ROOT;
-    // The first is its own parent. One that cannot be asked is outside.
-    while at != top && sys::stat_mount(number, at, BASIC, &mut answer).is_ok() {
-        top = at;
-        at = answer[PARENT];
-    }
-    Ok(top)
-}
-
-pub(super) fn on(number: u64) -> String {
-    format!("{} namespace #{number}", Kind::Mnt)
-}
-
 /// All of one mount. None where it is gone, or its texts are too long.
-fn bind(number: u64, mount: u64, answer: &mut Vec<u64>) -> Result<Option<Bind>> {
-    // Mostly they are short.
-    answer.resize(answer.len().max((TEXTS + 1024) / 8), 0);
-    loop {
-        match sys::stat_mount(number, mount, ALL, answer) {
-            Ok(()) => return Ok(parse(answer)),
-            Err(Errno::EOVERFLOW) if answer.len() * 8 < LONGEST => answer.resize(answer.len() * 4, 0),
-            Err(e) if Error::sys("statmount", "", e).is_our_own() => {
-                return Err(Error::sys("statmount", format!("mount {mount}"), e));
-            }
-            Err(_) => return Ok(None),
+fn bind(number: u64, mount: u64, answer: &mut Answer) -> Result<Option<Bind>> {
+    match answer.ask(number, mount, MNT_BASIC | MNT_ROOT | MNT_POINT) {
+        Ok(()) => Ok(of_answer(answer)),
+        Err(e) if Error::sys("statmount", "", e).is_our_own() => {
+            Err(Error::sys("statmount", format!("mount {mount}"), e))
         }
+        Err(_) => Ok(None),
     }
 }
 
-/// Reads struct statmount.
-fn parse(answer: &[u64]) -> Option<Bind> {
-    let bytes: Vec<u8> = answer.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    let number = |at: usize| Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?));
-    let text = |at: usize| {
-        let from = bytes.get(TEXTS + number(at)? as usize..)?;
-        Some(&from[..from.iter().position(|&b| b == 0)?])
-    };
-    let told = *answer.get(MASK)?;
-    let (name, ino) = parse_link(text(ROOT).filter(|_| told & MNT_ROOT != 0)?)?;
-    let point = text(POINT).filter(|_| told & MNT_POINT != 0).unwrap_or_default().to_vec();
-    Some(Bind { kind: Kind::from_name(name)?, ino, mount: number(OLD_ID * 8)?.into(), point, covered: false })
+fn of_answer(answer: &Answer) -> Option<Bind> {
+    let root = answer.root();
+    let (name, ino) = parse_link(&root)?;
+    Some(Bind {
+        kind: Kind::from_name(name)?,
+        ino,
+        mount: answer.id(),
+        point: answer.point(),
+        covered: false,
+    })
 }
 
 /// The bind mounts that a process sees, in its mountinfo's order and below its root.

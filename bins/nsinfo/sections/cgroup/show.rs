@@ -271,7 +271,25 @@ fn groups(facts: &Facts, page: &mut Page) {
         Namespace::Unknown(e) => (GROUPS, not_readable(e)),
     };
     page.flow("namespace", &words(&text), Paint::Plain);
-    page.table(columns, &(), &facts.groups, |_| Paint::Plain);
+    match &facts.groups[..] {
+        // Below each other they would be one long path again and again.
+        [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|other| is_same(first, other)) => {
+            if let (Namespace::Other(_, Ok(_)), Ok(root)) = (&facts.namespace, &first.root) {
+                page.line("its root", &page.show(root));
+            }
+            page.line("path", &page.show(&first.line.path));
+            let one =
+                |cgroup: &Cgroup| format!("{}:{}", cgroup.line.hierarchy, page.show(controllers(cgroup)));
+            page.flow("the same in", &facts.groups.iter().map(one).collect::<Vec<_>>(), Paint::Plain);
+        }
+        groups => page.table(columns, &(), groups, |_| Paint::Plain),
+    }
+}
+
+/// Do they have the same path, and are the roots of the namespace at the same?
+fn is_same(one: &Cgroup, other: &Cgroup) -> bool {
+    let root = |cgroup: &Cgroup| cgroup.root.as_ref().ok().cloned();
+    one.line.path == other.line.path && root(one) == root(other)
 }
 
 /// The controllers of a hierarchy; that of cgroup v2 names none.

@@ -1,6 +1,6 @@
 //! Mounts that show a part of a file system, or show it once more, for people.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use common::proc::mounts::layers;
 use common::text::show_into;
@@ -14,7 +14,7 @@ const BINDS: &[Column] = &[("MOUNT POINT", 35), ("TYPE", 12), ("SHOWS", 33), ("A
 impl Seen {
     pub(super) fn binds(&self, page: &mut Page) {
         // The first mount of each file system that is there as a whole, or else the first.
-        let mut firsts: HashMap<(u32, u32), usize> = HashMap::new();
+        let mut firsts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
         for row in 0..self.table.len() {
             let mount = self.table.get(row);
             let first = *firsts.entry(mount.dev).or_insert(row);

@@ -1,6 +1,6 @@
 //! How idmapped mounts change ids, for people.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use common::error::Result;
 use common::proc::idmap::Range;
@@ -10,7 +10,7 @@ use super::super::super::page::Page;
 use super::Seen;
 
 impl Seen {
-    pub(super) fn maps(&self, page: &mut Page, maps: &Result<HashMap<u64, Maps>>) {
+    pub(super) fn maps(&self, page: &mut Page, maps: &Result<BTreeMap<u64, Maps>>) {
         let maps = match maps {
             Ok(maps) => maps,
             Err(e) => return page.missing("idmapped", e),

@@ -12,7 +12,7 @@ mod maps;
 mod propagation;
 mod views;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use common::error::{Error, Result};
 use common::kind::Kind;
@@ -45,7 +45,7 @@ pub(crate) struct Seen {
     /// What lies behind each, for us; none where that was not asked.
     pub(crate) behind: Option<Result<Vec<Behind>>>,
     /// How ids are changed in those where they are; none where there is no such mount or that was not asked.
-    pub(crate) maps: Option<Result<HashMap<u64, Maps>>>,
+    pub(crate) maps: Option<Result<BTreeMap<u64, Maps>>>,
 }
 
 impl Mounts {
@@ -85,7 +85,7 @@ fn behind(subject: &Subject<'_>, table: &Table) -> Result<Vec<Behind>> {
     Ok(table.iter().map(|mount| ours.behind(&mount)).collect())
 }
 
-fn maps(subject: &Subject<'_>) -> Result<HashMap<u64, Maps>> {
+fn maps(subject: &Subject<'_>) -> Result<BTreeMap<u64, Maps>> {
     let number = match subject.seen() {
         By::Process(process) => number(&NsFd::of(&process.task, Kind::Mnt)?)?,
         By::Namespace(ns) => number(ns)?,

@@ -73,7 +73,8 @@ fn device_json(net: &Net, device: &Device) -> Value {
             ("ours", peer.at.map_or(Value::Null, |at| Value::Bool(at.is_ours))),
             ("ns", Value::number(peer.at.map(|at| at.ino))),
             ("pid", Value::number(peer.at.and_then(|at| at.pid).map(|pid| pid as u64))),
-            ("netns", maybe(peer.at.map(|at| at.name.as_slice()))),
+            ("comm", maybe(peer.at.filter(|at| at.pid.is_some()).map(|at| at.name.as_slice()))),
+            ("path", maybe(peer.at.filter(|at| at.pid.is_none()).map(|at| at.name.as_slice()))),
         ])
     });
     Value::Object(vec![

@@ -188,7 +188,7 @@ fn or_files(
     }
 }
 
-/// All that the kernel tells by netlink, with sockets from /proc.
+/// All that the kernel tells by netlink, with other sockets than unix ones from /proc.
 fn full(
     subject: &Subject<'_>,
     network: Network,
@@ -199,6 +199,11 @@ fn full(
     let ids = network.links.rows.iter().filter_map(|link| link.device.as_ref()?.peer_at);
     let neighbours = network::neighbours(subject.proc, at, &ids.collect());
     let ours = neighbours.as_ref().is_ok_and(|known| known.values().any(|one| one.is_ours));
+    // In /proc a name can look like a line.
+    let sockets = sockets.map(|sockets| match network.unix {
+        Some(unix) => Sockets { unix, ..sockets },
+        None => sockets,
+    });
     let ours = ours.then(|| network::ask(Where::Here).ok()).flatten().unwrap_or_default();
     Net {
         only_proc: None,

@@ -1,11 +1,11 @@
-//! What the kernel answers of devices, addresses and routes.
-//! Source: rtnetlink(7), linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h.
+//! What the kernel answers of devices, addresses, routes and unix sockets.
+//! Source: rtnetlink(7), sock_diag(7), linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::message::{attributes, half, number, read, text};
-use crate::proc::net::{Address, Device, Link, Route, Rows, Traffic, routes};
+use crate::proc::net::{Address, Device, Link, Route, Rows, Traffic, UnixListener, routes, sockets};
 
 const NEWLINK: u16 = 16;
 pub(super) const GETLINK: u16 = 18;
@@ -13,6 +13,17 @@ const NEWADDR: u16 = 20;
 pub(super) const GETADDR: u16 = 22;
 const NEWROUTE: u16 = 24;
 pub(super) const GETROUTE: u16 = 26;
+/// Of questions and answers about sockets.
+pub(super) const SOCK_DIAG: u16 = 20;
+
+/// A question for unix sockets that listen, and their names: struct unix_diag_req. Source: linux/unix_diag.h, Linux 3.3.
+pub(super) fn about_listeners() -> Vec<u8> {
+    // TCP_LISTEN, UDIAG_SHOW_NAME.
+    const STATES: u32 = 1 << 10;
+    const SHOW: u32 = 1;
+    let family = [libc::AF_UNIX as u8, 0, 0, 0];
+    [family, STATES.to_ne_bytes(), [0; 4], SHOW.to_ne_bytes(), [0; 4], [0; 4]].concat()
+}
 
 /// The devices in an answer.
 pub fn links(bytes: &[u8]) -> Rows<Link> {
@@ -194,6 +205,32 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
     v4().or_else(|| <[u8; 16]>::try_from(value).map(|bytes| Ipv6Addr::from(bytes).into()).ok())
 }
 
+/// The unix sockets in an answer.
+pub fn unix(bytes: &[u8]) -> Rows<UnixListener> {
+    read(bytes, SOCK_DIAG, |body, listeners| {
+        listeners.push(listener(body)?);
+        Some(())
+    })
+}
+
+/// Source: struct unix_diag_msg of linux/unix_diag.h.
+fn listener(body: &[u8]) -> Option<UnixListener> {
+    const INFO: usize = 16;
+    const UNIX_DIAG_NAME: u16 = 0;
+    let name = attributes(body.get(INFO..)?).find(|(kind, _)| *kind == UNIX_DIAG_NAME);
+    Some(UnixListener {
+        kind: sockets::unix_kind((*body.get(1)?).into()),
+        name: match name.map_or(&[][..], |(_, name)| name) {
+            // An abstract name, as /proc writes it.
+            [0, name @ ..] => {
+                std::iter::once(b'@').chain(name.iter().map(|&b| if b == 0 { b'@' } else { b })).collect()
+            }
+            path => text(path),
+        },
+        inode: number(body, 4)?.into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::message::end;
@@ -358,5 +395,24 @@ mod tests {
             lying[length] = 0xff;
             let _ = (links(&lying), addresses(&lying, &names()), routes(&lying, &names()), end(&lying));
         }
+    }
+
+    #[test]
+    fn unix_sockets_have_paths_or_names_of_any_bytes() {
+        let body = |kind: u8, inode: u32| [&[1, kind, 10, 0][..], &inode.to_ne_bytes(), &[0; 8]].concat();
+        let bytes = [
+            message(SOCK_DIAG, 2, &body(1, 1605), &[(0, b"/run/a\n0: b\xff\0")]),
+            message(SOCK_DIAG, 2, &body(5, 7), &[(3, b"?"), (0, b"\0x\0\n")]),
+            message(SOCK_DIAG, 2, &body(9, 8), &[]),
+            message(SOCK_DIAG, 2, &[1, 1, 10, 0, 7], &[]),
+            message(3, 2, &[0; 4], &[]),
+        ]
+        .concat();
+        let found = unix(&bytes);
+        let rows: Vec<_> = found.rows.iter().map(|row| (row.kind, &row.name[..], row.inode)).collect();
+        let expected =
+            [("stream", &b"/run/a\n0: b\xff"[..], 1605), ("seqpacket", b"@x@\n", 7), ("unknown", b"", 8)];
+        assert_eq!((&rows[..], found.odd), (&expected[..], 1));
+        assert_eq!(about_listeners().len(), 24);
     }
 }

@@ -9,16 +9,15 @@ const HEADER: usize = 16;
 const DONE: u16 = 3;
 
 /// The question for all of a sort, in `number`.
-pub(super) fn question(kind: u16, number: u32) -> Vec<u8> {
+pub(super) fn question(kind: u16, number: u32, body: &[u8]) -> Vec<u8> {
     // NLM_F_REQUEST and NLM_F_DUMP.
     const FLAGS: u16 = 0x301;
-    // An address family, which is any, padded as struct ifinfomsg, the longest of the three.
-    const BODY: usize = 16;
-    let mut out = ((HEADER + BODY) as u32).to_ne_bytes().to_vec();
+    let mut out = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
     out.extend(kind.to_ne_bytes());
     out.extend(FLAGS.to_ne_bytes());
     out.extend(number.to_ne_bytes());
-    out.extend([0; 4 + BODY]);
+    out.extend([0; 4]);
+    out.extend(body);
     out
 }
 
@@ -152,6 +151,6 @@ pub(super) mod tests {
         for (parts, expected, torn) in cases {
             assert_eq!(end(&parts.concat()), (expected, torn));
         }
-        assert_eq!(question(18, 1).len(), 32);
+        assert_eq!(question(18, 1, &[0; 16]).len(), 32);
     }
 }

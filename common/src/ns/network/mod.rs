@@ -5,7 +5,7 @@ mod message;
 mod neighbours;
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{NetlinkAddr, recvfrom};
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::ns::fd::NsFd;
 use crate::ns::visit;
-use crate::proc::net::{Address, Link, Route, Rows, Sockets, Text, sockets};
+use crate::proc::net::{Address, Link, Route, Rows, Sockets, Text, UnixListener, sockets};
 use crate::proc::{Proc, Task};
 use crate::sys;
 
@@ -48,6 +48,8 @@ pub struct Network {
     pub addresses: Rows<Address>,
     /// The routes to others, the default ones first.
     pub routes: Rows<Route>,
+    /// The unix sockets that listen; none where this kernel tells them by /proc alone.
+    pub unix: Option<Rows<UnixListener>>,
 }
 
 /// The sockets of a namespace, and the mark of it ([`Task::mark`]) where there is one.
@@ -58,9 +60,9 @@ const LIMIT: usize = 512 << 10;
 
 /// The same of a file. All of them, and all answers, are no more than a helper may bring.
 const FILE_LIMIT: usize = 256 << 10;
-const _: () = assert!(3 * LIMIT + sockets::FILES * FILE_LIMIT + 1024 < visit::LONGEST);
+const _: () = assert!(4 * LIMIT + sockets::FILES * FILE_LIMIT + 1024 < visit::LONGEST);
 
-/// Asks for devices, addresses and routes.
+/// Asks for devices, addresses, routes and unix sockets.
 pub fn ask(at: Where<'_>) -> Result<Network> {
     Ok(network(&unpack(&at.look("network", || Ok(pack(&answers()?)))?)))
 }
@@ -86,12 +88,12 @@ pub fn ask_with_sockets(at: Where<'_>, proc: &Proc) -> Result<(Network, Result<S
         Ok(pack(&texts))
     })?;
     let texts = unpack(&bytes);
-    let head = texts.get(3).map_or(&[][..], |text| &text.bytes);
+    let head = texts.get(4).map_or(&[][..], |text| &text.bytes);
     let refused =
         head.get(..4).and_then(|number| number.try_into().ok()).map_or(libc::EIO, i32::from_ne_bytes);
     let mark = head.get(4..).and_then(|number| number.try_into().ok()).map_or(0, u64::from_ne_bytes);
     let sockets = match refused {
-        0 => Ok((sockets::parse_all(&texts[4..]), Some(mark).filter(|mark| *mark != 0))),
+        0 => Ok((sockets::parse_all(&texts[5..]), Some(mark).filter(|mark| *mark != 0))),
         errno => Err(Error::sys("read", "the helper process's net", Errno::from_raw(errno))),
     };
     Ok((network(&texts), sockets))
@@ -104,7 +106,7 @@ pub fn of(task: &Task) -> Result<NsFd> {
 }
 
 fn network(texts: &[Text]) -> Network {
-    let [links, addresses, routes, ..] = texts else { return Network::default() };
+    let [links, addresses, routes, unix, ..] = texts else { return Network::default() };
     let cut = |text: &Text| text.cut;
     let (mut found, links_cut) = (answer::links(&links.bytes), cut(links));
     found.cut = links_cut;
@@ -113,24 +115,36 @@ fn network(texts: &[Text]) -> Network {
     Network {
         addresses: Rows { cut: cut(addresses), ..answer::addresses(&addresses.bytes, &names) },
         routes: Rows { cut: cut(routes), ..answer::routes(&routes.bytes, &names) },
+        // An answer has an end at least.
+        unix: Some(unix)
+            .filter(|unix| !unix.bytes.is_empty())
+            .map(|unix| Rows { cut: cut(unix), ..answer::unix(&unix.bytes) }),
         links: found,
     }
 }
 
 fn answers() -> Result<Vec<Text>> {
-    [answer::GETLINK, answer::GETADDR, answer::GETROUTE].into_iter().map(dump).collect()
+    // An address family, which is any, padded as struct ifinfomsg, the longest of the three.
+    const ANY: [u8; 16] = [0; 16];
+    let route = |kind| dump(sys::netlink_route, kind, &ANY);
+    let unix = match dump(sys::netlink_sock_diag, answer::SOCK_DIAG, &answer::about_listeners()) {
+        // A kernel can be without it.
+        Err(e) if !e.is_our_own() => Text::default(),
+        told => told?,
+    };
+    Ok(vec![route(answer::GETLINK)?, route(answer::GETADDR)?, route(answer::GETROUTE)?, unix])
 }
 
-/// Asks the namespace that we are in for all of a sort.
-fn dump(kind: u16) -> Result<Text> {
+/// Asks the namespace that we are in for all of a sort, by a new socket.
+fn dump(socket: fn() -> nix::Result<OwnedFd>, kind: u16, body: &[u8]) -> Result<Text> {
     // What changes all the time is told as it was found.
     const TRIES: u32 = 4;
     let fail = |call| move |e| Error::sys(call, "the netlink socket", e);
     let mut text = Text::default();
     for number in 1..=TRIES {
         // What is left of an earlier answer goes with its socket.
-        let socket = sys::netlink_route().map_err(fail("socket"))?;
-        nix::unistd::write(&socket, &message::question(kind, number)).map_err(fail("write"))?;
+        let socket = socket().map_err(fail("socket"))?;
+        nix::unistd::write(&socket, &message::question(kind, number, body)).map_err(fail("write"))?;
         text = Text::default();
         // The kernel never writes more at once.
         let mut piece = vec![0; 1 << 16];

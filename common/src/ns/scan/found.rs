@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::inferred::Marked;
-use super::{HashMap, HashSet, Holder, Inferred, Namespace, Process, Snapshot, Via, Want};
+use super::{HashMap, HashSet, Holder, Inferred, Namespace, Process, Resident, Snapshot, Via, Want};
 use crate::error::{Result, or_none};
 use crate::kind::{Kind, KindMap, NsId};
 use crate::ns::fd::NsFd;
@@ -90,6 +90,10 @@ impl Found {
         self.snapshot.processes.insert(process.pid, process);
     }
 
+    pub(super) fn add_resident(&mut self, process: Resident) {
+        self.snapshot.residents.push(process);
+    }
+
     pub(super) fn add_member(&mut self, pid: i32) {
         self.snapshot.members.push(pid);
     }
@@ -163,6 +167,7 @@ impl Found {
         let ours = &mut self.snapshot;
         ours.processes.extend(theirs.processes);
         ours.members.extend(theirs.members);
+        ours.residents.extend(theirs.residents);
         ours.holders.extend(theirs.holders);
         ours.unreadable += theirs.unreadable;
     }
@@ -180,6 +185,7 @@ impl Found {
         let mut snapshot = self.snapshot;
         snapshot.namespaces.sort_unstable_by_key(|ns| ns.id.ino);
         snapshot.members.sort_unstable();
+        snapshot.residents.sort_unstable_by_key(|process| process.pid);
         snapshot.holders.sort_by(by_place);
         snapshot.holders.dedup_by(|one, other| one == other && one.1.via() != Via::Mount);
         snapshot.inferred.sort_unstable();

@@ -8,6 +8,7 @@ mod kernel;
 mod mounts;
 mod open;
 mod processes;
+mod residents;
 mod sockets;
 mod threads;
 
@@ -24,6 +25,7 @@ use found::Found;
 use processes::Visit;
 
 pub use open::find;
+pub use residents::Resident;
 
 /// The standard tables, but without a random seed: the kernel chooses the numbers that are keys here, and the
 /// standard library panics where it cannot have random bytes.
@@ -125,6 +127,8 @@ pub struct Want {
     pub netnsids: bool,
     /// The namespace, by inode number, whose processes are all to be described, not only the first.
     pub members_of: Option<u64>,
+    /// All processes are to be told, with the user and pid namespaces they are in.
+    pub residents: bool,
     /// The processes that keep namespaces from elsewhere are to be described too.
     pub keepers: bool,
     /// In which namespaces the processes seem to be that do not show theirs.
@@ -148,6 +152,7 @@ impl Want {
             alone: false,
             netnsids: false,
             members_of: None,
+            residents: false,
             keepers: false,
             inferred: false,
             facts,
@@ -206,6 +211,8 @@ pub struct Snapshot {
     pub processes: HashMap<i32, Process>,
     /// The processes of [`Want::members_of`], ascending.
     pub members: Vec<i32>,
+    /// All processes that show their namespaces, ascending, if they were asked for.
+    pub residents: Vec<Resident>,
     /// What keeps namespaces beside the processes in them: inode number and holder, ascending.
     pub holders: Vec<(u64, Holder)>,
     /// How many processes did not show their namespaces to us.
@@ -375,6 +382,8 @@ struct Machine<'a> {
     same_numbers: bool,
     /// The mount namespace that we are in, if this /proc is the machine's own.
     mnt: Option<u64>,
+    /// The pid namespace by which /proc numbers processes, if that is needed and known.
+    level: Option<u64>,
 }
 
 impl Machine<'_> {
@@ -386,7 +395,7 @@ impl Machine<'_> {
     /// An error is only what is our own trouble: what cannot be known is left open.
     fn of(proc: &Proc) -> Result<Machine<'_>> {
         let Some(this) = or_none(proc.this().map(Some))? else {
-            return Ok(Machine { proc, dev: 0, this: None, same_numbers: false, mnt: None });
+            return Ok(Machine { proc, dev: 0, this: None, same_numbers: false, mnt: None, level: None });
         };
         // All namespaces of one machine are files of one file system; its number cannot be seen in a link.
         let own = or_none(NsFd::of(&this, Kind::User).and_then(|own| own.id()).map(Some))?;
@@ -397,6 +406,7 @@ impl Machine<'_> {
             this: Some(this.pid),
             same_numbers: proc.numbers_as_we_do(this.pid),
             mnt: Some(mounts).filter(|&ino| ino != 0 && proc.is_system()),
+            level: None,
         })
     }
 }
@@ -404,7 +414,11 @@ impl Machine<'_> {
 /// Takes the snapshot. One process or namespace that vanishes or may not be read is left out; an error is
 /// only what stops the whole scan.
 pub fn take(proc: &Proc, want: &Want) -> Result<Snapshot> {
-    look(&Machine::of(proc)?, want)
+    let mut machine = Machine::of(proc)?;
+    if want.residents {
+        machine.level = residents::level(&machine)?;
+    }
+    look(&machine, want)
 }
 
 fn look(machine: &Machine<'_>, want: &Want) -> Result<Snapshot> {

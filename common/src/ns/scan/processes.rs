@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
-use super::{Facts, Found, Machine, Pass, Process, SOURCES, Source, Want, inferred};
+use super::{Facts, Found, Machine, Pass, Process, Resident, SOURCES, Source, Want, inferred};
 use crate::error::{Result, or_none};
 use crate::kind::{Kind, KindMap, KindSet, NsId};
 use crate::ns::fd::NsFd;
@@ -169,6 +169,9 @@ impl<'a> Visits<'a> {
         let before = found.kept();
         let Visits { machine, want, .. } = *self;
         let mut visit = Visit { machine, want, task: &task, inodes, threads: Vec::new(), tables: Vec::new() };
+        if want.residents {
+            found.add_resident(Resident::of(&visit)?);
+        }
         if want.is_deep() {
             visit.look_deep()?;
         }

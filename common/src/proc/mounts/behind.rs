@@ -1,6 +1,6 @@
 //! Which path of ours leads to what is mounted elsewhere.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::tree::{Tree, children};
 use super::{Mount, Table};
@@ -28,15 +28,15 @@ type Shown<'t> = ((u32, u32), &'t [u8]);
 /// Our own mounts, by what they show.
 pub struct Ours<'t> {
     table: &'t Table,
-    shown: HashMap<Shown<'t>, Vec<usize>>,
-    on: HashMap<(usize, &'t [u8]), usize>,
+    shown: BTreeMap<Shown<'t>, Vec<usize>>,
+    on: BTreeMap<(usize, &'t [u8]), usize>,
 }
 
 impl<'t> Ours<'t> {
     /// Of our own table.
     pub fn of(table: &'t Table) -> Ours<'t> {
         let tree = Tree::of(table, false);
-        let mut shown: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut shown: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (row, cover) in tree.covers.iter().enumerate() {
             let mount = table.get(row);
             if cover.is_none() {

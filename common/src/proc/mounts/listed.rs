@@ -1,16 +1,16 @@
 //! Mounts as the kernel lists them, also those of a mount namespace that no process is in: listmount(2), statmount(2).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use nix::errno::Errno;
 
+use super::statmount::{MNT_BASIC, MNT_POINT, MNT_ROOT, SB_BASIC, each_below, on, uppermost};
 use super::{Mount, Table};
 use crate::error::{Error, Result};
-use crate::proc::binds::{
-    BASIC as MNT_BASIC, LONGEST, MNT_POINT, MNT_ROOT, SUPER as SB_BASIC, TEXTS, each_below, on, uppermost,
-};
 use crate::proc::idmap::IdMap;
 use crate::sys;
+
+pub use super::statmount::Answer;
 
 // More of STATMOUNT_*. Source: linux/mount.h.
 const FS_TYPE: u64 = 0x20;
@@ -20,62 +20,7 @@ const SB_SOURCE: u64 = 0x200;
 const MNT_UIDMAP: u64 = 0x2000;
 const MNT_GIDMAP: u64 = 0x4000;
 
-/// What statmount(2) answered of one mount: struct statmount and its texts, in words of 8 bytes.
-pub struct Answer(Vec<u64>);
-
-impl From<Vec<u64>> for Answer {
-    /// Of any words, as many as the struct has at least.
-    fn from(mut words: Vec<u64>) -> Answer {
-        words.resize(words.len().max(TEXTS / 8), 0);
-        Answer(words)
-    }
-}
-
 impl Answer {
-    fn new() -> Answer {
-        // Mostly the texts are short.
-        Answer(vec![0; (TEXTS + 1024) / 8])
-    }
-
-    /// Asks. ENOENT where the mount is gone.
-    fn ask(&mut self, number: u64, mount: u64, mask: u64) -> std::result::Result<(), Errno> {
-        loop {
-            match sys::stat_mount(number, mount, mask, &mut self.0) {
-                Err(Errno::EOVERFLOW) if self.0.len() * 8 < LONGEST => self.0.resize(self.0.len() * 4, 0),
-                done => return done,
-            }
-        }
-    }
-
-    /// Does it tell this?
-    fn tells(&self, mask: u64) -> bool {
-        self.long(8) & mask == mask
-    }
-
-    /// The number at this byte.
-    fn long(&self, at: usize) -> u64 {
-        self.0[at / 8]
-    }
-
-    fn short(&self, at: usize) -> u32 {
-        let bytes = self.long(at).to_ne_bytes();
-        let [a, b, c, d, e, f, g, h] = bytes;
-        u32::from_ne_bytes(if at.is_multiple_of(8) { [a, b, c, d] } else { [e, f, g, h] })
-    }
-
-    /// Texts, each ended by a zero byte, from where the number at this byte says.
-    fn texts(&self, at: usize, count: usize) -> Vec<Vec<u8>> {
-        let from = TEXTS + self.short(at) as usize;
-        let words = self.0.get(from / 8..).unwrap_or_default().iter();
-        let mut bytes = words.flat_map(|word| word.to_ne_bytes()).skip(from % 8);
-        // There are no more than bytes.
-        (0..count.min(self.0.len() * 8)).map(|_| bytes.by_ref().take_while(|&b| b != 0).collect()).collect()
-    }
-
-    fn text(&self, mask: u64, at: usize) -> Vec<u8> {
-        if self.tells(mask) { self.texts(at, 1).remove(0) } else { Vec::new() }
-    }
-
     /// A map of ids: its number of lines stands before its place.
     fn map(&self, mask: u64, at: usize) -> Option<IdMap> {
         let lines = self.tells(mask).then(|| self.texts(at + 4, self.short(at) as usize))?;
@@ -92,7 +37,7 @@ impl Answer {
         let (attributes, group, master) = (self.long(64), self.long(80), self.long(88));
         let told = |number: u64| (number != 0).then_some(number);
         let (id, parent) = (self.short(56), self.short(60));
-        let mut point = self.text(MNT_POINT, 108);
+        let mut point = self.point();
         // What the namespace begins with is its own parent; where something is mounted over it no path is told.
         if point.is_empty() && id == parent {
             point.push(b'/');
@@ -106,7 +51,7 @@ impl Answer {
             id: id.into(),
             parent: parent.into(),
             dev: (self.short(16), self.short(20)),
-            root: self.text(MNT_ROOT, 104),
+            root: self.root(),
             point,
             options: options(attributes, ATTRIBUTES),
             peer_group: told(group),
@@ -180,9 +125,9 @@ pub struct Maps {
 
 /// The maps of those mounts in a mount namespace that have such, by the ids of mountinfo. An error where the kernel does
 /// not tell, with the right of [`within`], which our own namespace (`ours`) does not need. Source: statmount(2), Linux 6.15.
-pub fn maps(number: u64, ours: bool) -> Result<HashMap<u64, Maps>> {
+pub fn maps(number: u64, ours: bool) -> Result<BTreeMap<u64, Maps>> {
     const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
-    let mut maps = HashMap::new();
+    let mut maps = BTreeMap::new();
     let mut told = true;
     each(number, ours, MNT_BASIC | MNT_UIDMAP | MNT_GIDMAP, |answer| {
         if answer.long(64) & MOUNT_ATTR_IDMAP != 0 {

@@ -4,6 +4,7 @@ pub mod behind;
 pub mod layers;
 pub mod listed;
 pub mod peers;
+pub(super) mod statmount;
 mod table;
 pub mod tree;
 

@@ -1,7 +1,7 @@
 //! Where mount events go to and come from: the mounts of a peer group and its slaves, in every mount namespace that a
 //! process shows. Source: mount_namespaces(7).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Table;
 use crate::error::{Error, Result};
@@ -39,9 +39,9 @@ pub struct Groups {
     /// Through whom.
     pub seers: Vec<Seer>,
     /// The mounts that share events in a group, those of the thing that is looked at first.
-    pub peers: HashMap<u64, Vec<Member>>,
+    pub peers: BTreeMap<u64, Vec<Member>>,
     /// Those that receive the events of a group, and do not send any to it.
-    pub slaves: HashMap<u64, Vec<Member>>,
+    pub slaves: BTreeMap<u64, Vec<Member>>,
     /// How many processes there are whose mounts could not be read, and of whose namespace nobody else's could.
     pub unreadable: usize,
     /// Were there more mounts than are remembered?
@@ -65,8 +65,8 @@ pub fn of(proc: &Proc, table: &Table, task: Option<&Task>) -> Result<Groups> {
     search.add(table, Seer { pid: task.map_or(0, |task| task.pid), ns, is_it: true });
     // Who is in a chroot does not see all of its namespace.
     let sees_all = table.iter().any(|mount| mount.point == b"/");
-    let mut seen: HashSet<(bool, u64)> = ns.filter(|_| sees_all).map(|ns| (true, ns)).into_iter().collect();
-    let mut closed: HashSet<(bool, u64)> = HashSet::new();
+    let mut seen: BTreeSet<(bool, u64)> = ns.filter(|_| sees_all).map(|ns| (true, ns)).into_iter().collect();
+    let mut closed: BTreeSet<(bool, u64)> = BTreeSet::new();
     for pid in proc.pids()? {
         let Ok(other) = proc.task(pid) else { continue };
         // Where we may not see its namespace, mounts still tell it from others.
@@ -111,10 +111,10 @@ pub fn of(proc: &Proc, table: &Table, task: Option<&Task>) -> Result<Groups> {
 #[derive(Default)]
 struct Search {
     /// The groups that are asked for, and those of them to which the mounts themselves send events.
-    wanted: HashSet<u64>,
-    sent: HashSet<u64>,
+    wanted: BTreeSet<u64>,
+    sent: BTreeSet<u64>,
     /// The ids of mounts that are there: a namespace can be seen twice.
-    known: HashSet<u64>,
+    known: BTreeSet<u64>,
     groups: Groups,
 }
 
@@ -168,7 +168,7 @@ mod tests {
         search.add(&table(text), other);
         let groups = search.groups;
         assert_eq!(groups.seers, [it, other]);
-        let told = |members: &HashMap<u64, Vec<Member>>, group: u64| {
+        let told = |members: &BTreeMap<u64, Vec<Member>>, group: u64| {
             let members = members.get(&group).into_iter().flatten();
             members.map(|member| (member.id, member.seer)).collect::<Vec<_>>()
         };

@@ -1,6 +1,6 @@
 //! Mounts as a tree, and which of them no path leads to since something is mounted over them.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use super::Table;
 
@@ -178,31 +178,26 @@ impl Covers {
     }
 }
 
-/// The mount points of some rows.
-struct Points<'t> {
-    points: HashSet<&'t [u8]>,
-    rows: Vec<u32>,
-}
+/// Some rows by their mount points.
+struct Points(Vec<u32>);
 
-impl<'t> Points<'t> {
-    fn of(table: &'t Table, group: &[u32]) -> Points<'t> {
+impl Points {
+    fn of(table: &Table, group: &[u32]) -> Points {
         let mut rows = group.to_vec();
         rows.sort_by_key(|&row| table.point(row as usize));
-        Points { points: rows.iter().map(|&row| table.point(row as usize)).collect(), rows }
+        Points(rows)
     }
 
     fn find(&self, table: &Table, point: &[u8]) -> Option<usize> {
-        if !self.points.contains(point) {
-            return None;
-        }
         // The last that was mounted there.
-        let end = self.rows.partition_point(|&row| table.point(row as usize) <= point);
-        end.checked_sub(1).map(|at| self.rows[at] as usize)
+        let end = self.0.partition_point(|&row| table.point(row as usize) <= point);
+        let last = self.0[end.checked_sub(1)?] as usize;
+        (table.point(last) == point).then_some(last)
     }
 }
 
 /// The mounts that stand on a mount, by their mount points.
-pub(super) fn children(table: &Table) -> std::collections::HashMap<(usize, &[u8]), usize> {
+pub(super) fn children(table: &Table) -> BTreeMap<(usize, &[u8]), usize> {
     (0..table.len()).map(|row| ((table.parent(row).unwrap_or(NOWHERE), table.point(row)), row)).collect()
 }
 

@@ -27,8 +27,8 @@ pub struct Listener {
 pub struct UnixListener {
     /// Stream, datagram or seqpacket.
     pub kind: &'static str,
-    /// Its path, or behind `@` a name that is none; any bytes. As /proc writes it: one with a newline can make up a
-    /// line of its own.
+    /// Its path, or behind `@` a name that is none; any bytes. Where /proc told it, one with a newline can have made up
+    /// a line of its own.
     pub name: Vec<u8>,
     /// Its inode number.
     pub inode: u64,
@@ -159,18 +159,23 @@ pub fn parse_unix(text: &Text) -> Rows<UnixListener> {
         word()?;
         word()?;
         let flags: u32 = small_hex(word()?)?;
-        let kind = match small_hex::<u32>(word()?)? {
-            1 => "stream",
-            2 => "datagram",
-            5 => "seqpacket",
-            _ => "unknown",
-        };
+        let kind = unix_kind(small_hex(word()?)?);
         word()?;
         let inode = number(word()?)?;
         let name = rest.strip_prefix(b" ").unwrap_or_default().to_vec();
         Some((flags & 0x1_0000 != 0).then_some(UnixListener { kind, name, inode }))
     });
     Rows { rows: found.rows.into_iter().flatten().collect(), odd: found.odd, cut: found.cut }
+}
+
+/// What sort of a socket this is. Source: socket(2).
+pub fn unix_kind(number: u32) -> &'static str {
+    match number {
+        1 => "stream",
+        2 => "datagram",
+        5 => "seqpacket",
+        _ => "unknown",
+    }
 }
 
 /// Reads `net/sockstat` and `net/sockstat6`.
