@@ -245,29 +245,67 @@ fn every_column_is_in_the_help_the_listing_of_columns_the_man_page_the_completio
     }
 }
 
+/// Every section of a page, in the order of man-pages(7), and which pages have it: those that are named, "all", or
+/// all "commands".
+#[rustfmt::skip]
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("NAME",                 &["all"]),
+    ("SYNOPSIS",             &["commands"]),
+    ("DESCRIPTION",          &["all"]),
+    ("REFERENCES",           &["nskit"]),
+    ("CONTAINERS AND UNITS", &["nskit"]),
+    ("OPTIONS",              &["commands"]),
+    ("COLUMNS",              &["rlsns"]),
+    ("LIMITS",               &["rcgexec"]),
+    ("SECTIONS",             &["nsinfo"]),
+    ("OTHER VIEWS",          &["nsinfo"]),
+    ("OUTPUT",               &["rlsns", "nsinfo"]),
+    ("JSON",                 &["rlsns", "nsinfo"]),
+    ("SIGNALS",              &["rcgexec", "rnsenter", "runshare"]),
+    ("EXIT STATUS",          &["commands"]),
+    ("ENVIRONMENT",          &["commands"]),
+    ("FILES",                &["commands"]),
+    ("SECURITY",             &["all"]),
+    ("NOTES",                &["all"]),
+    ("EXAMPLES",             &["all"]),
+    ("SEE ALSO",             &["all"]),
+];
+
 #[test]
-fn every_man_page_has_all_its_sections() {
+fn every_man_page_has_all_its_sections_in_their_order() {
     let _t = rings!(Host, User);
-    for (tool, section) in TOOLS {
-        let page = read(&man_path(tool, *section));
-        let mut needed =
-            vec!["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"];
-        if tool.name == "rlsns" {
-            needed.push("COLUMNS");
-        }
-        let sections = man::sections(&page);
-        for title in needed {
-            let found = sections.iter().filter(|section| **section == title).count();
-            assert_eq!(found, 1, "{}: a section {title} among {sections:?}", tool.name);
-        }
-        // One page says for all how processes and namespaces are named.
-        assert!(page.contains("\n.BR nskit (7)"), "{}", tool.name);
-    }
     for path in man_pages() {
+        let name = path.trim_start_matches("man/").split('.').next().unwrap();
+        let command = TOOLS.iter().any(|(tool, _)| tool.name == name);
+        let has = |pages: &&[&str]| {
+            pages.contains(&name) || pages.contains(&"all") || (command && pages.contains(&"commands"))
+        };
+        let expected: Vec<&str> =
+            SECTIONS.iter().filter(|(_, pages)| has(pages)).map(|(title, _)| *title).collect();
         let page = read(&path);
+        assert_eq!(man::sections(&page), expected, "{path}");
+        // One page says for all how processes and namespaces are named.
+        assert!(!command || page.contains("\n.BR nskit (7)"), "{path}");
         let holes = page.split('@').skip(1).filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
         assert_eq!(holes.count(), 0, "{path}: a hole in the template was not filled");
         assert!(page.contains(&format!("\"nskit {}\"", env!("CARGO_PKG_VERSION"))), "{path}");
+    }
+}
+
+#[test]
+fn other_pages_are_listed_by_section_and_name() {
+    let _t = rings!(Host, User);
+    for path in man_pages() {
+        let page = man::plain(&read(&path));
+        let (_, list) = page.split_once(".SH SEE ALSO\n").unwrap();
+        let entry = |line: &str| {
+            let (name, section) = line.trim_end_matches(',').strip_prefix(".BR ")?.split_once(" (")?;
+            Some((section.to_string(), name.to_string()))
+        };
+        let entries: Vec<_> = list.lines().map(|line| entry(line).expect(line)).collect();
+        assert!(entries.is_sorted(), "{path}: {entries:?}");
+        let commas = list.lines().filter(|line| line.ends_with(',')).count();
+        assert_eq!(commas + 1, entries.len(), "{path}: a comma between two");
     }
 }
 

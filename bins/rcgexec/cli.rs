@@ -220,11 +220,11 @@ fn options() -> Vec<Opt> {
             None,
             "timeout",
             "TIME",
-            "End the program after so many seconds, or with ms, s, m, h or d behind, and return 124",
+            "End the program after this time, in seconds or with ms, s, m, h or d, and return 124",
         ),
-        valued(Some('k'), "kill-after", "TIME", "So long after --timeout, kill what is left"),
+        valued(Some('k'), "kill-after", "TIME", "Kill what is left this long after --timeout"),
         valued(None, "signal", "SIGNAL", "The signal of --timeout [default: TERM]"),
-        switch(None, "no-kill", "Wait for what the program leaves running, in place of killing it"),
+        switch(None, "no-kill", "Wait for what the program leaves running instead of killing it"),
         optional(None, "summary", "FILE|fd:N", "Say at the end what was used, on standard error or there"),
         switch(None, "json", "The same, or what --stat and --list say, as JSON"),
         valued(
@@ -237,7 +237,7 @@ fn options() -> Vec<Opt> {
         switch(None, "force", "Move processes that systemd manages too"),
         valued(None, "update", "NAME", "Set limits of the named group"),
         valued(None, "freeze", "NAME", "Stop every process of the named group until it is thawed"),
-        valued(None, "thaw", "NAME", "Let them go on"),
+        valued(None, "thaw", "NAME", "Let the processes of the named group continue"),
         valued(None, "kill", "NAME", "Kill every process of the named group"),
         valued(
             None,
@@ -248,7 +248,7 @@ fn options() -> Vec<Opt> {
         valued(None, "stat", "NAME", "Show limits, processes and use of the named group"),
         switch(None, "list", "List the named groups"),
         switch(None, "gc", "Remove what runs that were killed have left behind"),
-        switch(None, "dry-run", "Print every directory and write, and do nothing"),
+        switch(None, "dry-run", "Print what would be created and written, and do nothing"),
     ]);
     options
 }

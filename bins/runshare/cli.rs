@@ -135,7 +135,7 @@ fn options() -> Vec<Opt> {
             "map-subids",
             "Map our subordinate ids to themselves: --map-users=subids --map-groups=subids",
         ),
-        valued(None, "owner", "UID:GID", "Whose the new user namespace is; implies --user"),
+        valued(None, "owner", "UID:GID", "Who owns the new user namespace; implies --user"),
         valued(None, "setgroups", "allow|deny", "Whether setgroups(2) can be called inside"),
         valued(None, "propagation", "MODE", "").help_of("private", |usual| {
             let modes = names(PROPAGATIONS.iter().map(|(name, ..)| *name));

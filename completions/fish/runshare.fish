@@ -35,7 +35,7 @@ complete -c runshare -n 'not __runshare_program >/dev/null' -l map-users -r -f -
 complete -c runshare -n 'not __runshare_program >/dev/null' -l map-groups -r -f -a '\'auto	subordinate ids, from 0 on inside\' \'subids	subordinate ids, the same inside\' \'all	all ids, the same inside\'' -d 'Map groups likewise'
 complete -c runshare -n 'not __runshare_program >/dev/null' -l map-auto -d 'Map our subordinate ids, from 0 on: --map-users=auto --map-groups=auto'
 complete -c runshare -n 'not __runshare_program >/dev/null' -l map-subids -d 'Map our subordinate ids to themselves: --map-users=subids --map-groups=subids'
-complete -c runshare -n 'not __runshare_program >/dev/null' -l owner -r -f -d 'Whose the new user namespace is; implies --user'
+complete -c runshare -n 'not __runshare_program >/dev/null' -l owner -r -f -d 'Who owns the new user namespace; implies --user'
 complete -c runshare -n 'not __runshare_program >/dev/null' -l setgroups -r -f -a '\'allow\' \'deny\'' -d 'Whether setgroups(2) can be called inside'
 complete -c runshare -n 'not __runshare_program >/dev/null' -l propagation -r -f -a '\'private	mounts and unmounts travel neither way\' \'shared	they travel both ways\' \'slave	they travel only into the new namespace\' \'unchanged	leave it as it is\'' -d 'Propagation of mounts in a new mount namespace: private, shared, slave, unchanged [default: private]'
 complete -c runshare -n 'not __runshare_program >/dev/null' -s R -l root -r -f -a '(__fish_complete_directories)' -d 'Set the root directory by chroot(2)'

@@ -1,7 +1,8 @@
 //! The examples of README and the man pages are run, as root, and must show what is printed there.
 //!
-//! What is run: in README the blocks marked `console`, in man pages what stands between `.EX` and `.EE`, if the
-//! first line begins with `# `. A line that begins so is a command, those under it are its output. Commands
+//! What is run: in README the blocks marked `console` whose first line begins with `# `, in man pages all that stands
+//! between `.EX` and `.EE`. A line that begins so is a command, which goes on in the next line if it ends with a backslash;
+//! those under it are its output. Commands
 //! of one block run in one shell, in a directory that is theirs and is removed after them. Numbers and widths may differ; so may the line of an initial namespace,
 //! whose first process each machine has its own of; and more lines may be printed than are shown.
 
@@ -27,6 +28,11 @@ fn sessions(text: &str, open: &str, close: &str) -> Vec<Vec<Step>> {
         for line in lines.by_ref().take_while(|line| *line != close) {
             match (line.strip_prefix("# "), steps.last_mut()) {
                 (Some(command), _) => steps.push((command.into(), Vec::new())),
+                // It goes on behind a backslash.
+                (None, Some((command, output))) if output.is_empty() && command.ends_with('\\') => {
+                    command.push('\n');
+                    command.push_str(line);
+                }
                 (None, Some((_, output))) => output.push(line.into()),
                 (None, None) => break,
             }
@@ -78,10 +84,10 @@ const BRANCHES: [char; 4] = ['├', '└', '│', '─'];
 /// A line without what may differ: numbers, widths, and what else is in the tree.
 fn shape(line: &str) -> String {
     let mut out = String::new();
-    // On a terminal, ps names it and marks what is in its foreground.
+    // On a terminal, ps names it and marks what is in its foreground; it marks what is nice, too.
     for word in line.replace(BRANCHES, " ").split_whitespace() {
         let word = match word {
-            "R+" | "S+" => &word[..1],
+            "R+" | "S+" | "RN" | "SN" => &word[..1],
             word if word.starts_with("pts/") || word.starts_with("tty") => "?",
             word => word,
         };
@@ -148,8 +154,16 @@ fn the_examples_in_the_man_pages_print_what_they_show() {
     // What is mounted must be free when it is unmounted, and listings of other tests open it.
     t.be_alone();
     for path in man_pages() {
-        let sessions = sessions(&man::plain(&read(&path)), ".EX", ".EE");
+        let page = man::plain(&read(&path));
+        let sessions = sessions(&page, ".EX", ".EE");
         assert!(!sessions.is_empty(), "{path} has no examples");
+        // What cannot be run stands between .nf and .fi, and the page says so.
+        let blocks = page.lines().filter(|line| *line == ".EX").count();
+        assert_eq!(sessions.len(), blocks, "{path}: an example that is not run");
+        // 80 columns, less the indentation and the prompt.
+        for line in sessions.iter().flatten().flat_map(|(command, _)| command.lines()) {
+            assert!(line.chars().count() <= 71, "{path}: a command wider than a screen: {line}");
+        }
         if ready(&t) {
             prove(&t, &path, &sessions);
         }

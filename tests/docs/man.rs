@@ -20,22 +20,25 @@ pub fn filled(template: &str) -> String {
     let kinds = list(KINDS.iter().map(|row| {
         (row.name, format!("{} (option \\-\\-{}, Linux {})", roff(row.what), roff(row.long), roff(row.since)))
     }));
+    let types =
+        list(KINDS.iter().map(|row| (row.name, format!("{} (Linux {})", roff(row.what), roff(row.since)))));
     let columns = list(COLUMNS.iter().map(|column| (column.name, roff(column.help))));
     let modes = list(PROPAGATIONS.iter().map(|(name, _, what)| (*name, roff(what))));
     let limits = list(KNOBS.iter().map(|knob| {
         let files = |spelling: &Spelling, version: char| {
             let files: Vec<String> = spelling.all().map(|file| format!("\\fI{file}\\fR")).collect();
-            let files = if files.is_empty() { "nothing".into() } else { files.join(" or ") };
-            format!("{files} on version {version}")
+            match files.is_empty() {
+                true => format!("not on version {version}"),
+                false => format!("{} on version {version}", files.join(" or ")),
+            }
         };
         let files = format!("{}, {}", files(&knob.v1, '1'), files(&knob.v2, '2'));
         let of = match knob.controller {
-            "" => "Of the process: \\fI/proc/PID/oom_score_adj\\fR.".to_string(),
-            "io" => format!("Controller io, on version 1 blkio: {files}."),
-            name => format!("Controller {name}: {files}."),
+            "" => "\\fI/proc/PID/oom_score_adj\\fR of the process".to_string(),
+            "io" => format!("controller io (blkio on version 1): {files}"),
+            name => format!("controller {name}: {files}"),
         };
-        let takes = if knob.is_switch() { String::new() } else { format!(": {}", roff(knob.takes)) };
-        (knob.option, format!("{}{takes}. {of}", roff(knob.help)))
+        (format!("--{}", knob.option), of)
     }));
     let parts = list(TAKEN.iter().map(|(name, _, what)| (*name, roff(what))));
     let sources: String = SOURCES
@@ -49,6 +52,7 @@ pub fn filled(template: &str) -> String {
     template
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
         .replace("@KINDS@\n", &kinds)
+        .replace("@TYPES@\n", &types)
         .replace("@COLUMNS@\n", &columns)
         .replace("@LIMITS@\n", &limits)
         .replace("@PARTS@\n", &parts)
@@ -57,12 +61,14 @@ pub fn filled(template: &str) -> String {
         .replace("@SOURCES@\n", &sources)
 }
 
-fn list<'a>(rows: impl Iterator<Item = (&'a str, String)>) -> String {
-    rows.map(|(name, text)| format!(".TP\n.B {}\n{text}\n", roff(name))).collect()
+fn list<S: AsRef<str>>(rows: impl Iterator<Item = (S, String)>) -> String {
+    rows.map(|(name, text)| format!(".TP\n.B {}\n{text}\n", roff(name.as_ref()))).collect()
 }
 
 /// The options as clap_mangen writes them, in the way of man pages: values in italics without brackets.
 fn options(command: Command) -> String {
+    // Operands are in the synopsis, and what they are in the description.
+    let command = command.mut_args(|arg| if arg.is_positional() { arg.hide(true) } else { arg });
     let mut text = Vec::new();
     clap_mangen::Man::new(command).render_options_section(&mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
@@ -78,7 +84,8 @@ fn roff(text: &str) -> String {
 /// What a page says, as plain text without fonts.
 pub fn plain(page: &str) -> String {
     let fonts = page.replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\fP", "");
-    fonts.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\")
+    let drawn = fonts.replace("\\[u2514]", "└").replace("\\[u2500]", "─");
+    drawn.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\")
 }
 
 /// The titles of its sections, in order.
