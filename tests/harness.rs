@@ -321,6 +321,13 @@ pub fn inode(pid: impl std::fmt::Display, kind: &str) -> u64 {
     link.to_str().unwrap().split(['[', ']']).nth(1).unwrap().parse().unwrap()
 }
 
+/// Is this kernel of this release or a later one?
+pub fn kernel_since(release: (u32, u32)) -> bool {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut words = text.split(['.', '-']).map_while(|word| word.trim().parse::<u32>().ok());
+    (words.next().unwrap(), words.next().unwrap()) >= release
+}
+
 /// Has this kernel this kind of namespace?
 pub fn has_kind(kind: &str) -> bool {
     Path::new("/proc/self/ns").join(kind).exists()

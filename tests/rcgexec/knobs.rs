@@ -348,9 +348,7 @@ fn what_the_caller_was_bound_to_is_forgotten_where_cpus_are_said() {
     assert_eq!(bound(&["--cpuset-cpus", "0-1"]), "0-1");
     assert_eq!(bound(&["--set", "cpuset.cpus=0-1"]), "0-1");
     // Where nothing is said of CPUs, it stays bound, if the kernel keeps that.
-    let release = read("/proc/sys/kernel/osrelease".into());
-    let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap());
-    let stays = (numbers.next().unwrap(), numbers.next().unwrap()) >= (6, 2);
+    let stays = crate::harness::kernel_since((6, 2));
     assert_eq!(bound(&["--cpuset-mems", "0"]), if stays { "0" } else { "0-1" });
 }
 

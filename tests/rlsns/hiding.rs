@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Held, Ring, Test, has_kind, inode, within};
+use crate::harness::{Held, Ring, Test, has_kind, inode, kernel_since, within};
 
 /// What the scripts below have. Each makes a place, says in a line what the test has to know, and stays.
 pub(super) const WORDS: &str = r#"
@@ -156,10 +156,7 @@ fn is_not_found(t: &Test, ino: u64) {
 /// Does the kernel list namespaces to us, from this release on?
 pub(super) fn lists_since(release: (u32, u32)) -> bool {
     // Only to those in the initial pid namespace, whose number is always this.
-    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut words = text.split(['.', '-']).map_while(|word| word.trim().parse::<u32>().ok());
-    let here = (words.next().unwrap(), words.next().unwrap());
-    here >= release && inode("self", "pid") == 0xEFFF_FFFC
+    kernel_since(release) && inode("self", "pid") == 0xEFFF_FFFC
 }
 
 /// Does it list all kinds?
