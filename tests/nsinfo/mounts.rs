@@ -537,6 +537,10 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
     let page = t.tool("nsinfo").args(["--mounts=flat", &path]).run().ok();
     let rows = page.lines().skip(2).take_while(|line| !line.starts_with("  group "));
     assert_eq!(rows.count(), told.len(), "{page}");
+    // Where it is owned by a user namespace that we have made, we have the right whatever we lack outside.
+    if !super::rights().is_empty() {
+        return;
+    }
     // Who may not ask is told so: to them the kernel says that there is no such namespace.
     let run = || {
         let run = t.program("setpriv").args(["--bounding-set", "-sys_admin"]);
