@@ -138,7 +138,10 @@ fn what_is_said_is_what_setns_then_does() {
     }
     let (all, root) = PAIRS.split_once("\n\n").unwrap();
     let root = if Ring::here().is_root() { root } else { "" };
-    let pairs: Vec<&str> = all.split_whitespace().chain(root.split_whitespace()).collect();
+    // On a slow machine a third of them.
+    let step = if matches!(Ring::here(), Ring::Host | Ring::User) { 1 } else { 3 };
+    let pairs = all.split_whitespace().chain(root.split_whitespace()).step_by(step);
+    let pairs: Vec<&str> = pairs.collect();
     let mut held = places(&t, if std::env::var_os("NSKIT_ALL_PAIRS").is_some() { &[] } else { &pairs });
     let (mut count, mut unknown) = (0, 0);
     while let Some(line) = held.next_line().filter(|line| line != "done") {
@@ -151,7 +154,7 @@ fn what_is_said_is_what_setns_then_does() {
         println!("{}{line}", if more > 0 { "unknown: " } else { "" });
         (count, unknown) = (count + 1, unknown + more);
     }
-    assert!(count >= 25 && count + 8 >= pairs.len(), "{count} of {}", pairs.len());
+    assert!(count >= 15 && count + 8 >= pairs.len(), "{count} of {}", pairs.len());
     assert!(
         unknown <= if Ring::here().is_root() { 6 } else { 2 } * count / pairs.len(),
         "{unknown} of {count}"
