@@ -493,6 +493,10 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
         let hyphen = 6 + words[6..].iter().position(|word| word == "-").unwrap();
         assert_eq!(mount["parent"].to_string(), words[1]);
         for (key, word) in [("dev", 2), ("root", 3), ("point", 4), ("options", 5), ("type", hyphen + 1)] {
+            // What is not below what this kernel takes for the root, of several where the first one was left.
+            if key == "point" && mount[key].is_null() && kernel() < (6, 18) {
+                continue;
+            }
             assert_eq!(mount[key], words[word], "{key} of {words:?}");
         }
         let options = |text: &str| {
@@ -512,6 +516,11 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
         }
         assert_eq!(mount["unbindable"], words[6..hyphen].contains(&"unbindable".into()), "{words:?}");
         assert!(mount["source"].is_null() || mount["source"] == words[hyphen + 2], "{mount}");
+    }
+    if kernel() < (6, 18) && told.iter().any(|mount| mount["point"].is_null()) {
+        let page = t.tool("nsinfo").args(["--mounts=flat", &path]).run().ok();
+        assert!(page.contains("(unreachable)"), "{page}");
+        return;
     }
     // Who is in it does not see what its root directory stands on.
     for mount in told.iter().filter(|mount| mount["id"] == mount["parent"]) {

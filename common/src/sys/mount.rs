@@ -155,7 +155,14 @@ pub fn mount_id_of(fd: impl AsFd) -> Result<u64> {
     let (answer, stat) = unsafe {
         let mut stat = std::mem::zeroed::<libc::statx>();
         let fd = fd.as_fd().as_raw_fd();
-        let answer = libc::statx(fd, c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID, &raw mut stat);
+        let answer = libc::syscall(
+            libc::SYS_statx,
+            fd,
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            libc::STATX_MNT_ID,
+            &raw mut stat,
+        );
         (answer, stat)
     };
     Errno::result(answer)?;

@@ -31,7 +31,8 @@ impl Seen {
             ("parent", Value::Number(mount.parent)),
             ("dev", text(format!("{major}:{minor}"))),
             ("root", text(mount.root)),
-            ("point", text(mount.point)),
+            // What begins otherwise is no path.
+            ("point", if mount.point.starts_with(b"/") { text(mount.point) } else { Value::Null }),
             ("options", text(mount.options)),
             ("propagation", text(mount.propagation())),
             ("shared", Value::number(mount.peer_group)),

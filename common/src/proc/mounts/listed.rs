@@ -39,8 +39,9 @@ impl Answer {
         let (id, parent) = (self.short(56), self.short(60));
         let mut point = self.point();
         // What the namespace begins with is its own parent; where something is mounted over it no path is told.
-        if point.is_empty() && id == parent {
-            point.push(b'/');
+        // Nor, Linux 6.12 at least, where it is not below that which the kernel takes for the root.
+        if point.is_empty() {
+            point.extend(if id == parent { &b"/"[..] } else { b"(unreachable)" });
         }
         let mut fs_type = self.text(FS_TYPE, 36);
         let subtype = self.text(FS_SUBTYPE, 120);
