@@ -77,8 +77,12 @@ pub(super) fn answer_made(bytes: &[u8]) {
     }
     made.extend(texts);
     let access = if read_only == 1 { "ro" } else { "rw" };
-    // What is its own parent has a place.
-    let point = if name(1).is_empty() && major == minor { b"/" } else { name(1) };
+    // What is its own parent has a place; of another it is not told where it cannot be reached.
+    let point = match (name(1).is_empty(), major == minor) {
+        (true, true) => &b"/"[..],
+        (true, false) => b"(unreachable)",
+        (false, _) => name(1),
+    };
     let comma: &[u8] = if name(4).is_empty() { b"" } else { b"," };
     let expected = Mount {
         id: minor.into(),
