@@ -78,16 +78,14 @@ pub(crate) fn differences(left: &Value, right: &Value) -> Vec<Difference> {
     }
     found.retain(|one| one.left != one.right);
     // What else it leaves out or shows in another way is not known, so the reason is told.
-    let sides = [unreadable(left), unreadable(right)];
-    for (at, side) in sides.iter().enumerate() {
-        let told = side.iter().filter(|(key, _)| sides[1 - at].iter().all(|(other, _)| other != key));
-        for (key, reason) in told {
-            let mut values = [None, Some(Value::Text(reason.to_vec()))];
-            values.rotate_left(1 - at);
-            let [left, right] = values;
-            found.push(Difference { path: vec![b"unreadable".to_vec(), key.to_vec()], left, right });
-        }
-    }
+    let [lefts, rights] = [unreadable(left), unreadable(right)];
+    let lacks = |side: &[(&[u8], &[u8])], key: &[u8]| side.iter().all(|(other, _)| *other != key);
+    let path = |key: &[u8]| vec![b"unreadable".to_vec(), key.to_vec()];
+    let text = |reason: &[u8]| Some(Value::Text(reason.to_vec()));
+    let of_left = lefts.iter().filter(|(key, _)| lacks(&rights, key));
+    let of_right = rights.iter().filter(|(key, _)| lacks(&lefts, key));
+    found.extend(of_left.map(|(key, why)| Difference { path: path(key), left: text(why), right: None }));
+    found.extend(of_right.map(|(key, why)| Difference { path: path(key), left: None, right: text(why) }));
     found
 }
 

@@ -134,10 +134,7 @@ impl Error {
     /// Is it our own trouble, and says nothing of what was looked at: no descriptor, memory or space is left, or
     /// a signal came?
     pub fn is_our_own(&self) -> bool {
-        matches!(
-            self.errno(),
-            Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOSPC | Errno::EINTR)
-        )
+        self.errno().is_some_and(is_our_own)
     }
 
     /// Was the look at it refused?
@@ -183,6 +180,11 @@ pub fn with_controllers<N: AsRef<[u8]>>(what: &[u8], names: &[N]) -> Vec<u8> {
         [] => what.to_vec(),
         names => [what, b" (controller ", &names.join(&b',')[..], b")"].concat(),
     }
+}
+
+/// The same of what a system call answered: see [`Error::is_our_own`].
+pub fn is_our_own(errno: Errno) -> bool {
+    matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOSPC | Errno::EINTR)
 }
 
 /// What could be had; nothing of what is gone, closed to us or unknown to this kernel. Still an error where the trouble

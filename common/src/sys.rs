@@ -90,19 +90,23 @@ pub fn getdents(dir: impl AsFd, buffer: &mut [u8]) -> Result<&[u8]> {
 }
 
 /// Device and inode number of what a descriptor leads to, by what is known without asking another machine.
-/// By the system call: musl has no function for it before 1.2.5. Source: statx(2), AT_STATX_DONT_SYNC, Linux 4.11.
+/// Source: statx(2), AT_STATX_DONT_SYNC, Linux 4.11.
 pub fn stat_quietly(fd: impl AsFd) -> Result<(u64, u64)> {
-    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+    let stat = statx(fd, libc::AT_STATX_DONT_SYNC, libc::STATX_INO)?;
+    Ok((libc::makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino))
+}
+
+/// Of what a descriptor leads to. By the system call: musl has no function for it before 1.2.5. Source: statx(2).
+fn statx(fd: impl AsFd, flags: libc::c_int, mask: libc::c_uint) -> Result<libc::statx> {
+    let (fd, flags) = (fd.as_fd().as_raw_fd(), flags | libc::AT_EMPTY_PATH);
     // SAFETY: the structure is plain data, the path is empty and ends with a NUL, and the kernel writes one statx
     // through the pointer, which outlives the call.
     let (answer, stat) = unsafe {
         let mut stat = std::mem::zeroed::<libc::statx>();
-        let fd = fd.as_fd().as_raw_fd();
-        let answer = libc::syscall(libc::SYS_statx, fd, c"".as_ptr(), flags, libc::STATX_INO, &raw mut stat);
+        let answer = libc::syscall(libc::SYS_statx, fd, c"".as_ptr(), flags, mask, &raw mut stat);
         (answer, stat)
     };
-    Errno::result(answer)?;
-    Ok((libc::makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino))
+    Errno::result(answer).map(|_| stat)
 }
 
 /// Is our working directory below our root, and still there? By the system call: the C library would look for a path by

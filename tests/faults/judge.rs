@@ -134,8 +134,6 @@ pub(crate) fn judge(
                         || ran.stdout.contains(&format!("({errno:?})"))
                         || ran.stdout.contains(&reason(errno))
                         || tells(ran) > tells(good)
-                        // These want no descriptor and no memory: none that fails for that is told apart.
-                        || ran.hit.as_ref().is_some_and(|call| call.name == "ioctl")
                 }
                 "nsinfo" if case.args.contains("--tree") => {
                     matches!(errno, Errno::ENOENT | Errno::EPERM | Errno::EINVAL)

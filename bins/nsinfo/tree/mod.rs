@@ -56,10 +56,8 @@ impl Tree {
         }
         let ours = proc.this().and_then(|us| us.namespaces(KindSet::all()));
         let initial = initial(proc);
-        if let Some(e) =
-            [&ours, &initial].into_iter().filter_map(|found| found.as_ref().err()).find(|e| e.is_our_own())
-        {
-            return Err(e.clone());
+        for found in [&ours, &initial] {
+            or_none(found.as_ref().map(Some).map_err(Error::clone))?;
         }
         let tree = Tree { processes, snapshot, maps, initial, ours, hidden, wanted };
         if let Some(missing) = tree.wanted.iter().find(|wanted| !tree.knows(**wanted)) {

@@ -7,7 +7,7 @@ use nix::unistd::gettid;
 
 use super::fd::NsFd;
 use super::visit;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_our_own};
 use crate::kind::{Kind, KindMap, KindSet};
 use crate::proc::{Proc, Task};
 use crate::sys;
@@ -52,7 +52,7 @@ impl Us {
     }
 
     fn number(&self, kind: Kind) -> std::result::Result<u64, Errno> {
-        self.ns(kind)?.number().ok_or(Errno::ENOTTY)
+        sys::ns_get_id(self.ns(kind)?)
     }
 }
 
@@ -74,7 +74,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { name: "PIDFD_THREAD",           since: "6.9",  what: "threads are held too",                       probe: |_| sys::pidfd_of_thread(gettid().as_raw()).map(drop) },
     Feature { name: "NS_GET_MNTNS_ID",        since: "6.11", what: "mnt namespaces have a number",               probe: |us| us.number(Kind::Mnt).map(drop) },
     Feature { name: "listmount of others",    since: "6.11", what: "mounts of other mnt namespaces",             probe: |us| sys::list_mounts(us.number(Kind::Mnt)?, sys::LSMT_ROOT, 0, &mut [0; 1]).map(drop) },
-    Feature { name: "NS_MNT_GET_INFO",        since: "6.12", what: "mounts are counted",                         probe: |us| us.ns(Kind::Mnt)?.count_mounts().map(drop).ok_or(Errno::ENOTTY) },
+    Feature { name: "NS_MNT_GET_INFO",        since: "6.12", what: "mounts are counted",                         probe: |us| sys::ns_count_mounts(us.ns(Kind::Mnt)?).map(drop) },
     Feature { name: "NS_MNT_GET_NEXT",        since: "6.12", what: "mnt namespaces without processes are found", probe: next_mount_namespace },
     Feature { name: "PIDFD_GET_INFO",         since: "6.13", what: "a pidfd tells of its process",               probe: |us| sys::has_pidfd_info(&us.pidfd) },
     Feature { name: "NS_GET_ID",              since: "6.18", what: "TYPE:#NSID names a namespace for good",      probe: |us| us.number(Kind::Uts).map(drop) },
@@ -110,7 +110,7 @@ pub fn ask(proc: &Proc) -> Result<Vec<(&'static Feature, Answer)>> {
     let answer = |feature: &Feature| match (feature.probe)(&us) {
         Ok(()) => Answer::Yes,
         Err(errno @ (Errno::EPERM | Errno::EACCES)) => Answer::Refused(errno),
-        Err(errno) if Error::sys("", "", errno).is_our_own() => Answer::Unknown(errno),
+        Err(errno) if is_our_own(errno) => Answer::Unknown(errno),
         Err(errno) => Answer::No(errno),
     };
     Ok(FEATURES.iter().map(|feature| (feature, answer(feature))).collect())

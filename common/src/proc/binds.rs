@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use super::Task;
 use super::mounts::statmount::{Answer, MNT_BASIC, MNT_POINT, MNT_ROOT, SB_BASIC, each_below, on, uppermost};
 use super::mounts::{self, Mount};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_our_own};
 use crate::kind::{Kind, NsId, parse_link};
 use crate::sys;
 
@@ -60,9 +60,7 @@ pub fn within(number: u64, ours: bool) -> Result<Vec<Bind>> {
 fn bind(number: u64, mount: u64, answer: &mut Answer) -> Result<Option<Bind>> {
     match answer.ask(number, mount, MNT_BASIC | MNT_ROOT | MNT_POINT) {
         Ok(()) => Ok(of_answer(answer)),
-        Err(e) if Error::sys("statmount", "", e).is_our_own() => {
-            Err(Error::sys("statmount", format!("mount {mount}"), e))
-        }
+        Err(e) if is_our_own(e) => Err(Error::sys("statmount", format!("mount {mount}"), e)),
         Err(_) => Ok(None),
     }
 }

@@ -150,21 +150,6 @@ pub fn mount_id(fd: impl AsFd) -> Option<u64> {
 
 /// The same, and why it is not known; ENOSYS before Linux 5.8.
 pub fn mount_id_of(fd: impl AsFd) -> Result<u64> {
-    // SAFETY: the structure is plain data, the path is empty and ends with a NUL, and the kernel writes one
-    // statx through the pointer, which outlives the call.
-    let (answer, stat) = unsafe {
-        let mut stat = std::mem::zeroed::<libc::statx>();
-        let fd = fd.as_fd().as_raw_fd();
-        let answer = libc::syscall(
-            libc::SYS_statx,
-            fd,
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            libc::STATX_MNT_ID,
-            &raw mut stat,
-        );
-        (answer, stat)
-    };
-    Errno::result(answer)?;
+    let stat = super::statx(fd, 0, libc::STATX_MNT_ID)?;
     if stat.stx_mask & libc::STATX_MNT_ID != 0 { Ok(stat.stx_mnt_id) } else { Err(Errno::ENOSYS) }
 }
