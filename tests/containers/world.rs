@@ -432,11 +432,7 @@ fn its_limits_are_what_it_may_use(world: &Value) {
 }
 
 fn security_is_that_of_the_kernel(world: &Value, pid: i32) {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-        line.trim_start_matches(':').trim().to_string()
-    };
+    let line = |key: &str| line_of(pid, &format!("{key}:"));
     let security = &world["security"];
     let modes = ["disabled", "strict", "filter"];
     assert_eq!(security["seccomp"], modes[line("Seccomp").parse::<usize>().unwrap()]);

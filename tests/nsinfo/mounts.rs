@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::{HARMLESS, HOSTILE, HOSTILE_B64, asked, mounting, plain, rights, unreadable};
-use crate::harness::{Held, Test, children, inode, signal, soon, tool_path};
+use crate::harness::{Held, Test, children, inode, kernel_since, signal, soon, tool_path};
 
 /// What nsinfo says of all mounts of a process.
 fn said(t: &Test, pid: i32) -> Value {
@@ -311,7 +311,7 @@ fn the_layers_of_an_overlay_are_told_one_by_one() {
     let t = rings!(Host, Uml, Qemu);
     let here = read_to_string("/proc/filesystems").unwrap().contains("\toverlay\n");
     // Root of a user namespace may since 5.11.
-    let may = super::rights().is_empty() || crate::harness::kernel_since((5, 11));
+    let may = super::rights().is_empty() || kernel_since((5, 11));
     if !t.belongs(here && may, "a kernel on which it may mount an overlay") {
         return;
     }
@@ -446,18 +446,6 @@ fn no_view_but_the_flat_one_is_wider_than_the_terminal() {
     assert!(text.contains(&long), "{text}");
 }
 
-/// Release of the kernel, as two numbers.
-fn kernel() -> (u32, u32) {
-    let name = nix::sys::utsname::uname().unwrap();
-    let mut numbers = name
-        .release()
-        .to_str()
-        .unwrap()
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|word| word.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
-}
-
 #[test]
 fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
     let t = rings!(Host, Qemu);
@@ -474,7 +462,7 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
     held.wait();
     let path = format!("/proc/{}/fd/{}", std::process::id(), kept.as_raw_fd());
     let said = asked(t.tool("nsinfo").args(["--mounts", &path]));
-    if kernel() < (6, 11) {
+    if !kernel_since((6, 11)) {
         let entry = &said["unreadable"][0];
         assert_eq!((&entry["key"], &said["mounts"]["list"]), (&json!("mounts.list"), &Value::Null));
         assert!(entry["reason"].as_str().unwrap().contains("Linux 6.11"), "{said}");
@@ -494,7 +482,7 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
         assert_eq!(mount["parent"].to_string(), words[1]);
         for (key, word) in [("dev", 2), ("root", 3), ("point", 4), ("options", 5), ("type", hyphen + 1)] {
             // What is not below what this kernel takes for the root, of several where the first one was left.
-            if key == "point" && mount[key].is_null() && kernel() < (6, 18) {
+            if key == "point" && mount[key].is_null() && !kernel_since((6, 18)) {
                 continue;
             }
             assert_eq!(mount[key], words[word], "{key} of {words:?}");
@@ -517,7 +505,7 @@ fn of_a_mount_namespace_without_processes_the_kernel_tells_the_mounts() {
         assert_eq!(mount["unbindable"], words[6..hyphen].contains(&"unbindable".into()), "{words:?}");
         assert!(mount["source"].is_null() || mount["source"] == words[hyphen + 2], "{mount}");
     }
-    if kernel() < (6, 18) && told.iter().any(|mount| mount["point"].is_null()) {
+    if !kernel_since((6, 18)) && told.iter().any(|mount| mount["point"].is_null()) {
         let page = t.tool("nsinfo").args(["--mounts=flat", &path]).run().ok();
         assert!(page.contains("(unreachable)"), "{page}");
         return;
