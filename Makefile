@@ -53,7 +53,8 @@ docs:
 deny:
 	cargo deny --locked check licenses bans sources
 
-bench:
+# Of what is shipped, which cargo does not build for a bench.
+bench: build
 	cargo bench --quiet --bench table
 
 # Thousands of listings while processes are born and die.

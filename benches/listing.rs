@@ -18,15 +18,12 @@ mod measure;
 mod world;
 
 use std::io::Read;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use measure::{Contender, Rounds};
 
 const PROCESSES: usize = 2000;
-
-const NSINFO: &str = env!("CARGO_BIN_EXE_nsinfo");
 
 /// What lsns is asked, what rlsns is asked beyond that, and how much of the time of lsns it may take.
 const PROMISED: &[(&str, &str, f64)] = &[
@@ -65,8 +62,7 @@ fn main() {
     println!("{:20} {:>9} {:>9} {:>6}  among {PROCESSES} processes", "options", "lsns", "rlsns", "ratio");
     for (options, more, promised) in PROMISED {
         let asked = format!("{options} {more}");
-        let contenders =
-            [Contender::new("lsns", options), Contender::new(env!("CARGO_BIN_EXE_rlsns"), &asked)];
+        let contenders = [Contender::new("lsns", options), Contender::new("rlsns", &asked)];
         // With other work on the machine, what is looked at by all its processors takes longer than it would.
         kept &= (0..LOOKS).any(|_| {
             let rounds = Rounds::run(&contenders, 11, Duration::from_secs(10));
@@ -86,7 +82,7 @@ fn main() {
 
 /// Does runshare start a program in no more time than unshare? By the median of the ratios of rounds.
 fn start_is_cheap() -> bool {
-    is_cheap("unshare", "runshare", Path::new(env!("CARGO_BIN_EXE_runshare")), "-u /bin/true")
+    is_cheap("unshare", "runshare", "-u /bin/true")
 }
 
 /// Does rnsenter, into one namespace and into all?
@@ -96,10 +92,9 @@ fn entering_is_cheap() -> bool {
     // It ends with us.
     let mut target = target.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     target.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
-    let dynamic = Path::new(env!("CARGO_BIN_EXE_rnsenter"));
     let all_are = ["-n", "-a"].into_iter().fold(true, |kept, kinds| {
         let args = format!("-t {} {kinds} /bin/true", target.id());
-        kept & is_cheap("nsenter", "rnsenter", dynamic, &args)
+        kept & is_cheap("nsenter", "rnsenter", &args)
     });
     drop(target.stdin.take());
     target.wait().unwrap();
@@ -114,7 +109,7 @@ fn limits_are_cheap() -> bool {
     let parent = groups::Parent::make();
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("tool");
-    std::fs::copy(env!("CARGO_BIN_EXE_rcgexec"), &copy).unwrap();
+    std::fs::copy(measure::find("rcgexec").unwrap(), &copy).unwrap();
     let contenders = parent.contenders(copy.to_str().unwrap(), &measure::STAMP);
     let parts: [Part; 3] = [
         ("from start to exec", measure::Sample::before),
@@ -146,11 +141,11 @@ fn limits_are_cheap() -> bool {
 }
 
 /// Does our tool take no more than this of the time of its original?
-fn is_cheap(original: &str, name: &str, tool: &Path, args: &str) -> bool {
+fn is_cheap(original: &str, name: &str, args: &str) -> bool {
     // A copy, as an installed one is: what a linker has just written lies in memory in smaller pieces.
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("tool");
-    std::fs::copy(tool, &copy).unwrap();
+    std::fs::copy(measure::find(name).unwrap(), &copy).unwrap();
     let contenders = [Contender::new(original, args), Contender::new(copy.to_str().unwrap(), args)];
     (0..LOOKS).any(|_| {
         let rounds = Rounds::run(&contenders, 301, Duration::from_secs(20));

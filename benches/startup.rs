@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use crate::measure::find;
-use crate::{RCGEXEC, RLSNS, RNSENTER, RUNSHARE};
 
 /// Not to be found, so that a launcher comes to the point where it would become its program.
 const NO_PROGRAM: &str = "/nonexistent";
@@ -11,10 +10,10 @@ const NO_PROGRAM: &str = "/nonexistent";
 /// The original, ours, and the least that they can be asked for.
 #[rustfmt::skip]
 const JOBS: &[(&str, &str, &[&str])] = &[
-    ("lsns", RLSNS, &["--version"]), ("lsns", RLSNS, &["-p", "self"]),
-    ("nsenter", RNSENTER, &["--version"]), ("nsenter", RNSENTER, &["-n/proc/self/ns/net", NO_PROGRAM]),
-    ("unshare", RUNSHARE, &["--version"]), ("unshare", RUNSHARE, &["-u", NO_PROGRAM]),
-    ("cgexec", RCGEXEC, &["--help"]), ("cgexec", RCGEXEC, &["-g", "cpu:/", NO_PROGRAM]),
+    ("lsns", "rlsns", &["--version"]), ("lsns", "rlsns", &["-p", "self"]),
+    ("nsenter", "rnsenter", &["--version"]), ("nsenter", "rnsenter", &["-n/proc/self/ns/net", NO_PROGRAM]),
+    ("unshare", "runshare", &["--version"]), ("unshare", "runshare", &["-u", NO_PROGRAM]),
+    ("cgexec", "rcgexec", &["--help"]), ("cgexec", "rcgexec", &["-g", "cpu:/", NO_PROGRAM]),
 ];
 
 /// Prints a table of them, where callgrind is installed.

@@ -20,11 +20,6 @@ use std::time::Duration;
 use load::Load;
 use measure::{Contender, Rounds, Sample, find};
 
-const RLSNS: &str = env!("CARGO_BIN_EXE_rlsns");
-const RNSENTER: &str = env!("CARGO_BIN_EXE_rnsenter");
-const RUNSHARE: &str = env!("CARGO_BIN_EXE_runshare");
-const RCGEXEC: &str = env!("CARGO_BIN_EXE_rcgexec");
-
 /// So many processes, and namespaces of each kind.
 const LOADS: &[(usize, usize)] = &[(2000, 24), (4000, 300), (10_000, 300), (25_000, 300)];
 
@@ -193,12 +188,12 @@ fn listings(wanted: &Wanted) -> String {
                 Contender::new(original.to_str().unwrap(), options),
                 Contender::new(this, &format!("floor {}", options.replace("-t ", ""))),
             ];
-            contenders.extend(depths.map(|depth| Contender::new(RLSNS, &format!("{depth} {options}"))));
+            contenders.extend(depths.map(|depth| Contender::new("rlsns", &format!("{depth} {options}"))));
             let jobs = [job.clone(), format!("{job}, ours with `--depth procs`")];
             wanted.rows(&jobs, &contenders, 11);
         }
         if grows {
-            let ours = depths.map(|depth| Contender::new(RLSNS, depth));
+            let ours = depths.map(|depth| Contender::new("rlsns", depth));
             let rounds = Rounds::run(&ours, 11, Duration::from_secs(30));
             for (times, who) in each.iter_mut().zip(0..) {
                 times.push(rounds.of(who, Sample::wall)[1] / processes as f64);
@@ -232,7 +227,7 @@ fn by_number(wanted: &Wanted, (processes, of_each): (usize, usize)) {
     let script = format!("nsenter -n -t $(lsns -n -o PID {ino} | head -n 1) {PROGRAM}");
     let contenders = || {
         let ours = format!("-t {net} {PROGRAM}");
-        [Contender::script(&script), Contender::new(RNSENTER, &ours), Contender::new(PROGRAM, "")]
+        [Contender::script(&script), Contender::new("rnsenter", &ours), Contender::new(PROGRAM, "")]
     };
     wanted.row(&job, contenders, 11);
 }
@@ -241,12 +236,12 @@ fn launches(wanted: &Wanted) {
     let alone = || Contender::new(PROGRAM, "");
     for options in MAKE {
         let args = format!("{options} {PROGRAM}");
-        let both = || [Contender::new("unshare", &args), Contender::new(RUNSHARE, &args), alone()];
+        let both = || [Contender::new("unshare", &args), Contender::new("runshare", &args), alone()];
         wanted.row(&format!("`unshare {args}`"), both, OFTEN);
     }
     for (theirs, ours) in MAKE_MORE {
         let [theirs, ours] = [theirs, ours].map(|options| format!("{options} {PROGRAM}"));
-        let both = || [Contender::new("unshare", &theirs), Contender::new(RUNSHARE, &ours), alone()];
+        let both = || [Contender::new("unshare", &theirs), Contender::new("runshare", &ours), alone()];
         wanted.row(&format!("`unshare {theirs}`, `runshare {ours}`"), both, OFTEN);
     }
     let dir = tempfile::tempdir().unwrap();
@@ -257,7 +252,7 @@ fn launches(wanted: &Wanted) {
     };
     for (theirs, ours) in BY_HAND {
         let both = || {
-            let ours = here(&format!("{RUNSHARE} {ours}"));
+            let ours = here(&format!("{} {ours}", find("runshare").unwrap().display()));
             [Contender::script(&here(theirs)), Contender::script(&ours), alone()]
         };
         wanted.row(&format!("`{theirs}`, `runshare {ours}`"), both, OFTEN);
@@ -271,7 +266,7 @@ fn launches(wanted: &Wanted) {
     let target = Target::start();
     for options in ENTER {
         let args = format!("-t {} {options} {PROGRAM}", target.pid);
-        let both = || [Contender::new("nsenter", &args), Contender::new(RNSENTER, &args), alone()];
+        let both = || [Contender::new("nsenter", &args), Contender::new("rnsenter", &args), alone()];
         wanted.row(&format!("`nsenter -t PID {options} {PROGRAM}`"), both, OFTEN);
     }
     for options in ["-n", "-a"] {
@@ -318,7 +313,7 @@ struct Target {
 
 impl Target {
     fn start() -> Target {
-        let mut command = Command::new(RUNSHARE);
+        let mut command = Command::new(find("runshare").unwrap());
         command.args(["-fpmuinC", "--mount-proc", "sh", "-c", "echo ready; exec cat"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -347,19 +342,19 @@ fn groups(wanted: &Wanted) {
             .then("cgset", &["-r", quota, &group.0])
             .then("cgexec", &["-g", &at, PROGRAM])
             .then("cgdelete", &["-g", &at]);
-        [theirs, Contender::new(RCGEXEC, &format!("--cpu-quota 20000 {PROGRAM}")), alone()]
+        [theirs, Contender::new("rcgexec", &format!("--cpu-quota 20000 {PROGRAM}")), alone()]
     };
     wanted.row(&format!("`cgcreate`, `cgset`, `cgexec {PROGRAM}`, `cgdelete`"), both, OFTEN);
     let job = format!("the same with `{}`", groups::LIMITS);
     if wanted.has(&job) {
         let parent = groups::Parent::make();
-        let [theirs, ours] = parent.contenders(RCGEXEC, &[PROGRAM]);
+        let [theirs, ours] = parent.contenders("rcgexec", &[PROGRAM]);
         wanted.row(&job, || [theirs, ours, alone()], OFTEN);
     }
     let both = || {
         group.make();
         let args = format!("-g {at} {PROGRAM}");
-        [Contender::new("cgexec", &args), Contender::new(RCGEXEC, &args), alone()]
+        [Contender::new("cgexec", &args), Contender::new("rcgexec", &args), alone()]
     };
     wanted.row(&format!("`cgexec -g GROUP {PROGRAM}`"), both, OFTEN);
 }

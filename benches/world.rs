@@ -5,9 +5,9 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::LOOKS;
 use crate::load::Load;
 use crate::measure::{Contender, Rounds, Sample};
-use crate::{LOOKS, NSINFO};
 
 /// How much of the time of reading mountinfo the list of all mounts may take.
 const READING: f64 = 2.0;
@@ -72,7 +72,7 @@ pub(crate) fn many_mounts_are_cheap() -> bool {
     let world = World::make(script);
     let file = format!("/proc/{}/mountinfo", world.0.id());
     let what = format!("reading {} mounts", world.mounts());
-    let ours = Contender::new(NSINFO, &format!("--mounts=flat {}", world.0.id()));
+    let ours = Contender::new("nsinfo", &format!("--mounts=flat {}", world.0.id()));
     holds(&what, [Contender::new("cat", &file), ours], READING)
 }
 
@@ -86,5 +86,5 @@ pub(crate) fn a_page_is_cheap() -> bool {
     let pid = world.0.id().to_string();
     let theirs = Contender::new("findmnt", &format!("-N {pid}")).then("lsns", &["-p", &pid]);
     let what = format!("findmnt and lsns of {} mounts among {PROCESSES} processes", world.mounts());
-    holds(&what, [theirs, Contender::new(NSINFO, &pid)], PAGE)
+    holds(&what, [theirs, Contender::new("nsinfo", &pid)], PAGE)
 }
