@@ -130,8 +130,9 @@ pub(super) fn views(bytes: &[u8]) {
     let mut parts = pieces(bytes);
     let [mine, others] = [(); 2].map(|()| Table::parse(parts.next().unwrap_or_default().to_vec()));
     let tree = Tree::of(&mine, bit(0));
-    let why = parts.next().unwrap_or_default();
-    let refused = || Error::refused(why);
+    // What an error says is as the environment's character set has it, whatever the page is for.
+    let why: Vec<u8> = parts.next().unwrap_or_default().iter().copied().filter(u8::is_ascii).collect();
+    let refused = || Error::refused(&why);
     let ours = Ours::of(&others);
     let behind = mine.iter().map(|mount| ours.behind(&mount)).collect();
     let maps: BTreeMap<u64, Maps> = mine
