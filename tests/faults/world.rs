@@ -190,9 +190,20 @@ impl Drop for World {
             bury();
             std::thread::sleep(Duration::from_millis(1));
         }
+        // Whoever is still on the way out keeps its group a moment longer.
+        let end = Instant::now() + PATIENCE;
         for parent in &self.parents {
-            for group in tree(parent).into_iter().filter(|path| path.is_dir()).rev().chain([parent.clone()]) {
-                let _ = std::fs::remove_dir(group);
+            while parent.exists() {
+                for group in
+                    tree(parent).into_iter().filter(|path| path.is_dir()).rev().chain([parent.clone()])
+                {
+                    let _ = std::fs::remove_dir(group);
+                }
+                if Instant::now() > end {
+                    break;
+                }
+                bury();
+                std::thread::sleep(Duration::from_millis(1));
             }
         }
     }
