@@ -149,13 +149,11 @@ impl World {
 
     /// What was left by a run that has ended. Processes are given some time to end, and then are ended.
     pub(crate) fn left(&self) -> Vec<String> {
-        let end = Instant::now() + PATIENCE;
         let mut now = self.state();
-        while now.processes != self.known.processes && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(1));
-            bury();
+        wait_until(|| {
             now = self.state();
-        }
+            now.processes == self.known.processes
+        });
         let mut left = Vec::new();
         for pid in now.processes.difference(&self.known.processes) {
             let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -185,26 +183,14 @@ impl Drop for World {
     fn drop(&mut self) {
         // Our processes end with us, but the groups of this one are to be removed now.
         let _ = kill(self.target, Signal::SIGKILL);
-        let end = Instant::now() + PATIENCE;
-        while Path::new(&format!("/proc/{}/ns/net", self.target)).exists() && Instant::now() < end {
-            bury();
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until(|| !Path::new(&format!("/proc/{}/ns/net", self.target)).exists());
         // Whoever is still on the way out keeps its group a moment longer.
-        let end = Instant::now() + PATIENCE;
         for parent in &self.parents {
-            while parent.exists() {
-                for group in
-                    tree(parent).into_iter().filter(|path| path.is_dir()).rev().chain([parent.clone()])
-                {
-                    let _ = std::fs::remove_dir(group);
-                }
-                if Instant::now() > end {
-                    break;
-                }
-                bury();
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            wait_until(|| {
+                let groups = tree(parent).into_iter().filter(|path| path.is_dir()).rev();
+                groups.chain([parent.clone()]).for_each(|group| drop(std::fs::remove_dir(group)));
+                !parent.exists()
+            });
         }
     }
 }
@@ -213,6 +199,15 @@ impl Drop for World {
 fn container(name: &str) -> String {
     let digits: String = name.bytes().rev().map(|b| format!("{b:02x}")).collect();
     format!("{digits:0<64}")[..64].to_string()
+}
+
+/// Waits until this is so, or it takes too long, and buries meanwhile.
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() && Instant::now() < end {
+        bury();
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Collects those of our children that have ended.
