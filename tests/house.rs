@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{project, tool_path, within};
+use crate::harness::{project, within};
 use common::kind::KINDS;
 
 /// Every Rust file below a folder of the project, with its text.
@@ -202,7 +202,8 @@ fn a_kind_a_column_and_a_limit_are_one_row_each() {
 
     // Kept from run to run, and begun with what cargo has compiled of others: only what is ours is compiled.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-row");
-    let built = tool_path("runshare").parent().unwrap();
+    let this = std::env::current_exe().unwrap();
+    let built = this.ancestors().nth(2).unwrap();
     for part in [".fingerprint", "build", "deps"].iter().filter(|_| !target.exists()).collect::<Vec<_>>() {
         std::fs::create_dir_all(target.join("debug")).unwrap();
         t.program("cp").arg("-a").arg(built.join(part)).arg(target.join("debug")).run().ok();

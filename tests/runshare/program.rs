@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::{machine, on, put, rights, runshare, small_root};
-use crate::harness::{Output, Ring, Run, Test, copy_program, tool_path};
+use crate::harness::{Output, Ring, Run, Test, copy_program, kernel_since, tool_path};
 
 /// As whom a program runs: user, group, all groups.
 const WHO: [&str; 3] = ["sh", "-c", "echo $(id -u) $(id -g) $(id -G)"];
@@ -313,12 +313,9 @@ fn odd_program() -> tempfile::TempDir {
 
 /// Has this kernel an own binfmt_misc for each user namespace? Since Linux 6.7.
 fn registers(t: &Test) -> bool {
-    let release = nix::sys::utsname::uname().unwrap().release().to_str().unwrap().to_string();
-    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
-    let new = (numbers.next().unwrap(), numbers.next().unwrap()) >= (6, 7);
     let there =
         || std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("binfmt_misc"));
-    t.belongs(new && there(), "Linux 6.7 with binfmt_misc")
+    t.belongs(kernel_since((6, 7)) && there(), "Linux 6.7 with binfmt_misc")
 }
 
 #[test]

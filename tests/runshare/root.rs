@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{machine, mounts, on, put, rights, runshare, small_root};
-use crate::harness::{Output, Ring, Test, bytes, tool_path};
+use crate::harness::{Output, Ring, Test, bytes, kernel_since, tool_path};
 
 /// What to ask for besides: nothing as root, and a user namespace.
 fn ways() -> &'static [&'static [&'static str]] {
@@ -15,16 +15,14 @@ fn ways() -> &'static [&'static [&'static str]] {
 
 /// Can an overlay be made so? In a user namespace since Linux 5.11.
 fn overlays(way: &[&str]) -> bool {
-    let release = nix::sys::utsname::uname().unwrap().release().to_str().unwrap().to_string();
-    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
-    way.is_empty() || (numbers.next().unwrap(), numbers.next().unwrap()) >= (5, 11)
+    way.is_empty() || kernel_since((5, 11))
 }
 
 /// A directory that everybody may look into, on a file system on which an overlay can write: that of a virtual machine is
 /// an overlay itself.
 fn directory() -> tempfile::TempDir {
-    let vm = matches!(Ring::here(), Ring::Uml | Ring::Qemu);
-    let dir = if vm { tempfile::tempdir_in("/dev/shm") } else { tempfile::tempdir() }.unwrap();
+    let dir = if Ring::here().is_virtual() { tempfile::tempdir_in("/dev/shm") } else { tempfile::tempdir() }
+        .unwrap();
     std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
     dir
 }
